@@ -1,0 +1,37 @@
+"""What a user can get wrong and what can fail as expected: one small hierarchy, every member picklable."""
+
+
+class FairsweepError(Exception):
+    """Say in one line what is wrong, why, and what to do next; commands print it and exit with `exit_code`."""
+
+    exit_code = 2
+
+
+class SpecError(FairsweepError):
+    """Report a mistake in a sweep spec, with the file, the line (from 1) and the key where it stands."""
+
+    def __init__(
+        self, message: str, file: str | None = None, line: int | None = None, key: str | None = None
+    ):
+        super().__init__(message, file, line, key)
+        self.message, self.file, self.line, self.key = message, file, line, key
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        return ": ".join(part for part in (place, self.key, self.message) if part)
+
+
+class StoreError(FairsweepError):
+    """Report a store that is missing, locked by another run, or holds something else than expected."""
+
+
+class ModelLoadError(FairsweepError):
+    """Report a model that cannot be loaded, with the reason and the remedy."""
+
+
+class ImportDataError(FairsweepError):
+    """Report a file of references or calibration counts that cannot be imported."""
+
+
+class ClusterError(FairsweepError):
+    """Report a Ray cluster that cannot be reached or cannot give what the spec asks for."""

@@ -1,0 +1,111 @@
+"""The columns of every Parquet file in a store."""
+
+import json
+
+import pyarrow as pa
+
+TEXT_MAP = pa.map_(pa.string(), pa.string())
+
+PLAN = pa.schema(
+    {
+        "image_id": pa.string(),
+        "sweep": pa.string(),
+        "model": pa.string(),
+        "setting": pa.string(),
+        "method": pa.string(),
+        "prompt": pa.string(),
+        "prompt_name": pa.string(),
+        "variables": TEXT_MAP,
+        "direction": TEXT_MAP,
+        "seed": pa.int64(),
+        "batch_key": pa.string(),
+        "scale": pa.float64(),
+    }
+)
+
+# The metadata lets Hugging Face `datasets` decode the column as pictures.
+IMAGES = pa.schema(
+    {
+        "image_id": pa.string(),
+        "image": pa.struct({"bytes": pa.binary(), "path": pa.string()}),
+        "prompt": pa.string(),
+        "width": pa.int32(),
+        "height": pa.int32(),
+        "seconds": pa.float64(),
+        "device": pa.string(),
+        "batch_size": pa.int32(),
+        "error": pa.string(),
+        "versions": pa.string(),
+        "created": pa.timestamp("us", tz="UTC"),
+    },
+    metadata={"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}}}})},
+)
+
+LABELS = pa.schema(
+    {
+        "image_id": pa.string(),
+        "attribute": pa.string(),
+        "label": pa.string(),
+        "score": pa.float64(),
+        "scores": pa.map_(pa.string(), pa.float64()),
+        "embedding": pa.list_(pa.float32()),
+        "seconds": pa.float64(),
+        "error": pa.string(),
+    }
+)
+
+TARGETS = pa.schema(
+    {
+        "sweep": pa.string(),
+        "attribute": pa.string(),
+        "group": pa.string(),
+        "group_text": pa.string(),
+        "target": pa.float64(),
+        "position": pa.int32(),
+    }
+)
+
+SETTINGS = pa.schema(
+    {
+        "sweep": pa.string(),
+        "model": pa.string(),
+        "setting": pa.string(),
+        "method": pa.string(),
+        "guidance_scale": pa.float64(),
+        "scale": pa.float64(),
+        "attributes": pa.list_(pa.string()),
+        "params": pa.string(),
+        "baseline": pa.bool_(),
+    }
+)
+
+REFERENCES = pa.schema(
+    {
+        "reference": pa.string(),
+        "prompt_name": pa.string(),
+        "attribute": pa.string(),
+        "group": pa.string(),
+        "share": pa.float64(),
+        "n": pa.int64(),
+    }
+)
+
+CALIBRATION = pa.schema(
+    {
+        "classifier": pa.string(),
+        "attribute": pa.string(),
+        "truth": pa.string(),
+        "label": pa.string(),
+        "n": pa.int64(),
+    }
+)
+
+FOLDERS = {
+    "plan": PLAN,
+    "images": IMAGES,
+    "labels": LABELS,
+    "targets": TARGETS,
+    "settings": SETTINGS,
+    "references": REFERENCES,
+    "calibration": CALIBRATION,
+}
