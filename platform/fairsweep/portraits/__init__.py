@@ -1,0 +1,1 @@
+"""The built-in calibration world: drawn portraits whose bias is planted and known."""
