@@ -1,0 +1,105 @@
+"""What steers an image: concepts, the edit that they make up, and the base class of the methods that choose them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from fairsweep.errors import FairsweepError
+from fairsweep.spec_errors import near
+
+
+@dataclass(frozen=True)
+class Concept:
+    """One text to steer toward, or away from with `reverse`, with the parameters of Semantic Guidance.
+
+    threshold: the quantile in [0, 1) of each channel's absolute guidance below which nothing is changed.
+    warmup_steps: steps before the concept acts. cooldown_steps: the step at which it ceases (None: never).
+    Defaults are Fair Diffusion's (arXiv 2302.10893, section 4).
+    """
+
+    text: str
+    reverse: bool = False
+    scale: float = 4.0
+    threshold: float = 0.95
+    warmup_steps: int = 5
+    cooldown_steps: int | None = None
+    weight: float = 1.0
+
+    def __post_init__(self):
+        if not 0 <= self.threshold <= 1:
+            raise FairsweepError(f"threshold {self.threshold} of {self.text!r} is no quantile: give 0 to 1")
+        if self.warmup_steps < 0 or (self.cooldown_steps is not None and self.cooldown_steps < 0):
+            raise FairsweepError(f"warm-up and cool-down of {self.text!r} count steps: give 0 or more")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """All concepts that steer one image at once, and the momentum that they share."""
+
+    concepts: tuple[Concept, ...]
+    momentum_scale: float = 0.5
+    momentum_beta: float = 0.6
+
+    def __post_init__(self):
+        if not self.concepts:
+            raise FairsweepError("an edit needs at least one concept; use None for an image without guidance")
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What one image is made from: its prompt, its negative prompt, and its edit if it has one."""
+
+    prompt: str
+    negative_prompt: str = ""
+    edit: Edit | None = None
+
+
+def toward(text: str, *away_from: str, momentum_scale: float = 0.5, momentum_beta: float = 0.6, **concept) -> Edit:
+    """Build the edit that pushes one concept and pulls the others, at Fair Diffusion's settings.
+
+    The others share the weight of one concept. `concept` takes scale, threshold, warmup_steps, cooldown_steps.
+    """
+    pulled = (Concept(other, reverse=True, weight=1 / len(away_from), **concept) for other in away_from)
+    return Edit((Concept(text, **concept), *pulled), momentum_scale, momentum_beta)
+
+
+class NoParams(BaseModel):
+    """No parameters; the base of every method's own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GuidanceMethod:
+    """Decide what steers an image. Subclass, declare `Params`, and add a row to METHODS."""
+
+    Params: type[BaseModel] = NoParams
+    uses_direction: bool = False
+
+    def condition(
+        self,
+        prompt: str,
+        negative_prompt: str,
+        direction: dict[str, str],
+        attributes: dict[str, Any],
+        params: Any,
+    ) -> Conditioning:
+        """Return what the image is made from.
+
+        direction: attribute -> the group this image is steered to (empty where the method uses none).
+        attributes: attribute -> its declared groups (`.texts`: group -> text). params: this class's `Params`.
+        """
+        raise NotImplementedError
+
+
+def group_texts(direction: dict[str, str], attributes: dict[str, Any]) -> list[tuple[str, str, list[str]]]:
+    """Return for each directed attribute its name, the text of the asked group, and the texts of the others."""
+    found = []
+    for attribute, group in direction.items():
+        if attribute not in attributes:
+            raise FairsweepError(f"attribute {attribute!r} is not declared{near(attribute, attributes)}")
+        texts = attributes[attribute].texts
+        if group not in texts:
+            raise FairsweepError(f"attribute {attribute!r} has no group {group!r}{near(group, texts)}")
+        found.append((attribute, texts[group], [text for name, text in texts.items() if name != group]))
+    return found

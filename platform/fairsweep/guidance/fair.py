@@ -1,0 +1,53 @@
+"""Fair Diffusion: Semantic Guidance toward the image's own group and away from the attribute's other groups."""
+
+from pydantic import Field
+
+from fairsweep.errors import FairsweepError
+from fairsweep.guidance.base import Concept, Conditioning, Edit, GuidanceMethod, NoParams, group_texts
+
+
+class FairParams(NoParams):
+    """Semantic Guidance's parameters at Fair Diffusion's values (arXiv 2302.10893, section 4)."""
+
+    scale: float | dict[str, float] = Field(default=4.0, description="edit scale, or one per attribute")
+    threshold: float = Field(default=0.95, ge=0, le=1, description="quantile of each channel left unchanged")
+    warmup_steps: int = Field(default=5, ge=0)
+    cooldown_steps: int | None = Field(default=None, ge=0)
+    momentum_scale: float = 0.5
+    momentum_beta: float = Field(default=0.6, ge=0, le=1)
+    pull: float = Field(default=1.0, ge=0, description="weight of pulling the other groups, shared among them")
+
+
+class Fair(GuidanceMethod):
+    """Push the group that the image is steered to and pull the others.
+
+    With two groups this is Fair Diffusion's concept pair. With more, the pulled groups share one weight, so that
+    push and pull balance whatever the number of groups. Several attributes add up.
+    """
+
+    Params = FairParams
+    uses_direction = True
+
+    def condition(self, prompt, negative_prompt, direction, attributes, params: FairParams) -> Conditioning:
+        concepts = []
+        for attribute, text, others in group_texts(direction, attributes):
+            shared = {
+                "scale": _scale(params.scale, attribute),
+                "threshold": params.threshold,
+                "warmup_steps": params.warmup_steps,
+                "cooldown_steps": params.cooldown_steps,
+            }
+            concepts.append(Concept(text, **shared))
+            if params.pull:
+                weight = params.pull / len(others)
+                concepts += [Concept(other, reverse=True, weight=weight, **shared) for other in others]
+        edit = Edit(tuple(concepts), params.momentum_scale, params.momentum_beta) if concepts else None
+        return Conditioning(prompt, negative_prompt, edit)
+
+
+def _scale(scale: float | dict[str, float], attribute: str) -> float:
+    if not isinstance(scale, dict):
+        return scale
+    if attribute not in scale:
+        raise FairsweepError(f"fair guidance has no scale for {attribute!r}: it gives scales for {', '.join(scale)}")
+    return scale[attribute]

@@ -1,0 +1,42 @@
+"""What differs between model families: where the denoiser is, how text reaches it, how its output is laid out."""
+
+from typing import Any
+
+import torch
+
+
+class Family:
+    """One family of diffusers pipelines. Subclass, fill in the fields, and add rows to FAMILIES.
+
+    denoiser: the pipeline's attribute that holds it. positional: names of the arguments it may get by position.
+    sample: the argument that holds the noisy latents. text: what `encode_prompt` calls an embedding -> where the
+    denoiser takes it ("a.b" is the key b of the dictionary a). shared: tensor arguments without a batch dimension.
+    two_calls: true classifier-free guidance runs the denoiser twice a step, conditional first, not on a double batch.
+    """
+
+    name: str
+    denoiser: str = "unet"
+    positional: tuple[str, ...] = ()
+    sample: str = "sample"
+    text: dict[str, str]
+    shared: tuple[str, ...] = ()
+    two_calls: bool = False
+
+    def encode(self, pipe, text: str | None, length: int | None = None) -> dict[str, torch.Tensor]:
+        """Encode one text as the pipeline would: name as in `text` -> [1, ...]; None is the unconditional input.
+
+        length: tokens that the text takes in the denoiser, for families in which a call can choose it.
+        """
+        raise NotImplementedError
+
+    def options(self, pipe, guidance_scale: float, negative: bool) -> dict[str, Any]:
+        """Return the call's guidance arguments; negative: some image has a negative prompt."""
+        return {"guidance_scale": guidance_scale}
+
+    def to_channels(self, output: torch.Tensor) -> torch.Tensor:
+        """Lay a denoiser output out as [rows, latent channels, positions]."""
+        return output.flatten(2)
+
+    def from_channels(self, value: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
+        """Undo `to_channels`: lay `value` out like one row of `output`."""
+        return value.view(-1, *output.shape[1:])
