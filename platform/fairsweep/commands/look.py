@@ -1,0 +1,137 @@
+"""The commands that show results: show, report, explore, ui, track."""
+
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+StoreOption = Annotated[
+    Path,
+    typer.Option("--store", envvar="FAIRSWEEP_STORE", help="The folder of the results.", show_default=True),
+]
+SweepOption = Annotated[
+    str | None, typer.Option("--sweep", help="The sweep's name; the one planned last if silent.")
+]
+PortOption = Annotated[int, typer.Option("--port", help="The port to try first.")]
+HeadlessOption = Annotated[bool, typer.Option("--headless", help="Open no browser.")]
+DEFAULT_STORE = Path("fairsweep-store")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    for command in (show, report, explore, ui, track):
+        app.command()(command)
+
+
+def show(
+    prompt: Annotated[
+        str, typer.Option("--prompt", help="A prompt's name, such as firefighter, or its text.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The picture to write.")] = Path("grid.png"),
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds to show.")] = 8,
+    sweep: SweepOption = None,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Write a grid of pictures: the same seeds, unguided above guided."""
+    from fairsweep import pictures, sweeps
+    from fairsweep.store import Store
+
+    opened = Store(store)
+    connection = opened.connect()
+    pictures.grid(connection, sweeps.choose(opened, connection, sweep), prompt, seeds).save(output)
+    typer.echo(output)
+
+
+def report(
+    sweep: SweepOption = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The HTML file to write.")] = Path(
+        "report.html"
+    ),
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Write a sweep's report: one HTML file that needs no network."""
+    from fairsweep.report import write
+    from fairsweep.store import Store
+
+    typer.echo(write(Store(store), sweep, output))
+
+
+def explore(
+    port: PortOption = 2718, headless: HeadlessOption = False, store: StoreOption = DEFAULT_STORE
+) -> None:
+    """Look into the store in the browser: shares, pictures, SQL over every view."""
+    from fairsweep import serve, shipped
+    from fairsweep.store import Store
+
+    Store(store).connect().close()
+    port, password = serve.free_port(port), secrets.token_urlsafe(16)
+    address = f"http://{serve.HOST}:{port}?access_token={password}"
+    command = [sys.executable, "-m", "marimo", "-q", "run", str(shipped.path("dashboards") / "explorer.py")]
+    command += [
+        "--host",
+        serve.HOST,
+        "--port",
+        str(port),
+        "--headless",
+        "--token",
+        "--token-password-file",
+        "-",
+    ]
+    command += ["--", "--store", str(store.absolute())]
+
+    def announce() -> None:
+        typer.echo(f"Explorer: {address}")
+        if not headless:
+            typer.launch(address)
+
+    serve.run(command, port, announce, say=password)
+
+
+def ui(
+    port: PortOption = 5000,
+    headless: HeadlessOption = False,
+    sweep: SweepOption = None,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Start MLflow's pages over the store's own runs, and print where a sweep's runs are compared."""
+    from fairsweep import serve, sweeps, track
+    from fairsweep.errors import FairsweepError
+    from fairsweep.store import Store
+
+    opened = Store(store)
+    name = sweeps.choose(opened, opened.connect(), sweep)
+    uri = track.local_uri(opened)
+    path = track.comparison(opened, name, uri) if track.local_file(opened).exists() else None
+    if path is None:
+        raise FairsweepError(
+            f"no run of {name!r} is logged yet: log them with `fairsweep track --sweep {name}`"
+        )
+    port = serve.free_port(port)
+    address = f"http://{serve.HOST}:{port}/"
+
+    def announce() -> None:
+        typer.echo(f"MLflow: {address}\nCompare the runs of {name}: {address}{path}")
+        if not headless:
+            typer.launch(address + path)
+
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--workers", "1"]
+    serve.run([*command, "--host", serve.HOST, "--port", str(port)], port, announce, env=track.QUIET)
+
+
+def track(
+    sweep: SweepOption = None,
+    mlflow: Annotated[
+        str | None,
+        typer.Option("--mlflow", envvar="MLFLOW_TRACKING_URI", help="An MLflow server; else the store."),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Log a sweep to MLflow, or bring the runs that it has there up to date."""
+    from fairsweep import sweeps
+    from fairsweep.store import Store
+    from fairsweep.track import log_sweep
+
+    opened = Store(store)
+    typer.echo(log_sweep(opened, sweeps.choose(opened, opened.connect(), sweep), mlflow))

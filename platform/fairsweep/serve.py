@@ -1,0 +1,64 @@
+"""Run a page's server on loopback until the user stops it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from fairsweep.errors import FairsweepError
+
+HOST = "127.0.0.1"
+
+
+def free_port(asked: int) -> int:
+    """Return the port `asked`, or another free one where it is taken."""
+    for port in (asked, 0):
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
+    raise FairsweepError(f"no free port on {HOST}: close another server, or name a port with --port")
+
+
+def run(
+    command: Sequence[str],
+    port: int,
+    announce: Callable[[], None],
+    env: Mapping[str, str] | None = None,
+    say: str = "",
+) -> None:
+    """Start a server, call `announce` once it answers on `port`, and stop it with this process.
+
+    say: what the server reads from its standard input. Raises FairsweepError if it ends before it answers.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    server = subprocess.Popen(
+        command, env={**os.environ, **(env or {})}, stdin=subprocess.PIPE, start_new_session=True, text=True
+    )
+    try:
+        server.stdin.write(say)
+        server.stdin.close()
+        while not _answers(port):
+            if server.poll() is not None:
+                raise FairsweepError(
+                    f"the server ended with exit code {server.returncode}; its messages stand above"
+                )
+            time.sleep(0.1)
+        announce()
+        server.wait()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0

@@ -1,0 +1,77 @@
+"""Drive a headless Chromium in tests, and tell what it asked for and complained about."""
+
+import json
+import shutil
+import tempfile
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+
+_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+)
+
+
+@contextmanager
+def chromium(width: int = 1280, height: int = 900, dark: bool = False):
+    """Yield a selenium driver with a fresh profile; skip the test where no browser is installed."""
+    if not BROWSER or not DRIVER:
+        pytest.skip("no browser: install chromium and chromium-driver (Debian) to check the pages in one")
+    from selenium import webdriver
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        options = webdriver.ChromeOptions()
+        options.binary_location = BROWSER
+        for flag in (*_FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+        try:
+            # A headless window is never narrower than 500 px; the emulated screen of a phone is.
+            screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+            scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+            driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+            yield driver
+        finally:
+            driver.quit()
+
+
+def errors(driver) -> list[str]:
+    """List what the page wrote to the console as an error since the last call."""
+    return [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def foreign_requests(driver) -> list[str]:
+    """List the addresses beyond this machine that the page asked for since the last call."""
+    sent = (json.loads(entry["message"])["message"] for entry in driver.get_log("performance"))
+    asked = [m["params"]["request"]["url"] for m in sent if m["method"] == "Network.requestWillBeSent"]
+    asked += [m["params"]["url"] for m in sent if m["method"] == "Network.webSocketCreated"]
+    return [url for url in asked if not _local(url)]
+
+
+def overflow(driver) -> int:
+    """Return by how many pixels the page is wider than its window."""
+    root = "document.documentElement"
+    return driver.execute_script(f"return {root}.scrollWidth - {root}.clientWidth")
+
+
+def _local(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in {"data", "blob", "file", "about", "chrome"} or parts.hostname in {
+        "127.0.0.1",
+        "localhost",
+    }
