@@ -1,4 +1,4 @@
-"""Small random-weight pipelines of the real architectures, built in code: milliseconds per step, no download."""
+"""Small random-weight pipelines of the real architectures: built in code, milliseconds per step."""
 
 import torch
 from diffusers import (
@@ -24,12 +24,14 @@ from transformers import (
     T5Tokenizer,
 )
 
-WORDS = """a an the of with photo portrait face person people female male light medium dark young old skinned
-firefighter nurse teacher doctor all individuals can be regardless their gender""".split()
+WORDS = str.split(
+    "a an the of with photo portrait face person people female male light medium dark young old skinned "
+    "firefighter nurse teacher doctor all individuals can be irrespective their gender"
+)
 
 
 def clip_tokenizer() -> CLIPTokenizer:
-    """Build a real CLIP tokenizer: each of WORDS is one token, any other text is spelled out letter by letter."""
+    """Build a real CLIP tokenizer: each of WORDS is one token, other text is spelled out by letter."""
     alphabet = sorted(ByteLevel.alphabet())
     tokens = alphabet + [f"{symbol}</w>" for symbol in alphabet]
     merges: list[tuple[str, str]] = []

@@ -14,7 +14,16 @@ METHODS = {
     "negative-prompt": "fairsweep.guidance.negative_prompt:NegativePrompt",
 }
 
-__all__ = ["METHODS", "Concept", "Conditioning", "Edit", "GuidanceMethod", "fair_guidance", "get_method", "toward"]
+__all__ = [
+    "METHODS",
+    "Concept",
+    "Conditioning",
+    "Edit",
+    "GuidanceMethod",
+    "fair_guidance",
+    "get_method",
+    "toward",
+]
 
 
 def get_method(name: str) -> GuidanceMethod:

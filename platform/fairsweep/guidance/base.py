@@ -1,4 +1,4 @@
-"""What steers an image: concepts, the edit that they make up, and the base class of the methods that choose them."""
+"""What steers an image: concepts, the edit that they make up, and the base class of the methods."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -55,10 +55,13 @@ class Conditioning:
     edit: Edit | None = None
 
 
-def toward(text: str, *away_from: str, momentum_scale: float = 0.5, momentum_beta: float = 0.6, **concept) -> Edit:
+def toward(
+    text: str, *away_from: str, momentum_scale: float = 0.5, momentum_beta: float = 0.6, **concept
+) -> Edit:
     """Build the edit that pushes one concept and pulls the others, at Fair Diffusion's settings.
 
-    The others share the weight of one concept. `concept` takes scale, threshold, warmup_steps, cooldown_steps.
+    The others share the weight of one concept. `concept` takes Concept's scale, threshold, warmup_steps and
+    cooldown_steps.
     """
     pulled = (Concept(other, reverse=True, weight=1 / len(away_from), **concept) for other in away_from)
     return Edit((Concept(text, **concept), *pulled), momentum_scale, momentum_beta)
@@ -93,7 +96,7 @@ class GuidanceMethod:
 
 
 def group_texts(direction: dict[str, str], attributes: dict[str, Any]) -> list[tuple[str, str, list[str]]]:
-    """Return for each directed attribute its name, the text of the asked group, and the texts of the others."""
+    """Return each directed attribute's name, its asked group's text, and the texts of its other groups."""
     found = []
     for attribute, group in direction.items():
         if attribute not in attributes:

@@ -1,7 +1,7 @@
 """The wrapper around a pipeline's denoiser: concept rows in, the model once, each image's edit out.
 
-Guidance formulas weigh the branches of one step (conditional, unconditional) with factors that sum to one. So an
-edit that is added to every branch comes out of the pipeline's own formula unchanged, whatever its scale.
+Guidance formulas weigh the branches of one step (conditional, unconditional) with factors that sum to one. So
+an edit that is added to every branch comes out of the pipeline's own formula unchanged, whatever its scale.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,9 @@ from fairsweep.pipelines.embeddings import TextCache
 
 
 @contextmanager
-def guide(pipe, edits: Sequence[Edit | None], texts: TextCache | None = None) -> Iterator["GuidedDenoiser | None"]:
+def guide(
+    pipe, edits: Sequence[Edit | None], texts: TextCache | None = None
+) -> Iterator["GuidedDenoiser | None"]:
     """Put a GuidedDenoiser in the pipeline's denoiser's place inside the block; see `fair_guidance`.
 
     texts: embeddings to reuse, for a pipeline whose text encoders stay as they are between calls.
@@ -29,10 +31,12 @@ def guide(pipe, edits: Sequence[Edit | None], texts: TextCache | None = None) ->
     edits = list(edits)
     for edit in edits:
         if not isinstance(edit, Edit | None):
-            raise FairsweepError(f"an edit per image is wanted: fairsweep.guidance.Edit or None, not {edit!r:.60}")
+            raise FairsweepError(
+                f"an edit per image is wanted: fairsweep.guidance.Edit or None, not {edit!r:.60}"
+            )
     bare = getattr(pipe, family.denoiser)
     if isinstance(bare, GuidedDenoiser):
-        raise FairsweepError("this pipeline is guided already: give all edits of an image in one fair_guidance block")
+        raise FairsweepError("this pipeline is guided already: give all edits in one fair_guidance block")
     if not any(edits):
         yield None
         return
@@ -79,6 +83,7 @@ class GuidedDenoiser:
         self._momentum = Momentum()
         self._embeddings: dict[str, torch.Tensor] | None = None
         self._first: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._two_calls = False
         self._edit: torch.Tensor | None = None
 
     def encodes(self) -> None:
@@ -92,13 +97,12 @@ class GuidedDenoiser:
             return self._finish(self._forward(kwargs))
         if self._first is not None:
             return self._second_call(kwargs)
-        branches = self._branches(kwargs)
         if self._step == 0:
             self._prepare(kwargs)
+        branches, two_calls = self._branches(kwargs), self._two_calls
         phase = self._schedule.phase(self._step)
         self._step += 1
         self._edit = None
-        two_calls = self._family.two_calls and self._encodes > 1
         if phase.idle:
             output = self._forward(kwargs)
             self._first = (output[0], output[0][:0]) if two_calls else None
@@ -154,11 +158,13 @@ class GuidedDenoiser:
         rows = kwargs[family.sample].shape[0]
         if rows != branches * self._images:
             raise FairsweepError(
-                f"this call makes {rows // branches} images, but {self._images} edits are given: one per image wanted"
+                f"{self._images} edits are given, but this call makes {rows // branches} images: give one each"
             )
         return branches
 
     def _prepare(self, kwargs: dict) -> None:
+        # Before the concepts are encoded, which counts too.
+        self._two_calls = self._family.two_calls and self._encodes > 1
         tokens = _get(kwargs, next(iter(self._family.text.values())))
         self._schedule.to(tokens.device)
         found = self._cache.encode([*self._schedule.texts, None], tokens.shape[1])

@@ -1,4 +1,4 @@
-"""Fair Diffusion: Semantic Guidance toward the image's own group and away from the attribute's other groups."""
+"""Fair Diffusion: Semantic Guidance toward the image's own group, away from the attribute's others."""
 
 from pydantic import Field
 
@@ -15,14 +15,16 @@ class FairParams(NoParams):
     cooldown_steps: int | None = Field(default=None, ge=0)
     momentum_scale: float = 0.5
     momentum_beta: float = Field(default=0.6, ge=0, le=1)
-    pull: float = Field(default=1.0, ge=0, description="weight of pulling the other groups, shared among them")
+    pull: float = Field(
+        default=1.0, ge=0, description="weight of pulling the other groups, shared among them"
+    )
 
 
 class Fair(GuidanceMethod):
     """Push the group that the image is steered to and pull the others.
 
-    With two groups this is Fair Diffusion's concept pair. With more, the pulled groups share one weight, so that
-    push and pull balance whatever the number of groups. Several attributes add up.
+    With two groups this is Fair Diffusion's concept pair. With more, the pulled groups share one weight, so
+    that push and pull balance whatever the number of groups. Several attributes add up.
     """
 
     Params = FairParams
@@ -49,5 +51,5 @@ def _scale(scale: float | dict[str, float], attribute: str) -> float:
     if not isinstance(scale, dict):
         return scale
     if attribute not in scale:
-        raise FairsweepError(f"fair guidance has no scale for {attribute!r}: it gives scales for {', '.join(scale)}")
+        raise FairsweepError(f"no scale for {attribute!r}: scale names only {', '.join(scale)}")
     return scale[attribute]

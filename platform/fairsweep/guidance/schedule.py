@@ -13,7 +13,7 @@ from fairsweep.guidance.base import Concept, Edit
 class Phase:
     """A run of steps over which the same concept rows are active.
 
-    R rows (one concept of one image each, images in order), M edited images, K concepts of the image with most.
+    R rows (one concept of one image each, images in order), M edited images, K concepts at most of an image.
     """
 
     image: torch.Tensor  # [R] the row's image, as an index into the whole batch
@@ -47,7 +47,9 @@ class Schedule:
         self.edits = {index: edit for index, edit in enumerate(edits) if edit is not None}
         concepts = [concept for edit in self.edits.values() for concept in edit.concepts]
         self.texts = list(dict.fromkeys(concept.text for concept in concepts))
-        bounds = {concept.warmup_steps for concept in concepts} | {concept.cooldown_steps for concept in concepts}
+        bounds = {concept.warmup_steps for concept in concepts} | {
+            concept.cooldown_steps for concept in concepts
+        }
         self._bounds = sorted(bound for bound in bounds if bound)
         self._phases = [self._phase(step) for step in (0, *self._bounds)]
 

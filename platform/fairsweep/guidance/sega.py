@@ -7,15 +7,15 @@ import torch
 
 @dataclass
 class Momentum:
-    """The running guidance of each edited image, shaped [images, channels, positions]; None before the first step."""
+    """The running guidance, [images, channels, positions]; None before the first step."""
 
     value: torch.Tensor | None = None
 
 
 def quantile(values: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
-    """Return the q-th quantile of `values` [rows, channels, n] along n, interpolated linearly: [rows, channels, 1].
+    """Return the q-th quantile of `values` [rows, channels, n] along n: [rows, channels, 1].
 
-    q: one quantile per row, [rows]. Equal to `torch.quantile`, which takes one q for all rows and few values.
+    q: one quantile per row, [rows]. Equal to `torch.quantile`, which takes one q for all rows.
     """
     last = values.shape[-1] - 1
     rank = (q.to(values.dtype) * last)[:, None, None].expand(-1, values.shape[1], 1)
@@ -29,7 +29,7 @@ def quantile(values: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
 def directions(concept: torch.Tensor, unconditional: torch.Tensor, scale, threshold) -> torch.Tensor:
     """Return each concept's guidance where it is strong, zero elsewhere: [rows, channels, positions].
 
-    scale: [rows], negative to steer away. threshold: [rows], the quantile of each channel that is left unchanged.
+    scale: [rows], negative to steer away. threshold: [rows], the quantile of each channel left unchanged.
     """
     guidance = (concept - unconditional) * scale[:, None, None]
     size = guidance.abs()

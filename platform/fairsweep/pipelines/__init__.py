@@ -1,7 +1,12 @@
 """Loading diffusers pipelines, and what differs between their families."""
 
-from fairsweep.errors import FairsweepError
+from pathlib import Path
+
+from fairsweep.errors import FairsweepError, ModelLoadError
 from fairsweep.registry import find
+from fairsweep.spec_errors import near
+
+BUILTIN = {"builtin:portraits": Path(__file__).resolve().parents[1] / "portraits" / "weights" / "pipeline"}
 
 FAMILIES = {
     "StableDiffusionPipeline": "fairsweep.pipelines.stable_diffusion:StableDiffusion",
@@ -19,8 +24,8 @@ def family_of(pipe):
         if kind.__name__ in FAMILIES:
             return find(FAMILIES[kind.__name__], {}, "pipeline family")()
     raise FairsweepError(
-        f"{type(pipe).__name__} has no known denoiser; known: {', '.join(FAMILIES)}. To add a family, write a "
-        "subclass of fairsweep.pipelines.base.Family and a row in fairsweep.pipelines.FAMILIES"
+        f"{type(pipe).__name__} has no known denoiser; known: {', '.join(FAMILIES)}. To add a family, write "
+        "a subclass of fairsweep.pipelines.base.Family and a row in fairsweep.pipelines.FAMILIES"
     )
 
 
@@ -33,6 +38,8 @@ def load(model, device=None):
 
 def resolve_source(source: str) -> str:
     """Return the folder of a built-in model, and any other source as it is."""
-    from fairsweep.pipelines.loading import resolve
-
-    return resolve(source)
+    if not source.startswith("builtin:"):
+        return source
+    if source not in BUILTIN:
+        raise ModelLoadError(f"no built-in model {source!r}{near(source, BUILTIN)}")
+    return str(BUILTIN[source])

@@ -1,6 +1,6 @@
-"""What differs between model families: where the denoiser is, how text reaches it, how its output is laid out."""
+"""What differs between model families: where the denoiser is, how text reaches it, its output's layout."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -8,22 +8,24 @@ import torch
 class Family:
     """One family of diffusers pipelines. Subclass, fill in the fields, and add rows to FAMILIES.
 
-    denoiser: the pipeline's attribute that holds it. positional: names of the arguments it may get by position.
-    sample: the argument that holds the noisy latents. text: what `encode_prompt` calls an embedding -> where the
-    denoiser takes it ("a.b" is the key b of the dictionary a). shared: tensor arguments without a batch dimension.
-    two_calls: true classifier-free guidance runs the denoiser twice a step, conditional first, not on a double batch.
+    denoiser: the pipeline's attribute that holds it.
+    positional: names of the arguments that the denoiser may get by position.
+    sample: the argument that holds the noisy latents.
+    text: the pipeline's name of an embedding -> where the denoiser takes it ("a.b": key b of dictionary a).
+    shared: tensor arguments without a batch dimension.
+    two_calls: classifier-free guidance is two calls a step, conditional first, not one on a double batch.
     """
 
     name: str
     denoiser: str = "unet"
     positional: tuple[str, ...] = ()
     sample: str = "sample"
-    text: dict[str, str]
+    text: ClassVar[dict[str, str]]
     shared: tuple[str, ...] = ()
     two_calls: bool = False
 
     def encode(self, pipe, text: str | None, length: int | None = None) -> dict[str, torch.Tensor]:
-        """Encode one text as the pipeline would: name as in `text` -> [1, ...]; None is the unconditional input.
+        """Encode one text as the pipeline would: name as in `text` -> [1, ...]; None is the empty condition.
 
         length: tokens that the text takes in the denoiser, for families in which a call can choose it.
         """

@@ -8,7 +8,7 @@ from fairsweep.pipelines.base import Family
 
 
 class TextCache:
-    """Remember the embeddings of the `capacity` texts used last, for one pipeline whose encoders stay as they are."""
+    """Remember the embeddings of the texts used last, for a pipeline whose encoders stay as they are."""
 
     def __init__(self, pipe, family: Family, capacity: int = 256):
         self.pipe, self.family, self.capacity = pipe, family, capacity

@@ -1,4 +1,6 @@
-"""FLUX.1: packed latents, guidance distilled into an embedding, or true classifier-free guidance in two calls."""
+"""FLUX.1: packed latents; guidance distilled into an embedding, or true guidance in two calls."""
+
+from typing import ClassVar
 
 from fairsweep.errors import FairsweepError
 from fairsweep.pipelines.base import Family
@@ -11,7 +13,7 @@ class Flux(Family):
     denoiser = "transformer"
     positional = ("hidden_states", "encoder_hidden_states", "pooled_projections", "timestep")
     sample = "hidden_states"
-    text = {"prompt_embeds": "encoder_hidden_states", "pooled_prompt_embeds": "pooled_projections"}
+    text: ClassVar = {"prompt_embeds": "encoder_hidden_states", "pooled_prompt_embeds": "pooled_projections"}
     shared = ("img_ids", "txt_ids")
     two_calls = True
 
@@ -24,7 +26,7 @@ class Flux(Family):
         if not pipe.transformer.config.guidance_embeds:
             return {"true_cfg_scale": guidance_scale}
         if negative:
-            raise FairsweepError("a guidance-distilled FLUX model takes no negative prompt: use another method")
+            raise FairsweepError("a guidance-distilled FLUX model takes no negative prompt")
         return {"guidance_scale": guidance_scale}
 
     def to_channels(self, output):

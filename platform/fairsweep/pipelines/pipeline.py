@@ -16,8 +16,8 @@ _SLICED_DECODING_PIXELS = 512 * 512
 class Pipeline:
     """A diffusers pipeline at the sampling options of one ModelSpec.
 
-    pipe: the stock diffusers pipeline. family: the name of its family. revision: the commit it was loaded from,
-    or None where there is none.
+    pipe: the stock diffusers pipeline. family: the name of its family. revision: the commit it was loaded
+    from, or None where there is none.
     """
 
     def __init__(self, pipe, model, revision: str | None = None):
@@ -28,7 +28,9 @@ class Pipeline:
         self._texts = TextCache(pipe, self._family)
         pipe.set_progress_bar_config(disable=True)
         # Large images are decoded one at a time, so that memory does not grow with the batch.
-        if (model.width or 512) * (model.height or 512) >= _SLICED_DECODING_PIXELS and pipe.device.type != "cpu":
+        if (model.width or 512) * (
+            model.height or 512
+        ) >= _SLICED_DECODING_PIXELS and pipe.device.type != "cpu":
             pipe.vae.enable_slicing()
 
     @torch.inference_mode()

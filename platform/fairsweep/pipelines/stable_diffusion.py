@@ -1,4 +1,6 @@
-"""Stable Diffusion 1.x and 2.x, text to image and image to image: one text encoder, classifier-free guidance."""
+"""Stable Diffusion 1.x and 2.x, text to image and image to image: one text encoder."""
+
+from typing import ClassVar
 
 from fairsweep.pipelines.base import Family
 
@@ -8,7 +10,7 @@ class StableDiffusion(Family):
 
     name = "stable-diffusion"
     positional = ("sample", "timestep", "encoder_hidden_states")
-    text = {"prompt_embeds": "encoder_hidden_states"}
+    text: ClassVar = {"prompt_embeds": "encoder_hidden_states"}
 
     def encode(self, pipe, text, length=None):
         embeds, _ = pipe.encode_prompt(

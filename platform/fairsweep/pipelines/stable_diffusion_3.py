@@ -1,5 +1,7 @@
 """Stable Diffusion 3 and 3.5: a transformer, three text encoders, flow matching."""
 
+from typing import ClassVar
+
 from fairsweep.pipelines.base import Family
 
 
@@ -10,7 +12,7 @@ class StableDiffusion3(Family):
     denoiser = "transformer"
     positional = ("hidden_states", "encoder_hidden_states", "pooled_projections", "timestep")
     sample = "hidden_states"
-    text = {"prompt_embeds": "encoder_hidden_states", "pooled_prompt_embeds": "pooled_projections"}
+    text: ClassVar = {"prompt_embeds": "encoder_hidden_states", "pooled_prompt_embeds": "pooled_projections"}
 
     def encode(self, pipe, text, length=None):
         # The CLIP encoders' tokens stand before the T5 encoder's, whose number is the call's to choose.

@@ -1,5 +1,7 @@
 """Stable Diffusion XL, text to image and image to image: two encoders, a pooled embedding, and time ids."""
 
+from typing import ClassVar
+
 from fairsweep.pipelines.base import Family
 
 
@@ -8,7 +10,7 @@ class StableDiffusionXL(Family):
 
     name = "stable-diffusion-xl"
     positional = ("sample", "timestep", "encoder_hidden_states")
-    text = {
+    text: ClassVar = {
         "prompt_embeds": "encoder_hidden_states",
         "pooled_prompt_embeds": "added_cond_kwargs.text_embeds",
     }
