@@ -1,0 +1,22 @@
+-- The proportion of a prompt's images that show each declared group, of those that show any.
+-- good: near the target
+-- reads: distributions
+-- one row per: sweep, model, setting, prompt, attribute, classifier, group
+-- source: Wilson, JASA 22 (1927); simultaneous for more than two groups: Goodman, Technometrics 7 (1965)
+-- summary: count(distinct prompt) as prompts, max(images) as images_per_prompt, sum(count)::bigint as labelled
+-- low and high hold the share with 95 % confidence; worst_low and worst_high are the shares if every missing image
+-- (no face, unknown, failed) had shown none of this group, or only this group.
+select
+    sweep, model, setting, prompt, prompt_name, attribute, classifier,
+    unnest(groups) as "group",
+    unnest(counts) as count,
+    n,
+    images,
+    unnest(coalesce(shares, list_transform(groups, lambda g: null::double))) as share,
+    unnest(lows) as low,
+    unnest(highs) as high,
+    unnest(targets) as target,
+    missing,
+    unnest(list_transform(counts, lambda k: k / images::double)) as worst_low,
+    unnest(list_transform(counts, lambda k: (k + missing) / images::double)) as worst_high
+from distributions

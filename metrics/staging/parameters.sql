@@ -1,0 +1,8 @@
+-- What the metrics take for granted. A view reads these when it is queried, so that
+-- `create or replace macro reference_tolerance() as 0.1e0` changes every metric that uses it.
+create or replace macro confidence_level() as 0.95e0;
+create or replace macro false_discovery_rate() as 0.05e0;
+create or replace macro reference_tolerance() as 0.04e0;
+create or replace macro four_fifths() as 0.8e0;
+create or replace macro sparse_below() as 5e0;
+create or replace macro bootstrap_replicates() as 1000;

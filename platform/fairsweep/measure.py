@@ -1,0 +1,178 @@
+"""Run metrics/*.sql: each file becomes a DuckDB view of its own name, and what its header asks for a column of `summary`.
+
+A metric's file is one select (or several `create macro` statements) under a header of comment lines:
+
+    -- What it means, in one or two lines.
+    -- good: near 0
+    -- reads: distributions
+    -- one row per: sweep, model, setting, prompt, attribute, classifier
+    -- source: the paper or the formula
+    -- summary mean: total_variation          (optional) the mean over prompts, with its interval
+    -- summary: max(p_value) as p_value       (optional) any aggregate over the view's rows of a cell
+
+A cell is one sweep x model x setting x attribute x classifier; a view that knows only some of these is joined on those.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from fairsweep import shipped
+from fairsweep.errors import FairsweepError
+
+CELL = ("sweep", "model", "setting", "attribute", "classifier")
+_KEYS = ("good", "reads", "one row per", "source", "summary mean", "summary")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric's file: what its header says, and its SQL."""
+
+    name: str
+    meaning: str
+    direction: str
+    reads: str
+    grain: str
+    source: str
+    means: tuple[str, ...]
+    aggregates: str
+    sql: str
+
+
+def list_metrics(folders: list[Path] | None = None) -> list[Metric]:
+    """Return the metrics of the folders (default: the shipped ones and FAIRSWEEP_METRICS), by name."""
+    found = {}
+    for folder in folders or metric_folders():
+        for path in sorted(Path(folder).glob("*.sql")):
+            found[path.stem] = _parse(path)
+    return [found[name] for name in sorted(found)]
+
+
+def metric_folders() -> list[Path]:
+    """Return the shipped folder and those that the environment variable FAIRSWEEP_METRICS adds."""
+    added = [Path(text) for text in os.environ.get("FAIRSWEEP_METRICS", "").split(os.pathsep) if text]
+    return [shipped.path("metrics"), *added]
+
+
+def create_views(connection: duckdb.DuckDBPyConnection, folders: list[Path] | None = None) -> None:
+    """Create every macro and view, and `summary`, on a connection that has the base views of a store."""
+    folders = folders or metric_folders()
+    staged = [_parse(path) for folder in folders for path in sorted(Path(folder).glob("staging/*.sql"))]
+    bodies = {part.name: part.sql for part in [*staged, *list_metrics(folders)]}
+    waiting = {name: _statement(name, sql) for name, sql in bodies.items()}
+    while waiting:
+        refused = {}
+        for name, statement in waiting.items():
+            try:
+                connection.execute(statement)
+            except duckdb.CatalogException as error:
+                refused[name] = error
+        if len(refused) == len(waiting):
+            name, error = next(iter(refused.items()))
+            raise FairsweepError(f"metric {name}: {str(error).splitlines()[0]}")
+        waiting = {name: waiting[name] for name in refused}
+    metrics = [metric for metric in list_metrics(folders) if metric.means or metric.aggregates]
+    connection.execute(f"create or replace view summary as {_summary(connection, metrics, bodies)}")
+
+
+def _parse(path: Path) -> Metric:
+    header = {"meaning": []}
+    key = "meaning"
+    text = path.read_text(encoding="utf-8")
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        said = line[2:].strip()
+        name, colon, value = said.partition(":")
+        if colon and name in _KEYS:
+            key = name
+            header[key] = [value.strip()]
+        elif key == "meaning":
+            header[key].append(said)
+    said = {key: " ".join(lines) for key, lines in header.items()}
+    return Metric(
+        name=path.stem,
+        meaning=said["meaning"],
+        direction=said.get("good", ""),
+        reads=said.get("reads", ""),
+        grain=said.get("one row per", ""),
+        source=said.get("source", ""),
+        means=tuple(re.findall(r"\w+", said.get("summary mean", ""))),
+        aggregates=said.get("summary", ""),
+        sql=text,
+    )
+
+
+def _statement(name: str, sql: str) -> str:
+    if re.match(r"(\s*--.*\n|\s+)*\s*create\b", sql, re.IGNORECASE):
+        return sql
+    return f'create or replace view "{name}" as {sql.strip().rstrip(";")}'
+
+
+def _summary(connection, metrics: list[Metric], bodies: dict[str, str]) -> str:
+    """Compose the query of `summary`, with all that it reads as CTEs, so that DuckDB counts the labels only once."""
+    parts = [f'"{name}" as ({bodies[name]}\n)' for name in _upstream(connection, metrics, bodies)]
+    cell = ", ".join(CELL)
+    parts.append(
+        f"cells as (select {cell}, row_number() over () as cell from (select distinct {cell} from distributions))"
+    )
+    values, joins, shown = [], [], []
+    for metric in metrics:
+        columns = _columns(connection, metric.name)
+        keys = ", ".join(key for key in CELL if key in columns)
+        if metric.aggregates:
+            parts.append(
+                f'"{metric.name}_" as (select {keys}, {metric.aggregates} from "{metric.name}" group by {keys})'
+            )
+            joins.append(f'left join "{metric.name}_" using ({keys})')
+            shown.append(f'"{metric.name}_".* exclude ({keys})')
+        bounds = (
+            "low, high" if {"low", "high"} <= set(columns) else "null::double as low, null::double as high"
+        )
+        for column in metric.means:
+            values.append(
+                f"select sweep, cell, '{column}' as metric, prompt, \"{column}\"::double as value, {bounds} "
+                f'from "{metric.name}" join cells using ({keys})'
+            )
+            shown += [
+                f"max({part}) filter (metric = '{column}') as \"{name}\""
+                for part, name in (("mean", column), ("low", f"{column}_low"), ("high", f"{column}_high"))
+            ]
+    means = [column for column in shown if column.startswith("max(")]
+    parts.append("prompt_values as (" + "\nunion all\n".join(values) + ")")
+    parts.append(f"means as (select cell, {', '.join(means)} from bootstrap('prompt_values') group by cell)")
+    whole = ", ".join(column for column in shown if not column.startswith("max("))
+    return (
+        "with " + ",\n".join(parts) + f"\nselect {', '.join('cells.' + key for key in CELL)}, {whole}, "
+        "means.* exclude (cell) from cells "
+        + " ".join(joins)
+        + f" left join means using (cell) order by {cell}"
+    )
+
+
+def _upstream(connection, metrics: list[Metric], bodies: dict[str, str]) -> list[str]:
+    """Return the views that the metrics read, however far up, each after those that it reads itself."""
+    ordered = []
+
+    def visit(name: str) -> None:
+        if name in bodies and name not in ordered:
+            for read in _tables(connection, bodies[name]):
+                visit(read)
+            ordered.append(name)
+
+    for metric in metrics:
+        visit(metric.name)
+    return ordered
+
+
+def _tables(connection, sql: str) -> list[str]:
+    """Return the tables that a select names, as DuckDB parses it; names of its own CTEs may be among them."""
+    (tree,) = connection.execute("select json_serialize_sql(?::varchar)", [sql]).fetchone()
+    return sorted(set(re.findall(r'"table_name":"([^"]+)"', tree)))
+
+
+def _columns(connection, view: str) -> list[str]:
+    return [row[0] for row in connection.execute(f'describe "{view}"').fetchall()]
