@@ -35,9 +35,18 @@ _GENERIC = (
 )
 
 
-def caption(person: Person, rng: np.random.Generator) -> str:
-    """Write one caption for the person: always true, possibly empty, "a" or "an" as English wants."""
-    named = _pick(_KINDS, rng)
+def draw_named(rng: np.random.Generator) -> tuple[str, ...]:
+    """Draw what a caption names, as people do: mostly "job", the occupation, alone; sometimes nothing."""
+    return _pick(_KINDS, rng)
+
+
+def caption(person: Person, rng: np.random.Generator, named: tuple[str, ...] | None = None) -> str:
+    """Write one caption for the person: always true, possibly empty, "a" or "an" as English wants.
+
+    `named` is the part of ("job", "gender", "skin_tone", "age", "glasses") to name; drawn where it is None.
+    """
+    if named is None:
+        named = draw_named(rng)
     if not named:
         return ""
     form = _pick(_FORMS, rng)

@@ -34,6 +34,12 @@ OCCUPATIONS: tuple[str, ...] = (
     "athlete",
 )
 
+READ_ATTRIBUTES: dict[str, tuple[str, ...]] = {
+    **{name: ATTRIBUTES[name] for name in ("gender", "skin_tone", "age")},
+    "occupation": (*OCCUPATIONS, PERSON),
+}
+"""What the built-in classifier reads off a portrait, with the order of its classes."""
+
 # Tones 4 and 7 sit on the borders between the groups and are left out, so that a group can be read off a
 # face; so is 10, on which brows and dark hair cannot be told from skin at this size.
 MONK_TONES: dict[str, tuple[int, ...]] = {"light": (1, 2, 3), "medium": (5, 6), "dark": (8, 9)}
@@ -112,6 +118,11 @@ def sample(n: int, seed: int, occupation: str | None = None) -> list[Person]:
             )
         )
     return people
+
+
+def draw_hair_colour(age: str, rng: np.random.Generator) -> str:
+    """Draw the hair colour of one person of this age."""
+    return ATTRIBUTES["hair_colour"][_draw(rng, [list(_HAIR[age].values())], np.zeros(1, int))[0]]
 
 
 def _draw(rng: np.random.Generator, shares: list[list[float]], row: np.ndarray) -> np.ndarray:

@@ -1,0 +1,35 @@
+# `make demo` shows what fairsweep does; `make test` runs the whole test suite. Both install what they need, once.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test lint lock clean
+
+demo: $(INSTALLED)
+	$(BIN)/fairsweep run jobs/demo.yaml
+
+test: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV): about 3 GB, a few minutes the first time."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+# The one way the lock changes: resolve pyproject.toml anew.
+lock: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra test --python-version 3.11 --quiet --upgrade --no-emit-index-url \
+		--no-emit-find-links --no-annotate --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV)

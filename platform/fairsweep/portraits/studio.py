@@ -1,0 +1,99 @@
+"""Draw portraits with the built-in pipeline for its own evaluation: stock diffusers pipelines, a pipeline per core."""
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from diffusers import SemanticStableDiffusionPipeline, StableDiffusionPipeline
+from PIL.Image import Image
+
+from fairsweep.portraits.defaults import GUIDANCE_SCALE, PIPELINE, STEPS
+
+BATCH_SIZE = 32
+
+
+class Studio:
+    """Draw lists of prompts, each image from its own seed, with one single-threaded pipeline per core."""
+
+    def __init__(self, folder: Path = PIPELINE, advance: Callable[[int], None] = lambda n: None):
+        self.folder, self.advance = folder, advance
+        self.workers = torch.get_num_threads()
+        self._local = threading.local()
+
+    def draw(self, prompts: list[str], seeds: list[int], scale: float = GUIDANCE_SCALE) -> list[Image]:
+        """Return one image per prompt and seed from the stock StableDiffusionPipeline."""
+
+        def batch(prompts: list[str], seeds: list[int]) -> list[Image]:
+            return self._pipeline(StableDiffusionPipeline)(
+                prompts, guidance_scale=scale, num_inference_steps=STEPS, generator=_generators(seeds)
+            ).images
+
+        return self._spread(batch, prompts, seeds)
+
+    def edit(
+        self,
+        prompts: list[str],
+        seeds: list[int],
+        concepts: list[str],
+        reverse: list[bool],
+        settings: dict,
+        scale: float = GUIDANCE_SCALE,
+    ) -> list[Image]:
+        """Return one image per prompt and seed from diffusers' SemanticStableDiffusionPipeline, all pushed one way.
+
+        `settings` is named as in `defaults.FAIR`.
+        """
+        options = {
+            "editing_prompt": concepts,
+            "reverse_editing_direction": reverse,
+            "edit_guidance_scale": settings["scale"],
+            "edit_threshold": settings["threshold"],
+            "edit_warmup_steps": settings["warmup_steps"],
+            "edit_cooldown_steps": settings["cooldown_steps"],
+            "edit_momentum_scale": settings["momentum_scale"],
+            "edit_mom_beta": settings["momentum_beta"],
+        }
+
+        def batch(prompts: list[str], seeds: list[int]) -> list[Image]:
+            pipeline = self._pipeline(SemanticStableDiffusionPipeline)
+            latents = torch.cat([torch.randn((1, *_latent_shape(pipeline)), generator=g) for g in _generators(seeds)])
+            return pipeline(
+                prompts, guidance_scale=scale, num_inference_steps=STEPS, latents=latents, **options
+            ).images
+
+        return self._spread(batch, prompts, seeds)
+
+    def _spread(self, batch: Callable, prompts: list[str], seeds: list[int]) -> list[Image]:
+        starts = range(0, len(prompts), BATCH_SIZE)
+        threads = torch.get_num_threads()
+
+        def work(start: int) -> list[Image]:
+            images = batch(prompts[start : start + BATCH_SIZE], seeds[start : start + BATCH_SIZE])
+            self.advance(len(images))
+            return images
+
+        torch.set_num_threads(max(1, threads // self.workers))
+        try:
+            with ThreadPoolExecutor(self.workers) as pool:
+                return [image for images in pool.map(work, starts) for image in images]
+        finally:
+            torch.set_num_threads(threads)
+
+    def _pipeline(self, kind: type) -> StableDiffusionPipeline:
+        kept = self._local.__dict__.setdefault("pipelines", {})
+        if kind not in kept:
+            pipeline = kind.from_pretrained(self.folder, dtype=torch.float32, safety_checker=None)
+            pipeline.set_progress_bar_config(disable=True)
+            kept[kind] = pipeline
+        return kept[kind]
+
+
+def _generators(seeds: Iterable[int]) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def _latent_shape(pipeline: StableDiffusionPipeline) -> tuple[int, int, int]:
+    config = pipeline.unet.config
+    return (config.in_channels, config.sample_size, config.sample_size)
