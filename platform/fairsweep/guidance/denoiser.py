@@ -158,7 +158,7 @@ class GuidedDenoiser:
         rows = kwargs[family.sample].shape[0]
         if rows != branches * self._images:
             raise FairsweepError(
-                f"{self._images} edits are given, but this call makes {rows // branches} images: give one each"
+                f"{self._images} edits are given, but the call makes {rows // branches} images: give one each"
             )
         return branches
 

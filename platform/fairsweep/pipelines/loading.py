@@ -4,15 +4,9 @@ from pathlib import Path
 
 import diffusers
 import torch
-from huggingface_hub.errors import (
-    GatedRepoError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
 
 from fairsweep.errors import FairsweepError, ModelLoadError
+from fairsweep.hub import reason_of
 from fairsweep.pipelines import FAMILIES, family_of, resolve_source
 from fairsweep.pipelines.pipeline import Pipeline
 from fairsweep.spec_errors import near
@@ -64,7 +58,7 @@ def _from_folder_or_hub(source: str, model):
             use_safetensors=True,
         )
     except Exception as error:
-        raise ModelLoadError(f"model {model.name}: {source} {_reason(error)}") from None
+        raise ModelLoadError(f"model {model.name}: {source} {reason_of(error)}") from None
 
 
 def _from_file(source: str, model):
@@ -74,22 +68,7 @@ def _from_file(source: str, model):
     try:
         return kind.from_single_file(str(Path(source).expanduser()), dtype=getattr(torch, model.dtype))
     except Exception as error:
-        raise ModelLoadError(f"model {model.name}: {source} {_reason(error)}") from None
-
-
-def _reason(error: BaseException) -> str:
-    """Say why a load failed: most of what diffusers raises is one OSError whose causes tell more."""
-    chain: list[BaseException] = []
-    current: BaseException | None = error
-    while current is not None and current not in chain:
-        chain.append(current)
-        current = current.__cause__ or current.__context__
-    for kinds, reason in _REASONS.items():
-        if any(isinstance(link, kinds) for link in chain):
-            return reason
-    if any("not fully cached locally" in str(link) or "offline" in str(link).lower() for link in chain):
-        return _OUT_OF_REACH
-    return f"cannot be loaded: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
+        raise ModelLoadError(f"model {model.name}: {source} {reason_of(error)}") from None
 
 
 def _class(name: str, model):

@@ -1,0 +1,78 @@
+"""The interface of a classifier: images and their prompts in, labels out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PIL.Image import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+UNKNOWN = "unknown"
+NO_FACE = "no_face"
+WHOLE_IMAGE = "_image"
+
+
+@dataclass(frozen=True)
+class Label:
+    """What one classifier says about one attribute of one image.
+
+    label: a declared group, "no_face" or "unknown". score: the label's probability in [0, 1]. scores: every
+    candidate's. The attribute "_image" stands for the whole picture: its score is the cosine of image and
+    prompt, its embedding the image's, of unit length.
+    """
+
+    attribute: str
+    label: str
+    score: float
+    scores: dict[str, float]
+    embedding: list[float] | None = None
+
+
+class ClassifierParams(BaseModel):
+    """The parameters that every classifier takes; its own add to them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    unknown_margin: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="the label is unknown where the best two groups are closer than this",
+    )
+    batch_size: int = Field(default=64, ge=1, description="images per forward")
+
+
+class Classifier:
+    """Read attributes off images. Subclass, declare `Params`, and add a row to CLASSIFIERS.
+
+    attributes: attribute -> its declared groups (`.texts`: group -> text). Construction loads the weights.
+    """
+
+    Params: type[ClassifierParams] = ClassifierParams
+
+    def __init__(self, params: Any, attributes: dict[str, Any], device: str = "cpu"):
+        self.params, self.attributes, self.device = params, attributes, device
+
+    @classmethod
+    def known_groups(cls, params: Any) -> dict[str, tuple[str, ...]] | None:
+        """Return attribute -> the groups it can tell, without loading weights; None: any declared one."""
+        return None
+
+    def classify(self, images: Sequence[Image], prompts: Sequence[str]) -> list[list[Label]]:
+        """Return the labels of each image; `prompts` are the texts that the images were made from."""
+        size = self.params.batch_size
+        starts = range(0, len(images), size)
+        batches = (self._classify(images[i : i + size], prompts[i : i + size]) for i in starts)
+        return [labels for batch in batches for labels in batch]
+
+    def _classify(self, images: Sequence[Image], prompts: Sequence[str]) -> list[list[Label]]:
+        raise NotImplementedError
+
+
+def label_of(attribute: str, scores: dict[str, float], margin: float = 0.0, groups=None) -> Label:
+    """Return the label of the best score; unknown where its lead is below `margin` or it is none of `groups`."""
+    best, *others = sorted(scores, key=scores.get, reverse=True)
+    close = bool(others) and scores[best] - scores[others[0]] < margin
+    declared = groups is None or best in groups or best in (UNKNOWN, NO_FACE)
+    label = best if declared and not close else UNKNOWN
+    return Label(attribute, label, scores[best], scores)

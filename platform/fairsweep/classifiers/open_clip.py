@@ -1,0 +1,96 @@
+"""Zero-shot labels with any open_clip model: the group whose texts the image is nearest to."""
+
+from collections.abc import Sequence
+
+from pydantic import Field, field_validator
+
+from fairsweep.classifiers.base import NO_FACE, Classifier, ClassifierParams, label_of
+from fairsweep.errors import ModelLoadError
+from fairsweep.hub import reason_of
+
+
+class OpenClipParams(ClassifierParams):
+    """Which model, and the sentences that a group's text is put into."""
+
+    model: str = Field(default="ViT-B-32", description="an architecture, hf-hub:<id> or local-dir:<folder>")
+    pretrained: str | None = Field(
+        default=None, description="the tag or checkpoint of an architecture's weights"
+    )
+    templates: tuple[str, ...] = Field(
+        default=("a photo of a {}", "a photo of the face of a {}", "a portrait of a {}", "{}"), min_length=1
+    )
+    no_face_text: str | None = Field(
+        default=None, description="no_face is the label where this text fits best"
+    )
+
+    @field_validator("templates")
+    @classmethod
+    def _check(cls, templates):
+        for template in templates:
+            if "{}" not in template:
+                raise ValueError(f"the template {template!r} must hold {{}} for the group's text")
+        return templates
+
+
+class OpenClip(Classifier):
+    """Compare an image with each group's texts, averaged over a prompt ensemble (CLIP, arXiv 2103.00020)."""
+
+    Params = OpenClipParams
+
+    def __init__(self, params, attributes, device="cpu"):
+        super().__init__(params, attributes, device)
+        import open_clip
+
+        from fairsweep.classifiers.embedding import Texts
+
+        try:
+            self._model, self._preprocess = open_clip.create_model_from_pretrained(
+                params.model, pretrained=params.pretrained, device=device
+            )
+            self._tokenizer = open_clip.get_tokenizer(params.model)
+        except Exception as error:
+            weights = " ".join(part for part in (params.model, params.pretrained) if part)
+            raise ModelLoadError(f"open_clip model {weights} {reason_of(error)}") from None
+        self._model.eval()
+        self._texts = Texts(self._embed_texts)
+        self._groups = {name: self._ensembles(attribute.texts) for name, attribute in attributes.items()}
+
+    def _classify(self, images, prompts):
+        import torch
+
+        from fairsweep.classifiers.embedding import image_labels
+
+        with torch.inference_mode():
+            pixels = torch.stack([self._preprocess(image.convert("RGB")) for image in images])
+            features = self._model.encode_image(pixels.to(self.device), normalize=True)
+            labels = [[label] for label in image_labels(features, self._texts(prompts))]
+            for name, (groups, texts) in self._groups.items():
+                logits = self._model.logit_scale.exp() * features @ texts.T
+                for found, row in zip(labels, logits.float().softmax(-1).tolist(), strict=True):
+                    scores = dict(zip(groups, row, strict=True))
+                    found.append(label_of(name, scores, self.params.unknown_margin))
+        return labels
+
+    def _ensembles(self, texts: dict[str, str]):
+        """Return the candidates and their mean text features, [candidates, dimensions], of unit length."""
+        import torch
+
+        if self.params.no_face_text:
+            texts = {**texts, NO_FACE: self.params.no_face_text}
+        means = [
+            self._embed_texts([_fill(template, text) for template in self.params.templates]).mean(0)
+            for text in texts.values()
+        ]
+        return list(texts), torch.nn.functional.normalize(torch.stack(means), dim=-1)
+
+    def _embed_texts(self, texts: Sequence[str]):
+        import torch
+
+        with torch.inference_mode():
+            return self._model.encode_text(self._tokenizer(list(texts)).to(self.device), normalize=True)
+
+
+def _fill(template: str, text: str) -> str:
+    if text[:1].lower() in tuple("aeiou"):
+        template = template.replace("a {}", "an {}")
+    return template.replace("{}", text)

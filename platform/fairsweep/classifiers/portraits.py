@@ -1,0 +1,40 @@
+"""The built-in classifier of the portraits world: gender, skin tone, age and occupation."""
+
+from fairsweep.classifiers.base import Classifier, label_of
+from fairsweep.portraits.world import READ_ATTRIBUTES
+
+_ALWAYS = "occupation"
+
+
+class Portraits(Classifier):
+    """Read attributes off the built-in CLIP model's image features.
+
+    The declared attributes are labelled, and always the occupation, which tells whether guidance kept it.
+    """
+
+    def __init__(self, params, attributes, device="cpu"):
+        super().__init__(params, attributes, device)
+        from fairsweep.classifiers.embedding import Texts
+        from fairsweep.portraits.reader import Reader
+
+        self._reader = Reader(device=device)
+        self._texts = Texts(self._reader.embed_texts)
+
+    @classmethod
+    def known_groups(cls, params):
+        return dict(READ_ATTRIBUTES)
+
+    def _classify(self, images, prompts):
+        from fairsweep.classifiers.embedding import image_labels
+
+        features = self._reader.embed(list(images))
+        read = {name: rows.tolist() for name, rows in self._reader.read(features).items()}
+        declared = {name: set(self.attributes[name].texts) for name in read if name in self.attributes}
+        labels = [[label] for label in image_labels(features, self._texts(prompts))]
+        for name, rows in read.items():
+            if name not in declared and name != _ALWAYS:
+                continue
+            for found, row in zip(labels, rows, strict=True):
+                scores = dict(zip(READ_ATTRIBUTES[name], row, strict=True))
+                found.append(label_of(name, scores, self.params.unknown_margin, declared.get(name)))
+        return labels
