@@ -7,7 +7,7 @@
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier,
     missing / images::double as missing_share,
-    wilson_low(missing, images, interval_z(confidence_level(), 1)) as low,
-    wilson_high(missing, images, interval_z(confidence_level(), 1)) as high,
+    wilson_low(missing, images, z_one) as low,
+    wilson_high(missing, images, z_one) as high,
     no_face, unknown, failed, images
 from distributions

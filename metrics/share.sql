@@ -9,6 +9,7 @@
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier,
     unnest(groups) as "group",
+    unnest(range(1, len(groups) + 1)) as position,
     unnest(counts) as count,
     n,
     images,

@@ -12,8 +12,9 @@ create or replace macro sorted_quantile_(sorted, place) as
 
 -- Means over prompts with an interval that resamples prompts as clusters: each carries all its seeds, and one draw of
 -- weights serves every cell of a sweep, so that differences between settings stay paired.
--- `source` names a view or CTE of: sweep, cell, metric, prompt, value, low, high. Where
--- there is nothing to resample (one prompt, or all alike) the mean of the prompts' own low and high stands. The replicates are one product of the matrices cells x prompts and prompts x replicates.
+-- `source` names a view or CTE of: sweep, cell, metric, prompt, value, low, high. Where there is nothing to resample
+-- (one prompt, or all alike) the mean of the prompts' own low and high stands.
+-- The replicates are one product of two matrices, cells x prompts and prompts x replicates.
 create or replace macro bootstrap(source, replicates := bootstrap_replicates(), level := confidence_level()) as table
 with given as (
     select sweep, cell, metric, prompt, value::double as value, low, high

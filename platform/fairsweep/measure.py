@@ -68,7 +68,7 @@ def create_views(connection: duckdb.DuckDBPyConnection, folders: list[Path] | No
         for name, statement in waiting.items():
             try:
                 connection.execute(statement)
-            except duckdb.CatalogException as error:
+            except duckdb.Error as error:
                 refused[name] = error
         if len(refused) == len(waiting):
             name, error = next(iter(refused.items()))
@@ -175,4 +175,5 @@ def _tables(connection, sql: str) -> list[str]:
 
 
 def _columns(connection, view: str) -> list[str]:
-    return [row[0] for row in connection.execute(f'describe "{view}"').fetchall()]
+    rows = connection.execute("select column_name from duckdb_columns() where table_name = ?", [view]).fetchall()
+    return [row[0] for row in rows]

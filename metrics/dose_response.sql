@@ -1,0 +1,34 @@
+-- What more guidance buys and costs: the mean distance to the target over the guidance's own scale, the unguided
+-- baseline at scale 0.
+-- good: falling
+-- reads: total_variation, settings
+-- one row per: sweep, model, method, setting, attribute, classifier
+-- source: dose-response over the edit scale of SEGA, Brack et al., arXiv 2301.12247
+-- slope is the change of the distance per unit of scale since the next smaller scale of the method.
+with doses as (
+    select sweep, model, setting, method, scale from settings where scale is not null and not baseline
+    union all
+    select distinct settings.sweep, settings.model, settings.setting, guided.method, 0e0
+    from settings
+    join settings as guided using (sweep, model)
+    where settings.baseline and not guided.baseline and guided.scale is not null
+),
+cells as (
+    select
+        *, dense_rank() over (order by sweep, model, setting, attribute, classifier) as cell
+    from total_variation
+),
+values as (
+    select sweep, cell, 'distance' as metric, prompt, total_variation as value, low, high from cells
+),
+means as (
+    from bootstrap('values')
+)
+select
+    doses.sweep, doses.model, method, setting, attribute, classifier, scale,
+    mean as total_variation, low, high, prompts,
+    (mean - lag(mean) over dose) / nullif(scale - lag(scale) over dose, 0) as slope
+from doses
+join (select distinct sweep, model, setting, attribute, classifier, cell from cells) using (sweep, model, setting)
+join means using (cell)
+window dose as (partition by doses.sweep, doses.model, method, attribute, classifier order by scale, setting)

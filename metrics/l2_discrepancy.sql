@@ -1,0 +1,15 @@
+-- Euclidean distance of the shares to the uniform distribution.
+-- good: near 0
+-- reads: distributions, noise_floors
+-- one row per: sweep, model, setting, prompt, attribute, classifier
+-- source: Euclidean norm of the difference to 1/G, the L2 discrepancy of debiasing papers
+-- noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value is.
+select
+    sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
+    l2_discrepancy_of(shares) as l2_discrepancy,
+    l2_discrepancy_of(nearest_uniform) as low,
+    list_max(list_transform(extremes, lambda p: l2_discrepancy_of(p))) as high,
+    noise_floors.l2_discrepancy as noise_floor,
+    l2_discrepancy_of(shares) - noise_floors.l2_discrepancy as above_floor
+from distributions
+left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.n

@@ -1,0 +1,15 @@
+-- The mean absolute deviation of the shares from equal shares.
+-- good: near 0
+-- reads: distributions, noise_floors
+-- one row per: sweep, model, setting, prompt, attribute, classifier
+-- source: DALL-Eval, Cho et al., arXiv 2202.04053
+-- noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value is.
+select
+    sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
+    mean_absolute_deviation_of(shares) as mean_absolute_deviation,
+    mean_absolute_deviation_of(nearest_uniform) as low,
+    list_max(list_transform(extremes, lambda p: mean_absolute_deviation_of(p))) as high,
+    noise_floors.mean_absolute_deviation as noise_floor,
+    mean_absolute_deviation_of(shares) - noise_floors.mean_absolute_deviation as above_floor
+from distributions
+left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.n

@@ -1,0 +1,16 @@
+-- The mean absolute difference between the shares of two groups, over all pairs.
+-- good: near 0
+-- reads: distributions, noise_floors
+-- one row per: sweep, model, setting, prompt, attribute, classifier
+-- source: Shen et al., arXiv 2311.07604, equation of the bias metric
+-- summary mean: pairwise_bias
+-- noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value is.
+select
+    sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
+    pairwise_bias_of(shares) as pairwise_bias,
+    pairwise_bias_of(nearest_uniform) as low,
+    list_max(list_transform(extremes, lambda p: pairwise_bias_of(p))) as high,
+    noise_floors.pairwise_bias as noise_floor,
+    pairwise_bias_of(shares) - noise_floors.pairwise_bias as above_floor
+from distributions
+left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.n

@@ -1,0 +1,16 @@
+-- The gap between the most and the least frequent group.
+-- good: near 0
+-- reads: distributions, noise_floors
+-- one row per: sweep, model, setting, prompt, attribute, classifier
+-- source: demographic parity difference, as in fairlearn
+-- summary mean: parity_difference
+-- noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value is.
+select
+    sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
+    parity_difference_of(shares) as parity_difference,
+    parity_difference_of(nearest_uniform) as low,
+    list_max(list_transform(extremes, lambda p: parity_difference_of(p))) as high,
+    noise_floors.parity_difference as noise_floor,
+    parity_difference_of(shares) - noise_floors.parity_difference as above_floor
+from distributions
+left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.n

@@ -1,0 +1,38 @@
+-- Distances between distributions, as functions of two aligned lists of shares: p observed, t the target.
+
+create or replace macro total_variation_of(p, t) as
+    list_sum(list_transform(range(1, len(p) + 1), lambda i: abs(p[i] - t[i]))) / 2e0;
+
+-- A share of 0 adds nothing; a share above 0 where the target is 0 makes the divergence infinite.
+create or replace macro kl_term_(p, t) as case
+    when p <= 0 then 0e0 when t <= 0 then 'infinity'::double else p * log2(p / t) end;
+create or replace macro kl_divergence_of(p, t) as
+    list_sum(list_transform(range(1, len(p) + 1), lambda i: kl_term_(p[i], t[i])));
+create or replace macro jensen_shannon_of(p, t) as
+    list_sum(list_transform(
+        range(1, len(p) + 1),
+        lambda i: (kl_term_(p[i], (p[i] + t[i]) / 2e0) + kl_term_(t[i], (p[i] + t[i]) / 2e0)) / 2e0
+    ));
+create or replace macro chi_square_of(p, t) as
+    list_sum(list_transform(
+        range(1, len(p) + 1),
+        lambda i: case
+            when t[i] > 0 then (p[i] - t[i]) ** 2 / t[i] when p[i] > 0 then 'infinity'::double else 0e0 end
+    ));
+create or replace macro relative_deviation_of(p, t) as
+    list_avg(list_transform(
+        list_filter(range(1, len(p) + 1), lambda i: t[i] > 0), lambda i: abs(p[i] - t[i]) / t[i]
+    ));
+
+-- How unequal the shares are, whatever the target.
+create or replace macro normalised_entropy_of(p) as
+    if(len(p) < 2, null, list_sum(list_transform(p, lambda x: if(x > 0, -x * log2(x), 0e0))) / log2(len(p)));
+create or replace macro parity_difference_of(p) as list_max(p) - list_min(p);
+create or replace macro parity_ratio_of(p) as if(list_max(p) > 0, list_min(p) / list_max(p), null);
+create or replace macro pairwise_bias_of(p) as
+    list_sum(list_transform(p, lambda x: list_sum(list_transform(p, lambda y: abs(x - y)))))
+    / nullif(len(p) * (len(p) - 1), 0);
+create or replace macro l2_discrepancy_of(p) as
+    sqrt(list_sum(list_transform(p, lambda x: (x - 1e0 / len(p)) ** 2)));
+create or replace macro mean_absolute_deviation_of(p) as
+    list_avg(list_transform(p, lambda x: abs(x - 1e0 / len(p))));
