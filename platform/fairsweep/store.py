@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fairsweep import views
+from fairsweep import catalogue
 from fairsweep.errors import StoreError
 from fairsweep.schemas import FOLDERS, IMAGES, LABELS
 
@@ -65,16 +65,11 @@ class Store:
         base = self.root / kind
         # Listing first and manifests after is what keeps a concurrent compaction invisible: see compact.py.
         found = sorted(base.rglob("*.parquet")) if base.is_dir() else []
-        current = set()
-        manifests = {}
-        for path in found:
-            if path.parent not in manifests:
-                manifests[path.parent] = read_manifest(path.parent)
-            replaced = {name for names in manifests[path.parent].values() for name in names}
-            if path.name not in replaced and not path.name.startswith(COMPACTED):
-                current.add(path)
-        for folder, manifest in manifests.items():
-            current.update(folder / name for name in manifest)
+        current = {path for path in found if not path.name.startswith(COMPACTED)}
+        for folder in {path.parent for path in found}:
+            manifest = read_manifest(folder)
+            current |= {folder / name for name in manifest}
+            current -= {folder / name for names in manifest.values() for name in names}
         return [path for path in sorted(current) if _is_whole(path)]
 
     def connect(self) -> duckdb.DuckDBPyConnection:
@@ -98,10 +93,7 @@ class Store:
         return path
 
     def _create_views(self, connection: duckdb.DuckDBPyConnection) -> None:
-        from fairsweep import measure
-
-        views.create(connection, {kind: self.readable(kind) for kind in FOLDERS})
-        measure.create_views(connection)
+        catalogue.create(connection, {kind: self.readable(kind) for kind in FOLDERS})
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -1,0 +1,47 @@
+"""The command line: the app, its table of commands, and the one place where errors become exit codes."""
+
+import sys
+from importlib import import_module
+
+import click
+import typer
+
+from fairsweep.errors import FairsweepError
+
+COMMANDS = ("sweep", "results", "measure", "look", "bench", "portraits")
+
+
+def build() -> typer.Typer:
+    """Return the app with the commands of every module in `fairsweep.commands`."""
+    app = typer.Typer(
+        help="Sweep text-to-image models over fairness-guidance settings and measure how they show people.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+    )
+    for name in COMMANDS:
+        import_module(f"fairsweep.commands.{name}").register(app)
+    return app
+
+
+def main() -> None:
+    """Run the command line; exit 0 done, 1 done with failures, 2 bad input, 130 interrupted."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        return build()(args=arguments, standalone_mode=False) or 0
+    except FairsweepError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        print("interrupted; the same command resumes", file=sys.stderr)
+        return 130

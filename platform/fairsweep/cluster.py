@@ -1,0 +1,119 @@
+"""The Ray cluster of a run: start or join it, and decide how many actors of what size it gets."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from fairsweep.errors import ClusterError
+from fairsweep.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where an actor sits: the device for torch, and the device, its Ray ids and the node in words."""
+
+    torch_device: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many actors, and what each one holds."""
+
+    actors: int
+    cpus: float
+    gpus: float
+
+    @property
+    def threads(self) -> int:
+        """Return the torch threads of one actor: the CPUs that it holds."""
+        return max(1, int(self.cpus))
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[None]:
+    """Join the cluster at `address` (or that of RAY_ADDRESS), or start one on this machine; leave it at the end."""
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    address = address or os.environ.get("RAY_ADDRESS")
+    # Where the machine is busy, Ray takes longer to start than the half minute it allows itself.
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")
+    quiet = {"logging_level": "error", "log_to_driver": False}
+    try:
+        if address:
+            ray.init(address=address, **quiet)
+        else:
+            ray.init(include_dashboard=False, num_cpus=len(os.sched_getaffinity(0)), **quiet)
+    except Exception as error:
+        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ClusterError(f"cannot join the Ray cluster at {address or 'this machine'}: {first}") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def generator_size(run: RunSpec, batches: int) -> Size:
+    """Return how many generator actors to ask for: one per GPU or share of it, or the CPUs shared out.
+
+    On CPUs one actor holds them all where the spec is silent: two actors would each keep a copy of the model.
+    """
+    import ray
+
+    there = ray.cluster_resources()
+    gpus = run.gpus_per_actor if run.gpus_per_actor is not None else float(there.get("GPU", 0) >= 1)
+    if gpus:
+        per_device = int(1 / gpus) if gpus < 1 else 1
+        devices = int(there.get("GPU", 0) / max(gpus, 1))
+        actors = run.actors or max(1, devices * per_device)
+        cpus = run.cpus_per_actor or 1
+    else:
+        total = max(1.0, there.get("CPU", 1))
+        actors = run.actors or (max(1, int(total / run.cpus_per_actor)) if run.cpus_per_actor else _nodes())
+        cpus = run.cpus_per_actor or max(0.5, int(total / actors) or total / actors)
+    return Size(max(1, min(actors, batches)), cpus, gpus)
+
+
+def label_size(run: RunSpec, tasks: int) -> Size:
+    """Return how many label actors to ask for: what a generator holds, or the GPU share that the spec asks for."""
+    size = generator_size(run, tasks)
+    return Size(size.actors, size.cpus, run.classifier_gpus) if run.classifier_gpus else size
+
+
+def start(actor_class: type, size: Size, *args, concurrency: int = 1) -> list:
+    """Start the actors; each lives wherever there is room, and comes back when its node is lost."""
+    import ray
+
+    remote = ray.remote(actor_class).options(
+        num_cpus=size.cpus,
+        num_gpus=size.gpus,
+        max_restarts=-1,
+        max_task_retries=-1,
+        max_concurrency=concurrency,
+    )
+    return [remote.remote(*args) for _ in range(size.actors)]
+
+
+def settle(threads: int) -> Where:
+    """Give this thread's torch its CPUs, inside an actor, and tell where the actor sits."""
+    import ray
+    import torch
+
+    torch.set_num_threads(threads)
+    context = ray.get_runtime_context()
+    ids = [str(number) for number in ray.get_gpu_ids()]
+    # Ray shows an actor only its own devices, so that the first that torch sees is the one it was given.
+    on_gpu = bool(ids) and torch.cuda.is_available()
+    name = torch.cuda.get_device_name(0) if on_gpu else "cpu"
+    parts = [name, *([f"gpu {','.join(ids)}"] if ids else []), f"node {context.get_node_id()[:8]}"]
+    return Where("cuda" if on_gpu else "cpu", ", ".join(parts))
+
+
+def _nodes() -> int:
+    import ray
+
+    return sum(1 for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU"))

@@ -1,0 +1,124 @@
+"""The commands that plan and run sweeps: plan, run, status, submit, schema, compact."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="The sweep's YAML file.", show_default=False)]
+StoreOption = Annotated[
+    Path, typer.Option("--store", envvar="FAIRSWEEP_STORE", help="The folder of the results.")
+]
+AddressOption = Annotated[
+    str | None, typer.Option("--address", help="The Ray cluster to join; silent: one on this machine.")
+]
+DEFAULT_STORE = Path("fairsweep-store")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    for command in (plan, run, status, submit, schema, compact):
+        app.command()(command)
+
+
+def plan(spec: SpecArgument, store: StoreOption = DEFAULT_STORE) -> None:
+    """Show what would run: images per cell, what is there already, batches, an estimate of time."""
+    from fairsweep import preview
+    from fairsweep.spec_yaml import load_spec
+    from fairsweep.store import Store
+
+    preview.show_plan(load_spec(spec), Store(store), console())
+
+
+def run(
+    spec: SpecArgument,
+    store: StoreOption = DEFAULT_STORE,
+    address: AddressOption = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Make at most so many new images.")] = None,
+    mlflow: Annotated[
+        str | None, typer.Option("--mlflow", help="Where runs are logged; silent: MLFLOW_TRACKING_URI or the store.")
+    ] = None,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="Log the sweep to MLflow at the end.")] = True,
+) -> None:
+    """Make and label what the store lacks; Ctrl-C stops, the same command resumes."""
+    from fairsweep.spec_yaml import load_spec
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    loaded = load_spec(spec)
+    from fairsweep import cluster, findings
+    from fairsweep.run import Run
+    from fairsweep.store import Store
+
+    opened, screen = Store(store), console()
+    with cluster.connected(address):
+        outcome = Run(loaded, opened, screen).execute(limit)
+    logged = _log(opened, loaded.name, mlflow, outcome, screen) if track else None
+    findings.show(opened, loaded.name, outcome, logged, screen)
+    raise typer.Exit(0 if outcome.complete else 1)
+
+
+def _interrupt(*_) -> None:
+    raise KeyboardInterrupt
+
+
+def _log(store, sweep: str, uri: str | None, outcome, screen) -> str | None:
+    """Log the sweep to MLflow; a failure there never costs the results, which are in the store."""
+    from fairsweep import track
+
+    state = "failed" if outcome.stopped else "finished"
+    try:
+        return track.log_sweep(store, sweep, uri, status=state, reason=outcome.stopped)
+    except Exception as error:
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        screen.print(f"not logged to MLflow: {first}\n(the results are in the store; log them with `fairsweep track`)")
+        return None
+
+
+def status(store: StoreOption = DEFAULT_STORE) -> None:
+    """Show per sweep and cell: planned, done, labelled, failed."""
+    from fairsweep import preview
+    from fairsweep.store import Store
+
+    preview.show_status(Store(store), console())
+
+
+def submit(
+    spec: SpecArgument,
+    address: Annotated[str, typer.Option("--address", help="The Ray dashboard, such as http://HEAD:8265.")],
+    store: StoreOption = DEFAULT_STORE,
+    working_dir: Annotated[Path, typer.Option("--working-dir", help="The folder to upload.")] = Path("."),
+) -> None:
+    """Run a sweep as a job of a Ray cluster: upload, submit, follow its log, pass its exit status on."""
+    from fairsweep.spec_yaml import load_spec
+    from fairsweep.submit import submit_sweep
+
+    raise typer.Exit(submit_sweep(load_spec(spec), spec, address, store, working_dir))
+
+
+def schema() -> None:
+    """Print the JSON Schema of a spec, for editors."""
+    from fairsweep.spec_schema import spec_schema
+
+    typer.echo(json.dumps(spec_schema(), indent=2))
+
+
+def compact(store: StoreOption = DEFAULT_STORE) -> None:
+    """Merge the many small label files of a store into few."""
+    from fairsweep.compact import compact as merge
+    from fairsweep.store import Store
+
+    opened = Store(store)
+    opened.connect().close()
+    with opened.lock():
+        for folder, count in merge(opened).items():
+            typer.echo(f"{folder}: {count} files merged")
+
+
+def console():
+    """Return the console that commands print to; wide enough for a table where there is no terminal."""
+    from rich.console import Console
+
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(width=max(found.width, 120), highlight=False)

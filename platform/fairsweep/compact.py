@@ -1,0 +1,78 @@
+"""Merge many small shards into few files, so that no reader sees a row twice or not at all.
+
+A folder's manifest says which compacted file stands for which shards. It is replaced in one rename, and a reader
+that lists the folder first and reads the manifest after is right at every moment: before the rename the shards count
+and the compacted file does not; after it the other way round. The shards are removed a little later, for the
+readers that have listed them and not opened them yet.
+"""
+
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from fairsweep.schemas import FOLDERS
+from fairsweep.store import COMPACTED, MANIFEST, Store, read_manifest, whole_file
+
+GRACE_SECONDS = 2.0
+_ROWS = 1_000_000
+_FEWEST = 2
+
+
+def compact(store: Store, kind: str = "labels", grace: float = GRACE_SECONDS) -> dict[str, int]:
+    """Merge the shards of every folder of a kind; return for each folder how many files became one.
+
+    The caller holds the store's lock.
+    """
+    folders: dict[Path, list[Path]] = {}
+    for path in store.readable(kind):
+        folders.setdefault(path.parent, []).append(path)
+    merged, replaced = {}, []
+    for folder, paths in folders.items():
+        small = [path for path in paths if pq.read_metadata(path).num_rows < _ROWS // 2]
+        replaced += _leftovers(folder, paths)
+        if len(small) >= _FEWEST:
+            _merge(folder, small, FOLDERS[kind])
+            merged[str(folder.relative_to(store.root))] = len(small)
+            replaced += small
+    if merged:
+        store.write_catalogue()
+        time.sleep(grace)
+    for path in replaced:
+        path.unlink(missing_ok=True)
+    return merged
+
+
+def _merge(folder: Path, paths: list[Path], schema) -> None:
+    groups, rows = [[]], 0
+    for path in paths:
+        count = pq.read_metadata(path).num_rows
+        if rows + count > _ROWS and groups[-1]:
+            groups.append([])
+            rows = 0
+        groups[-1].append(path)
+        rows += count
+    # Names of files that an earlier compaction removed are forgotten only now, long after any reader listed them.
+    known = {path.name for path in folder.iterdir()}
+    manifest = {
+        name: [shard for shard in shards if shard in known]
+        for name, shards in read_manifest(folder).items()
+        if name in known
+    }
+    for group in groups:
+        key = hashlib.blake2b("\n".join(path.name for path in group).encode(), digest_size=12).hexdigest()
+        name = f"{COMPACTED}{key}.parquet"
+        with whole_file(folder / name) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            for path in group:
+                writer.write_table(pq.read_table(path, partitioning=None).select(schema.names).cast(schema))
+        manifest[name] = [path.name for path in group]
+    with whole_file(folder / MANIFEST) as temporary:
+        temporary.write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def _leftovers(folder: Path, current: list[Path]) -> list[Path]:
+    """Return the files that a compaction cut short left behind: replaced shards, compacted files never announced."""
+    return [path for path in folder.glob("*.parquet") if path not in current]
+

@@ -1,0 +1,69 @@
+"""What a sweep would do, and what a store holds, as tables."""
+
+from rich.console import Console
+from rich.table import Table
+
+from fairsweep.plan import write_plan
+from fairsweep.progress import duration
+from fairsweep.spec import SweepSpec
+from fairsweep.store import Store
+
+_STATUS = """
+with cells as (
+    select sweep, model, setting, count(*) as planned,
+        count(*) filter (where images.error is null and images.image_id is not null) as done,
+        count(*) filter (where images.error is not null) as failed,
+        min(images.error) as error
+    from plan left join images using (image_id) group by all
+),
+per_image as (
+    select image_id, classifier, bool_or(error is not null) as failed from labels group by all
+),
+labelled as (
+    select sweep, model, setting, min(done) as labelled from (
+        select plan.sweep, plan.model, plan.setting, classifier, count(*) filter (where not failed) as done
+        from plan join per_image using (image_id) group by all
+    ) group by all
+)
+select sweep, model, setting, planned, done, coalesce(labelled, 0) as labelled, failed, coalesce(error, '') as error
+from cells left join labelled using (sweep, model, setting) order by all
+"""
+
+
+def show_plan(spec: SweepSpec, store: Store, console: Console) -> None:
+    """Print the images of each cell, how many are there, the batches, and how long the rest may take."""
+    import tempfile
+
+    from fairsweep.todo import Todo
+
+    with tempfile.TemporaryDirectory() as folder:
+        # The preview plans into a folder of its own: looking changes nothing in the store.
+        path = write_plan(spec, Store(folder))
+        with Todo(store, path) as todo:
+            cells = todo.cells()
+            missing, speed = len(todo.missing()), todo.seconds_per_image()
+    table = Table("model", "setting", box=None, pad_edge=False)
+    for column in ("images", "there", "missing"):
+        table.add_column(column, justify="right")
+    for cell in cells:
+        table.add_row(*(str(value) for value in cell))
+    console.print(table)
+    batches = -(-missing // spec.run.batch_size)
+    console.print(f"\n{missing} images to make in {batches} batches of {spec.run.batch_size}")
+    if missing and speed:
+        console.print(f"about {duration(missing * speed)} on one actor, at the {speed:.3g} s an image took here before")
+    elif missing:
+        console.print("no estimate of time yet: no image of these models is in the store")
+
+
+def show_status(store: Store, console: Console) -> None:
+    """Print per sweep and cell what is planned, done, labelled and failed."""
+    with store.connect() as connection:
+        result = connection.execute(_STATUS)
+        columns, rows = [column[0] for column in result.description], result.fetchall()
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in ("planned", "done", "labelled", "failed") else "left")
+    for row in rows:
+        table.add_row(*(str(value) for value in row))
+    console.print(table)
