@@ -9,7 +9,7 @@ from fairsweep.schemas import FOLDERS
 
 # A failed image or label is kept until the same image or label succeeds.
 SETTLED = """
-create view {name} as
+create or replace view {name} as
 with fine as (select * from {source} where error is null),
 failed as (
     select * from {source} where error is not null
@@ -30,17 +30,19 @@ def create(connection: duckdb.DuckDBPyConnection, files: dict[str, list[Path]]) 
     _view(connection, "image_files", "images", files["images"], {"model": "model", "guidance": "setting"})
     columns = [name for name in FOLDERS["images"].names if name != "image"]
     connection.execute(
-        f"create view image_rows as select {', '.join(columns)}, model, setting from image_files"
+        f"create or replace view image_rows as select {', '.join(columns)}, model, setting from image_files"
     )
     connection.execute(
         SETTLED.format(name="images", source="image_rows", key="image_id", newest="created desc")
     )
     connection.execute(
-        "create view pictures as select image_id, model, setting, image from image_files where error is null"
+        "create or replace view pictures as "
+        "select image_id, model, setting, image from image_files where error is null"
     )
     _view(connection, "label_rows", "labels", files["labels"], {"classifier": "classifier"})
     connection.execute(
-        "create view label_rows_shown as select * exclude (embedding) from label_rows where attribute <> '_image'"
+        "create or replace view label_rows_shown as "
+        "select * exclude (embedding) from label_rows where attribute <> '_image'"
     )
     connection.execute(
         SETTLED.format(
@@ -48,8 +50,8 @@ def create(connection: duckdb.DuckDBPyConnection, files: dict[str, list[Path]]) 
         )
     )
     connection.execute(
-        "create view features as select image_id, classifier, score, embedding, seconds from label_rows "
-        "where attribute = '_image' and error is null"
+        "create or replace view features as "
+        "select image_id, classifier, score, embedding, seconds from label_rows where attribute = '_image' and error is null"
     )
 
 
@@ -64,11 +66,11 @@ def _view(
             f"read_parquet([{paths}], hive_partitioning = {bool(partitions)}, hive_types_autocast = false)"
         )
         columns += [f'"{folder}" as "{column}"' for folder, column in partitions.items()]
-        connection.execute(f'create view "{name}" as select {", ".join(columns)} from {source}')
+        connection.execute(f'create or replace view "{name}" as select {", ".join(columns)} from {source}')
         return
     typed = [f'null::{_duckdb_type(field.type)} as "{field.name}"' for field in FOLDERS[kind]]
     typed += [f'null::varchar as "{column}"' for column in partitions.values()]
-    connection.execute(f'create view "{name}" as select {", ".join(typed)} where false')
+    connection.execute(f'create or replace view "{name}" as select {", ".join(typed)} where false')
 
 
 def _duckdb_type(kind: pa.DataType) -> str:
