@@ -59,10 +59,9 @@ def options(connection: duckdb.DuckDBPyConnection, sweep: str | None = None) -> 
 def share_plot(connection: duckdb.DuckDBPyConnection, choice: Choice) -> str:
     """Return the dot plot of a cell's shares, unguided and guided, as HTML."""
     query = """
-        select attribute, "group", prompt_name, model, setting, baseline, share, low, high, share.target, n
+        select attribute, "group", prompt_name, model, setting, baseline, share, low, high, target, n
         from share
         left join settings using (sweep, model, setting)
-        left join targets using (sweep, attribute, "group")
         where sweep = $sweep and model = $model and attribute = $attribute and classifier = $classifier
             and (setting = $setting or baseline) and coalesce(prompt_name = $prompt, true)
         order by prompt_name, position, baseline desc"""

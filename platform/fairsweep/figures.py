@@ -1,17 +1,19 @@
 """Draw metric rows: the share strips as HTML whose text keeps its size, the rest as SVG."""
 
+import io
+import re
 from collections.abc import Iterable
 from functools import cache
 
 from jinja2 import Environment, FileSystemLoader
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from fairsweep import shipped
 
 # matplotlib is given these stand-ins, which become the page's own colours, light or dark.
-_INKS = {"ink": "#010101", "soft": "#020202", "grid": "#030303", "paper": "#040404"}
-_INKS |= {f"c{i}": f"#0{i}0{i}0{i}" for i in range(5, 10)}
-_MARKERS = "osD^vPX"
+_INKS = {"#010101": "ink", "#020202": "soft", "#030303": "line", "#040404": "paper", "#050505": "before"}
+_SERIES = {f"#0000{number:02d}": f"c{number}" for number in range(1, 7)}
+_MARKERS = "osD^vP"
 
 
 def percent(value: float | None, digits: int = 0) -> str:
@@ -23,9 +25,43 @@ def number(value: object) -> str:
     """Return a table's value as short text."""
     if value is None:
         return "–"
-    if isinstance(value, bool) or not isinstance(value, float):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if not isinstance(value, float):
         return str(value)
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return (
+        f"{value:,.0f}"
+        if abs(value) >= 1000
+        else f"{value:.3f}"
+        if 0.001 <= abs(value) < 10
+        else f"{value:.3g}"
+    )
+
+
+def columns(row: dict) -> list[str]:
+    """Return a table's columns: those of a row less the bounds that another column takes into its cells."""
+    hidden = {"baseline", *(f"{name}_{side}" for name in row for side in ("low", "high"))}
+    return [name for name in row if name not in hidden]
+
+
+def interval(row: dict, name: str) -> Markup:
+    """Return the interval of a row's value as text; nothing where it has none."""
+    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+    if low is None or high is None:
+        return Markup("")
+    return Markup(' <span class="ci">[{}, {}]</span>').format(number(low), number(high))
+
+
+def numeric(rows: list[dict], name: str) -> bool:
+    """Tell whether a column holds numbers."""
+    values = [row[name] for row in rows if row[name] is not None]
+    return (
+        bool(values)
+        and all(isinstance(value, int | float) for value in values)
+        and not isinstance(values[0], bool)
+    )
 
 
 def share_plots(rows: Iterable[dict]) -> list[dict]:
@@ -54,5 +90,123 @@ def templates() -> Environment:
     folder = shipped.path("dashboards") / "report"
     env = Environment(loader=FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     env.filters |= {"percent": percent, "number": number, "at": lambda share: f"{100 * share:.1f}%"}
+    env.filters |= {"columns": columns, "interval": interval, "numeric": numeric}
     env.globals["css"] = lambda name: Markup((folder / name).read_text(encoding="utf-8"))
     return env
+
+
+def draw(cells: list[dict], dose: list[dict]) -> list[dict]:
+    """Return the trade-off and the dose-response of each attribute, where there are rows for them."""
+    found = []
+    for attribute in dict.fromkeys(row["attribute"] for row in cells):
+        name = attribute.replace("_", " ")
+        traded = [row for row in cells if row["attribute"] == attribute and (row["baseline"] or row["kept"])]
+        if any(row["kept"] for row in traded):
+            caption = (
+                f"{name}: each setting's distance to target against what it keeps of the unguided image."
+            )
+            found.append({"svg": trade_off(traded, name), "caption": caption})
+        dosed = [row for row in dose if row["attribute"] == attribute]
+        if len({row["scale"] for row in dosed}) > 1:
+            caption = f"{name}: distance to target as the scale of guidance grows."
+            found.append({"svg": dose_response(dosed, name), "caption": caption})
+    return found
+
+
+def trade_off(rows: list[dict], attribute: str) -> Markup:
+    """Draw what each setting gains in fairness against what it keeps of the image.
+
+    rows: model, setting, baseline, distance, distance_low, distance_high, kept, kept_low, kept_high.
+    """
+    figure, axes = _axes("distance to target (left: fairer)", "image kept (up: as unguided)")
+    settings = list(dict.fromkeys(row["setting"] for row in rows if not row["baseline"]))
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    for row in rows:
+        if row["baseline"]:
+            axes.axvline(
+                row["distance"], color="#050505", linestyle=(0, (2, 3)), label=f"{row['model']}, unguided"
+            )
+            continue
+        axes.errorbar(
+            row["distance"],
+            row["kept"],
+            xerr=_arms(row, "distance"),
+            yerr=_arms(row, "kept"),
+            color=_colour(settings.index(row["setting"])),
+            marker=_MARKERS[models.index(row["model"]) % len(_MARKERS)],
+            label=row["setting"] if len(models) == 1 else f"{row['model']}, {row['setting']}",
+            **_POINT,
+        )
+    return _svg(figure, f"{attribute}: distance to target against what is kept of the image, per setting")
+
+
+def dose_response(rows: list[dict], attribute: str) -> Markup:
+    """Draw the distance to target over the scale of guidance, a line per model.
+
+    rows: model, method, scale, distance, distance_low, distance_high.
+    """
+    figure, axes = _axes("guidance scale (0: unguided)", "distance to target (down: fairer)")
+    lines: dict[str, list[dict]] = {}
+    for row in rows:
+        lines.setdefault(f"{row['model']}, {row['method']}", []).append(row)
+    for index, (label, line) in enumerate(lines.items()):
+        scales = [row["scale"] for row in line]
+        style = {"color": _colour(index), "marker": _MARKERS[index % len(_MARKERS)], "label": label}
+        arms = [[_arms(row, "distance")[side][0] for row in line] for side in (0, 1)]
+        axes.errorbar(
+            scales, [row["distance"] for row in line], yerr=arms, **style, **_POINT | {"linestyle": "-"}
+        )
+    axes.set_ylim(bottom=0)
+    return _svg(figure, f"{attribute}: distance to target over the scale of guidance")
+
+
+_POINT = {"markersize": 7, "capsize": 0, "elinewidth": 1.5, "linestyle": "none", "markeredgecolor": "#040404"}
+
+
+def _colour(index: int) -> str:
+    return list(_SERIES)[index % len(_SERIES)]
+
+
+def _arms(row: dict, name: str) -> list[list[float]]:
+    """Return how far the interval reaches below and above its value; nothing where there is none."""
+    value, low, high = (row[key] for key in (name, f"{name}_low", f"{name}_high"))
+    return [
+        [max(0, value - (value if low is None else low))],
+        [max(0, (value if high is None else high) - value)],
+    ]
+
+
+def _axes(x: str, y: str):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 3.9), layout="constrained")
+    axes = figure.subplots()
+    axes.set_xlabel(x, color="#020202")
+    axes.set_ylabel(y, color="#020202")
+    axes.tick_params(colors="#020202", length=0)
+    axes.grid(color="#030303", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.set_facecolor("none")
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return figure, axes
+
+
+def _svg(figure, description: str) -> Markup:
+    """Return a figure as inline SVG in the page's own type and colours, with its description as text."""
+    import matplotlib
+
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower left", ncols=2, frameon=False, labelcolor="#010101", fontsize=9
+    )
+    buffer = io.StringIO()
+    style = {"svg.fonttype": "none", "svg.hashsalt": description, "axes.unicode_minus": False}
+    with matplotlib.rc_context(style):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    for stand_in, name in {**_INKS, **_SERIES}.items():
+        svg = svg.replace(stand_in, f"var(--{name})")
+    svg = re.sub(r"font: ([\d.]+px) [^;\"]+", r"font: \1 system-ui, sans-serif", svg)
+    return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{escape(description)}" ', 1))
