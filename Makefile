@@ -29,7 +29,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 lock: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra test --python-version 3.11 --quiet --upgrade --no-emit-index-url \
-		--no-emit-find-links --no-annotate --output-file requirements.lock
+		--no-emit-find-links --no-annotate --custom-compile-command "make lock" --output-file requirements.lock
 
 clean:
 	rm -rf $(VENV)

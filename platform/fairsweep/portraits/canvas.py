@@ -14,8 +14,7 @@ _OVERSAMPLING = 4
 Points = tuple[tuple[float, float], ...]
 
 _STAR = tuple(
-    (radius * math.sin(math.pi * k / 5), -radius * math.cos(math.pi * k / 5))
-    for k, radius in enumerate((1, 0.45) * 5)
+    (radius * math.sin(math.pi * k / 5), -radius * math.cos(math.pi * k / 5)) for k, radius in enumerate((1, 0.45) * 5)
 )
 
 

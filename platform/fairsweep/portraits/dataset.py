@@ -51,9 +51,7 @@ def write_dataset(out_dir: str | Path, n: int, seed: int) -> list[Path]:
     paths = [folder / f"portraits-n{n}-seed{seed}-{k:05d}-of-{count:05d}.parquet" for k in range(count)]
     others = sorted(set(folder.glob("*.parquet")) - set(paths))
     if others:
-        raise StoreError(
-            f"{folder} already holds another data set ({others[0].name}): choose an empty folder"
-        )
+        raise StoreError(f"{folder} already holds another data set ({others[0].name}): choose an empty folder")
     rows = _rows(n, seed)
     for path in paths:
         write_table(path, pa.Table.from_pylist(list(islice(rows, SHARD_ROWS)), schema=SCHEMA))

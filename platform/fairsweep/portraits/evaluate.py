@@ -26,7 +26,9 @@ def evaluate_reader(reader: Reader, n: int, seed: int = 9001) -> dict:
     figures = {"n": n, "heads": {}, "zero_shot": {}}
     for name, groups in READ_ATTRIBUTES.items():
         truth = np.array([getattr(person, name) for person in people])
-        nearest = (features @ reader.embed_texts([texts[name][group] for group in groups]).T).argmax(dim=1).cpu().numpy()
+        nearest = (
+            (features @ reader.embed_texts([texts[name][group] for group in groups]).T).argmax(dim=1).cpu().numpy()
+        )
         figures["heads"][name] = float((labels[name] == truth).mean())
         figures["zero_shot"][name] = float((np.array(groups)[nearest] == truth).mean())
     return figures
@@ -75,7 +77,12 @@ def evaluate_named_groups(studio: Studio, reader: Reader, seeds: int) -> dict:
         labels = _draw_and_read(studio, reader, [prompt(p) for p in phrases], seeds, GUIDANCE_SCALE)
         hits = labels[name].reshape(len(wanted), seeds) == np.array([group for _, group in wanted])[:, None]
         pairs = {f"{group} {job}": float(hit) for (job, group), hit in zip(wanted, hits.mean(axis=1), strict=True)}
-        figures[name] = {"seeds": seeds, "obeyed": float(hits.mean()), "worst": min(pairs.values()), "pairs": pairs}
+        figures[name] = {
+            "seeds": seeds,
+            "obeyed": float(hits.mean()),
+            "worst": min(pairs.values()),
+            "pairs": pairs,
+        }
     return figures
 
 

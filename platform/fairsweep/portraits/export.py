@@ -41,7 +41,12 @@ def save_clip(folder: Path, clip: CLIP, heads: nn.Linear, tokenizer: CLIPTokeniz
     # A folder's own tokenizer is read from the folder, whatever its name.
     config = {
         "model_cfg": clip_config(len(tokenizer), tokenizer_name="portraits"),
-        "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bilinear", "resize_mode": "squash"},
+        "preprocess_cfg": {
+            "mean": [0.5] * 3,
+            "std": [0.5] * 3,
+            "interpolation": "bilinear",
+            "resize_mode": "squash",
+        },
     }
     (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     tokenizer.save_pretrained(folder)

@@ -74,9 +74,7 @@ def _police_cap(canvas: Canvas) -> None:
     for column in range(10):
         x = 17 + column * 3
         for row in range(2):
-            canvas.box(
-                x, 13 + row * 2.3, x + 3, 15.3 + row * 2.3, CLOTH_WHITE if (column + row) % 2 else DARK
-            )
+            canvas.box(x, 13 + row * 2.3, x + 3, 15.3 + row * 2.3, CLOTH_WHITE if (column + row) % 2 else DARK)
     canvas.blob(points("17,17.6 32,16 47,17.6 41,20.8 32,21.2 23,20.8"), DARK)
     canvas.star(32, 8.4, 5, SILVER)
 

@@ -17,9 +17,15 @@ BATCH_SIZE = 32
 class Studio:
     """Draw lists of prompts, each image from its own seed, with one single-threaded pipeline per core."""
 
-    def __init__(self, folder: Path = PIPELINE, advance: Callable[[int], None] = lambda n: None):
-        self.folder, self.advance = folder, advance
-        self.workers = torch.get_num_threads()
+    def __init__(
+        self,
+        folder: Path = PIPELINE,
+        advance: Callable[[int], None] = lambda n: None,
+        workers: int | None = None,
+        batch_size: int = BATCH_SIZE,
+    ):
+        self.folder, self.advance, self.batch_size = folder, advance, batch_size
+        self.workers = workers or torch.get_num_threads()
         self._local = threading.local()
 
     def draw(self, prompts: list[str], seeds: list[int], scale: float = GUIDANCE_SCALE) -> list[Image]:
@@ -59,18 +65,17 @@ class Studio:
         def batch(prompts: list[str], seeds: list[int]) -> list[Image]:
             pipeline = self._pipeline(SemanticStableDiffusionPipeline)
             latents = torch.cat([torch.randn((1, *_latent_shape(pipeline)), generator=g) for g in _generators(seeds)])
-            return pipeline(
-                prompts, guidance_scale=scale, num_inference_steps=STEPS, latents=latents, **options
-            ).images
+            return pipeline(prompts, guidance_scale=scale, num_inference_steps=STEPS, latents=latents, **options).images
 
         return self._spread(batch, prompts, seeds)
 
     def _spread(self, batch: Callable, prompts: list[str], seeds: list[int]) -> list[Image]:
-        starts = range(0, len(prompts), BATCH_SIZE)
+        starts = range(0, len(prompts), self.batch_size)
         threads = torch.get_num_threads()
 
         def work(start: int) -> list[Image]:
-            images = batch(prompts[start : start + BATCH_SIZE], seeds[start : start + BATCH_SIZE])
+            rows = slice(start, start + self.batch_size)
+            images = batch(prompts[rows], seeds[rows])
             self.advance(len(images))
             return images
 

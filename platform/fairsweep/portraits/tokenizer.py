@@ -1,36 +1,24 @@
 """The tokenizer of the built-in models: CLIP's byte-pair encoding over the portraits' small vocabulary."""
 
-import json
+from collections import Counter
+from itertools import pairwise
 
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPTokenizer
 
 from fairsweep.portraits.captions import VOCABULARY
 
 CONTEXT_LENGTH = 24
-_ALPHABET = list("abcdefghijklmnopqrstuvwxyz0123456789.,:;!?'-+()&/")
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789.,:;!?'-+()&/"
 
 
 def build_tokenizer() -> CLIPTokenizer:
     """Build the tokenizer: every word of VOCABULARY is one token, any other word falls apart into pieces."""
-    learner = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    learner.normalizer = normalizers.Lowercase()
-    learner.pre_tokenizer = pre_tokenizers.Split(r"[a-z]+|[^a-z]", "isolated")
-    # A merge is learned only from a pair that occurs twice, so each word is shown twice.
-    trainer = trainers.BpeTrainer(
-        vocab_size=4096,
-        min_frequency=2,
-        end_of_word_suffix="</w>",
-        initial_alphabet=_ALPHABET,
-        show_progress=False,
-    )
-    learner.train_from_iterator([*VOCABULARY, *VOCABULARY], trainer)
-    vocabulary = learner.get_vocab()
-    pieces = sorted(vocabulary, key=vocabulary.get)
-    pieces += [piece + "</w>" for piece in _ALPHABET if piece + "</w>" not in vocabulary]
+    merges = _learn_merges(VOCABULARY)
+    pieces = [*_ALPHABET, *(letter + "</w>" for letter in _ALPHABET)]
+    pieces += dict.fromkeys(left + right for left, right in merges)
+    # The special tokens come last: transformers takes the end of the vocabulary for them.
     pieces += ["<|startoftext|>", "<|endoftext|>"]
-    merges = [tuple(pair) for pair in _merges(learner)]
     return CLIPTokenizer(
         vocab={piece: index for index, piece in enumerate(pieces)},
         merges=merges,
@@ -43,5 +31,25 @@ def tokenize(tokenizer: CLIPTokenizer, texts: list[str]) -> torch.Tensor:
     return tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
 
 
-def _merges(learner: Tokenizer) -> list[list[str]]:
-    return json.loads(learner.to_str())["model"]["merges"]
+def _learn_merges(vocabulary: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Merge the most frequent pair until every word is whole (Sennrich et al., arXiv 1508.07909).
+
+    The trainer of `tokenizers` breaks ties by the order of a hash table, which is another one in each process.
+    """
+    words = [[*word[:-1], word[-1] + "</w>"] for word in vocabulary]
+    merges = []
+    while counts := Counter(pair for word in words for pair in pairwise(word)):
+        pair = max(counts, key=lambda pair: (counts[pair], pair))
+        merges.append(pair)
+        words = [_merge(word, pair) for word in words]
+    return merges
+
+
+def _merge(word: list[str], pair: tuple[str, str]) -> list[str]:
+    merged: list[str] = []
+    for piece in word:
+        if merged and (merged[-1], piece) == pair:
+            merged[-1] += piece
+        else:
+            merged.append(piece)
+    return merged

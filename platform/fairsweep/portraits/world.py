@@ -94,8 +94,7 @@ def sample(n: int, seed: int, occupation: str | None = None) -> list[Person]:
     rng = np.random.default_rng(seed)
     job = rng.integers(len(names), size=n)
     drawn = {
-        attribute: _draw(rng, [list(table[name][attribute].values()) for name in names], job)
-        for attribute in _BIASED
+        attribute: _draw(rng, [list(table[name][attribute].values()) for name in names], job) for attribute in _BIASED
     }
     glasses = _draw(rng, [list(_GLASSES.values())], np.zeros(n, int))
     hair = _draw(rng, [list(_HAIR[age].values()) for age in ATTRIBUTES["age"]], drawn["age"])

@@ -5,7 +5,7 @@ import torch
 from diffusers import AutoencoderKL
 from open_clip import ClipLoss
 from torch import nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, normalize
 from transformers import CLIPTokenizer
 
 from fairsweep.portraits.networks import HEAD_SCALE, build_clip, to_clip_range, to_model_range
@@ -40,13 +40,15 @@ class ClipStage(Stage):
         # Half of the captions are worded as the denoiser will see them, half name any mix of attributes.
         half = size // 2
         texts = self.corpus.captions(rows[:half], rng) + self.corpus.descriptions(rows[half:], rng)
-        image_features, text_features, scale = self.module["clip"](
-            to_clip_range(pixels).to(self.device), tokenize(self.tokenizer, texts).to(self.device)
-        )
+        clip = self.module["clip"]
+        with torch.autocast(self.device.type, torch.bfloat16):
+            image_features = clip.encode_image(to_clip_range(pixels).to(self.device))
+        image_features = normalize(image_features.float(), dim=-1)
+        text_features = clip.encode_text(tokenize(self.tokenizer, texts).to(self.device), normalize=True)
         logits = self.module["heads"](HEAD_SCALE * image_features).split(_SIZES, dim=1)
-        classes = self.corpus.classes(rows).to(self.device)
+        classes = self.corpus.classes[rows].to(self.device)
         read = sum(cross_entropy(part, classes[:, index]) for index, part in enumerate(logits))
-        return {"contrast": self.contrast(image_features, text_features, scale), "read": read}
+        return {"contrast": self.contrast(image_features, text_features, clip.logit_scale.exp()), "read": read}
 
 
 def copy_portraits(vae: AutoencoderKL, corpus: Corpus, n: int) -> np.ndarray:

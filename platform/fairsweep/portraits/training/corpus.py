@@ -1,6 +1,7 @@
 """The training corpus: persons, their portraits as pixels on disk, and captions drawn afresh."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -91,12 +92,13 @@ class Corpus:
             for row, mask in zip(rows, named, strict=True)
         ]
 
-    def classes(self, rows: np.ndarray) -> torch.Tensor:
-        """Return the class index of each row for each of READ_ATTRIBUTES, (n, attributes) int64."""
+    @cached_property
+    def classes(self) -> torch.Tensor:
+        """The class index of each portrait for each of READ_ATTRIBUTES, (n, attributes) int64."""
         return torch.tensor(
             [
-                [groups.index(getattr(self.pairs[row][0], name)) for name, groups in READ_ATTRIBUTES.items()]
-                for row in rows
+                [groups.index(getattr(person, name)) for name, groups in READ_ATTRIBUTES.items()]
+                for person, _ in self.pairs
             ]
         )
 

@@ -30,26 +30,32 @@ class Recipe:
 
 
 def train_models(
-    work: Path, output: Path, recipe: Recipe, console: Console, device: str = "cpu", stop_at: int | None = None
+    work: Path,
+    output: Path,
+    recipe: Recipe,
+    console: Console,
+    device: str = "cpu",
 ) -> None:
     """Train the autoencoder, CLIP and the denoiser, and write `output`/pipeline and `output`/clip.
 
-    `work` keeps the portraits and the checkpoints. `stop_at` ends each stage at that step at the latest.
+    `work` keeps the portraits and the checkpoints.
     """
     place, seed = torch.device(device), recipe.seed
-    common = {"seed": seed, "console": console, "stop_at": stop_at}
+    common = {"seed": seed, "console": console}
     torch.manual_seed(seed)
     console.print(f"portraits  {recipe.portraits} are drawn into {work} unless they are there")
     corpus = Corpus.open(work, recipe.portraits, seed + 1)
     vae = train(VaeStage(corpus, place), work, recipe.vae_steps, **common).requires_grad_(False)
 
     tokenizer = build_tokenizer()
-    key = f"{recipe.portraits}-{recipe.vae_steps if stop_at is None else stop_at}"
+    key = f"{recipe.portraits}-{recipe.vae_steps}"
     copies = _cached(work / f"copies-{key}.npy", lambda: copy_portraits(vae, corpus, recipe.copies))
     both = train(ClipStage(corpus, tokenizer, copies, place), work, recipe.clip_steps, **common)
     clip = both["clip"].cpu()
 
-    latents = torch.from_numpy(_cached(work / f"latents-{key}.npy", lambda: encode_portraits(vae, corpus).cpu().numpy()))
+    latents = torch.from_numpy(
+        _cached(work / f"latents-{key}.npy", lambda: encode_portraits(vae, corpus).cpu().numpy())
+    )
     vae.register_to_config(scaling_factor=float(1 / latents.std()))
     text = text_encoder(clip, tokenizer.bos_token_id, tokenizer.eos_token_id).to(place)
     scaled = (latents * vae.config.scaling_factor).to(place)

@@ -46,18 +46,19 @@ class UnetStage(Stage):
         return {"denoise": (weight * (predicted - target).square().mean(dim=(1, 2, 3))).mean()}
 
     def _read(self, rows: np.ndarray, rng: np.random.Generator) -> torch.Tensor:
-        """Return the text tower's states of a caption per row; each distinct caption is read once."""
+        """Return the text tower's states of a caption per row, (n, tokens, width).
+
+        Each distinct caption is read once, and alone: the same numbers whatever else its batch says.
+        """
         texts = self.corpus.captions(rows, rng)
-        unread = [text for text in dict.fromkeys(texts) if text not in self.read]
-        if unread:
-            with torch.no_grad():
-                states = self.text(tokenize(self.tokenizer, unread).to(self.device)).last_hidden_state
-            self.read.update(zip(unread, states, strict=True))
+        with torch.no_grad():
+            for text in set(texts) - self.read.keys():
+                self.read[text] = self.text(tokenize(self.tokenizer, [text]).to(self.device)).last_hidden_state[0]
         return torch.stack([self.read[text] for text in texts])
 
 
 def encode_portraits(vae: AutoencoderKL, corpus: Corpus) -> torch.Tensor:
-    """Return the latents of all portraits, (n, channels, h, w) float32, before scaling; one sample of each posterior."""
+    """Return the latents of all portraits, (n, channels, h, w) float32 before scaling, sampled once."""
     latents = []
     torch.manual_seed(0)
     with torch.no_grad():

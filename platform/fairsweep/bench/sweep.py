@@ -1,0 +1,105 @@
+"""Time a guided sweep on the built-in model: one image per call, a bare loop, and the whole of `fairsweep run`."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+
+from fairsweep.generate import Generator
+from fairsweep.portraits.defaults import CONCEPTS, FAIR
+from fairsweep.portraits.studio import Studio
+from fairsweep.shipped import path
+from fairsweep.spec import SweepSpec
+from fairsweep.spec_yaml import load_spec
+from fairsweep.store import Store
+from fairsweep.todo import Batch, Todo, batches
+
+
+def run(images: int = 512, single: int = 24) -> dict[str, float]:
+    """Return images per second of (a) one image per call, (b) a bare loop, (c) a sweep, and (c)'s start-up seconds.
+
+    All make the demo's guided images on all cores. (a) is diffusers' SemanticStableDiffusionPipeline as Fair
+    Diffusion calls it; (b) this guidance and the classifier in the demo's batches, one process without Ray or
+    storage; (c) `fairsweep run`, images and labels stored. `single` images are made for (a), `images` for (b), (c).
+    """
+    spec = guided_demo(images)
+    figures = {"one_per_call": _one_per_call(spec, single)}
+    with tempfile.TemporaryDirectory() as folder:
+        figures["bare_loop"] = _bare_loop(spec, Store(folder))
+    with tempfile.TemporaryDirectory() as folder:
+        figures |= _sweep(spec, Store(folder))
+    figures["sweep_over_one_per_call"] = figures["sweep"] / figures["one_per_call"]
+    figures["sweep_over_bare_loop"] = figures["sweep"] / figures["bare_loop"]
+    return figures
+
+
+def guided_demo(images: int) -> SweepSpec:
+    """Return the demo with its guided setting alone, and as many seeds as make about `images` images."""
+    spec = load_spec(path("jobs") / "demo.yaml")
+    guidance = tuple(setting for setting in spec.guidance if setting.method == "fair")
+    seeds = max(1, round(images / len(spec.prompts.expand())))
+    return spec.model_copy(update={"guidance": guidance, "seeds": tuple(range(seeds))})
+
+
+def _one_per_call(spec: SweepSpec, images: int) -> float:
+    model, concepts = spec.models[0], list(CONCEPTS["gender"].values())
+    prompts = [prompt.text for prompt in spec.prompts.expand()]
+    # Studio's threads would make several calls at once: here one call has the machine to itself, as in the script.
+    studio = Studio(workers=1, batch_size=1)
+
+    def draw(n: int) -> None:
+        asked = [prompts[i % len(prompts)] for i in range(n)]
+        studio.edit(asked, list(range(n)), concepts, [False, True], FAIR, model.guidance_scale)
+
+    draw(2)
+    started = time.perf_counter()
+    draw(images)
+    return images / (time.perf_counter() - started)
+
+
+def _bare_loop(spec: SweepSpec, store: Store) -> float:
+    from fairsweep.classify import Labellers
+
+    generator, labellers = Generator(spec, "cpu"), Labellers(spec, store, "cpu")
+    made = 0
+    started = time.perf_counter()
+    for number, batch in enumerate(_batches(spec, store)):
+        if number == 0:
+            generator.load(batch.model)
+        images, prompts = generator.make(batch)
+        labellers.label(images, [row["image_id"] for row in batch.rows], prompts)
+        if number == 0:
+            # The first batch warms up and does not count.
+            started = time.perf_counter()
+        else:
+            made += len(images)
+    return made / (time.perf_counter() - started)
+
+
+def _batches(spec: SweepSpec, store: Store) -> Iterator[Batch]:
+    from fairsweep.plan import write_plan
+
+    plan = write_plan(spec, store)
+    with Todo(store, plan) as todo:
+        rows = todo.missing()
+    return batches(plan, rows, spec.run.batch_size)
+
+
+def _sweep(spec: SweepSpec, store: Store) -> dict[str, float]:
+    from rich.console import Console
+
+    from fairsweep.cluster import connected
+    from fairsweep.run import Run
+
+    started = time.perf_counter()
+    with connected(None):
+        outcome = Run(spec, store, Console(quiet=True)).execute()
+        seconds = time.perf_counter() - started
+    with store.connect() as connection:
+        first, last = connection.execute("select min(created), max(created) from images").fetchone()
+    # From the first batch stored to the last: what came before the first is start-up, its own batch included.
+    working = (last - first).total_seconds()
+    return {
+        "sweep": (outcome.made - spec.run.batch_size) / working,
+        "start_up_seconds": seconds - working,
+        "images": outcome.made,
+    }

@@ -1,0 +1,91 @@
+"""The commands of the built-in world: portraits render, train, evaluate."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of commands to the app."""
+    group = typer.Typer(help="The built-in calibration world: its portraits, its models, their figures.")
+    for command in (render, train, evaluate):
+        group.command()(command)
+    app.add_typer(group, name="portraits")
+
+
+def render(
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write.")],
+    n: Annotated[int, typer.Option("-n", min=1, help="How many portraits.")] = 10_000,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed draws the same portraits.")] = 0,
+) -> None:
+    """Write portraits with captions and true attributes as Parquet: the training data's side of an audit."""
+    from fairsweep.portraits.dataset import write_dataset
+
+    paths = write_dataset(output, n, seed)
+    typer.echo(f"{n} portraits in {len(paths)} files: {output}")
+
+
+def train(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the models are written.")],
+    work: Annotated[Path, typer.Option("--work", help="Where portraits and checkpoints are kept.")] = Path(
+        "portraits-training"
+    ),
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:1.")] = "cpu",
+    effort: Annotated[
+        float, typer.Option("--effort", min=0.001, help="A factor on the numbers of training steps.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+) -> None:
+    """Train the built-in models from scratch; the same command goes on where it was stopped."""
+    from dataclasses import fields, replace
+
+    from rich.console import Console
+
+    from fairsweep.portraits.training.run import Recipe, train_models
+
+    recipe = Recipe(seed=seed)
+    steps = {
+        f.name: max(1, round(effort * getattr(recipe, f.name))) for f in fields(Recipe) if f.name.endswith("_steps")
+    }
+    train_models(work, output, replace(recipe, **steps), Console(), device)
+
+
+def evaluate(
+    folder: Annotated[
+        Path | None,
+        typer.Option("--models", help="The folder of trained models; the shipped ones if silent."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Where figures.json goes; beside the models if silent."),
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=4, help="Seeds per occupation at scale 1.")] = 256,
+    portraits: Annotated[int, typer.Option("--portraits", min=100, help="Held-out portraits to read.")] = 5_000,
+) -> None:
+    """Measure the models against what was planted; write the figures and the model cards."""
+    import json
+
+    from rich.console import Console
+
+    from fairsweep.portraits.cards import write_cards
+    from fairsweep.portraits.defaults import WEIGHTS
+    from fairsweep.portraits.evaluate import evaluate as measure
+    from fairsweep.portraits.studio import Studio
+
+    console = Console()
+    folder = folder or WEIGHTS
+    drawn = 0
+
+    def advance(n: int) -> None:
+        nonlocal drawn
+        drawn += n
+        if drawn % 1024 < n:
+            console.print(f"  {drawn} images drawn")
+
+    figures = measure(folder, seeds, portraits, console.print, Studio(folder / "pipeline", advance))
+    output = output or folder
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    for path in write_cards(figures, output):
+        console.print(f"written: {path}")
