@@ -70,7 +70,7 @@ class Classifier:
 
 
 def label_of(attribute: str, scores: dict[str, float], margin: float = 0.0, groups=None) -> Label:
-    """Return the label of the best score; unknown where its lead is below `margin` or it is none of `groups`."""
+    """Return the best score's label; unknown where its lead is below `margin` or it is none of `groups`."""
     best, *others = sorted(scores, key=scores.get, reverse=True)
     close = bool(others) and scores[best] - scores[others[0]] < margin
     declared = groups is None or best in groups or best in (UNKNOWN, NO_FACE)
