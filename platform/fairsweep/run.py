@@ -13,6 +13,7 @@ from fairsweep.compact import compact
 from fairsweep.errors import StoreError
 from fairsweep.generate import BatchReport, GeneratorActor
 from fairsweep.plan import write_plan
+from fairsweep.portraits.world import planted_shares
 from fairsweep.progress import RunProgress
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
@@ -64,6 +65,8 @@ class Run:
         with self.store.lock():
             check_classifiers_of_store(self.spec, self.store)
             path = write_plan(self.spec, self.store)
+            if any(model.source == "builtin:portraits" for model in self.spec.models):
+                self.store.write("references", "portraits-planted", planted_shares())
             try:
                 self._generate(path, limit)
                 self._label(path)

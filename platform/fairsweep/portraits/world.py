@@ -79,6 +79,16 @@ def bias_table() -> dict[str, dict[str, dict[str, float]]]:
     }
 
 
+def planted_shares() -> list[dict]:
+    """Return the bias table as rows of a reference distribution: prompt_name (the occupation), attribute, group, share."""
+    return [
+        {"reference": "portraits-planted", "prompt_name": job, "attribute": name, "group": group, "share": share, "n": None}
+        for job, attributes in bias_table().items()
+        for name, shares in attributes.items()
+        for group, share in shares.items()
+    ]
+
+
 def sample(n: int, seed: int, occupation: str | None = None) -> list[Person]:
     """Draw n persons whose attributes follow the bias table.
 
