@@ -71,6 +71,8 @@ def evaluate(
     from fairsweep.portraits.cards import write_cards
     from fairsweep.portraits.defaults import WEIGHTS
     from fairsweep.portraits.evaluate import evaluate as measure
+    from fairsweep.portraits.reader import Reader
+    from fairsweep.portraits.sheet import draw_sheet
     from fairsweep.portraits.studio import Studio
 
     console = Console()
@@ -83,9 +85,12 @@ def evaluate(
         if drawn % 1024 < n:
             console.print(f"  {drawn} images drawn")
 
-    figures = measure(folder, seeds, portraits, console.print, Studio(folder / "pipeline", advance))
+    studio = Studio(folder / "pipeline", advance)
     output = output or folder
     output.mkdir(parents=True, exist_ok=True)
+    console.print("contact sheet")
+    draw_sheet(studio, Reader(folder / "clip"), output / "sheet.jpg")
+    figures = measure(folder, seeds, portraits, console.print, studio)
     (output / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     for path in write_cards(figures, output):
         console.print(f"written: {path}")

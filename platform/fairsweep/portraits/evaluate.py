@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fairsweep.portraits.defaults import CONCEPTS, FAIR, GUIDANCE_SCALE, prompt
+from fairsweep.portraits.defaults import CONCEPTS, FAIR, GUIDANCE_SCALE, STEPS, prompt
 from fairsweep.portraits.reader import Reader
 from fairsweep.portraits.render import render
 from fairsweep.portraits.studio import BATCH_SIZE, Studio
@@ -17,7 +17,7 @@ _JOBS = (*OCCUPATIONS, PERSON)
 
 
 def evaluate_reader(reader: Reader, n: int, seed: int = 9001) -> dict:
-    """Return the accuracy on n held-out portraits, per attribute: of the heads, and zero-shot from CLIP's text tower."""
+    """Return the accuracy on n held-out portraits, per attribute: of the heads, and of zero-shot classification."""
     people = sample(n, seed)
     pixels = np.stack([render(person, seed + i).transpose(2, 0, 1) for i, person in enumerate(people)])
     labels = reader.labels(pixels)
@@ -130,14 +130,11 @@ def sweep_guidance(studio: Studio, reader: Reader, seeds: int) -> list[dict]:
     rows = []
     for scale in (2.0, 4.0, 6.0):
         for threshold in (0.5, 0.8, 0.95):
-            for cooldown in (8, STEPS_ALL):
+            for cooldown in (FAIR["cooldown_steps"], STEPS):
                 settings = {**FAIR, "scale": scale, "threshold": threshold, "cooldown_steps": cooldown}
                 figures = evaluate_guidance(studio, reader, seeds, settings, jobs)
                 rows.append({**settings, **{k: figures[k] for k in ("followed", "recognised", "largest_error")}})
     return rows
-
-
-STEPS_ALL = 20
 
 
 def evaluate(folder: Path, seeds: int, portraits: int, say: Callable[[str], None], studio: Studio) -> dict:

@@ -49,7 +49,7 @@ def build_unet() -> UNet2DConditionModel:
 
 
 def build_scheduler() -> DDIMScheduler:
-    """Build the noise schedule: v-prediction with zero terminal signal-to-noise ratio (Lin et al., arXiv 2305.08891)."""
+    """Build the noise schedule: v-prediction, zero terminal signal-to-noise ratio (Lin et al., arXiv 2305.08891)."""
     return DDIMScheduler(
         beta_schedule="scaled_linear",
         beta_start=0.00085,

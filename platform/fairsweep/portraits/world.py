@@ -80,9 +80,10 @@ def bias_table() -> dict[str, dict[str, dict[str, float]]]:
 
 
 def planted_shares() -> list[dict]:
-    """Return the bias table as rows of a reference distribution: prompt_name (the occupation), attribute, group, share."""
+    """Return the bias table as rows of a reference distribution, one per occupation, attribute and group."""
+    fixed = {"reference": "portraits-planted", "n": None}
     return [
-        {"reference": "portraits-planted", "prompt_name": job, "attribute": name, "group": group, "share": share, "n": None}
+        fixed | {"prompt_name": job, "attribute": name, "group": group, "share": share}
         for job, attributes in bias_table().items()
         for name, shares in attributes.items()
         for group, share in shares.items()
