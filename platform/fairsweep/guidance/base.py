@@ -55,9 +55,7 @@ class Conditioning:
     edit: Edit | None = None
 
 
-def toward(
-    text: str, *away_from: str, momentum_scale: float = 0.5, momentum_beta: float = 0.6, **concept
-) -> Edit:
+def toward(text: str, *away_from: str, momentum_scale: float = 0.5, momentum_beta: float = 0.6, **concept) -> Edit:
     """Build the edit that pushes one concept and pulls the others, at Fair Diffusion's settings.
 
     The others share the weight of one concept. `concept` takes Concept's scale, threshold, warmup_steps and

@@ -20,9 +20,7 @@ from fairsweep.pipelines.embeddings import TextCache
 
 
 @contextmanager
-def guide(
-    pipe, edits: Sequence[Edit | None], texts: TextCache | None = None
-) -> Iterator["GuidedDenoiser | None"]:
+def guide(pipe, edits: Sequence[Edit | None], texts: TextCache | None = None) -> Iterator["GuidedDenoiser | None"]:
     """Put a GuidedDenoiser in the pipeline's denoiser's place inside the block; see `fair_guidance`.
 
     texts: embeddings to reuse, for a pipeline whose text encoders stay as they are between calls.
@@ -31,9 +29,7 @@ def guide(
     edits = list(edits)
     for edit in edits:
         if not isinstance(edit, Edit | None):
-            raise FairsweepError(
-                f"an edit per image is wanted: fairsweep.guidance.Edit or None, not {edit!r:.60}"
-            )
+            raise FairsweepError(f"give an Edit or None for each image, not {repr(edit)[:60]}")
     bare = getattr(pipe, family.denoiser)
     if isinstance(bare, GuidedDenoiser):
         raise FairsweepError("this pipeline is guided already: give all edits in one fair_guidance block")
@@ -135,7 +131,8 @@ class GuidedDenoiser:
 
     def _set_edit(self, concepts: torch.Tensor, unconditional: torch.Tensor, phase: Phase) -> None:
         family = self._family
-        concept, base = (family.to_channels(value).float() for value in (concepts, unconditional))
+        precise = torch.promote_types(concepts.dtype, torch.float32)
+        concept, base = (family.to_channels(value).to(precise) for value in (concepts, unconditional))
         guidance = directions(concept, base, phase.scale, phase.threshold)
         edit = term(guidance, phase, self._momentum)
         self._edit = family.from_channels(edit, concepts).to(concepts.dtype)

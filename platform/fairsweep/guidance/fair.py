@@ -15,9 +15,7 @@ class FairParams(NoParams):
     cooldown_steps: int | None = Field(default=None, ge=0)
     momentum_scale: float = 0.5
     momentum_beta: float = Field(default=0.6, ge=0, le=1)
-    pull: float = Field(
-        default=1.0, ge=0, description="weight of pulling the other groups, shared among them"
-    )
+    pull: float = Field(default=1.0, ge=0, description="weight of pulling the other groups, shared among them")
 
 
 class Fair(GuidanceMethod):

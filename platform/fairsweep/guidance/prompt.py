@@ -8,9 +8,7 @@ from fairsweep.guidance.base import Conditioning, GuidanceMethod, NoParams
 class EthicalPromptParams(NoParams):
     """What is appended; {attribute} stands for the names of the setting's attributes."""
 
-    suffix: str = Field(
-        default="if all individuals can be that irrespective of their {attribute}", min_length=1
-    )
+    suffix: str = Field(default="if all individuals can be that irrespective of their {attribute}", min_length=1)
 
 
 class EthicalPrompt(GuidanceMethod):

@@ -1,0 +1,164 @@
+"""Classifiers with small random-weight models of the real architectures; rows are checked against plain use."""
+
+import json
+
+import pytest
+import tiny
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from fairsweep.classifiers import Classifier, Label, get_classifier
+from fairsweep.classifiers.base import ClassifierParams, label_of
+from fairsweep.errors import FairsweepError, ModelLoadError
+from fairsweep.spec import AttributeSpec
+
+ATTRIBUTES = {
+    "gender": AttributeSpec(groups={"female": "female person", "male": "male person"}),
+    "age": AttributeSpec(groups={"young": "young person", "old": "old person"}),
+}
+IMAGES = [Image.effect_noise((40, 40), sigma).convert("RGB") for sigma in (10, 60, 120)]
+PROMPTS = ["a photo of a nurse", "a photo of a doctor", "a photo of a nurse"]
+
+
+@pytest.fixture(scope="module")
+def clip_folder(tmp_path_factory):
+    """A small open_clip model as a folder: config, weights, tokenizer."""
+    import open_clip
+
+    folder = tmp_path_factory.mktemp("clip")
+    torch.manual_seed(0)
+    tokenizer = tiny.clip_tokenizer()
+    config = {
+        "embed_dim": 16,
+        "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
+        "text_cfg": {
+            "context_length": 77,
+            "vocab_size": len(tokenizer),
+            "width": 32,
+            "heads": 2,
+            "layers": 2,
+            "hf_tokenizer_name": "tiny",
+        },
+    }
+    preprocess = {"mean": [0.5] * 3, "std": [0.5] * 3}
+    content = json.dumps({"model_cfg": config, "preprocess_cfg": preprocess})
+    (folder / "open_clip_config.json").write_text(content)
+    tokenizer.save_pretrained(folder)
+    weights = open_clip.CLIP(**config).state_dict()
+    save_file({name: value.contiguous() for name, value in weights.items()}, folder / "open_clip_model.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def vit_folder(tmp_path_factory):
+    """A small image classifier with FairFace-style labels."""
+    from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
+
+    folder = tmp_path_factory.mktemp("vit")
+    torch.manual_seed(0)
+    names = ["Male White", "Male Black", "Female White", "Female Black", "Statue"]
+    ViTForImageClassification(
+        ViTConfig(
+            hidden_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+            image_size=32,
+            patch_size=8,
+            id2label=dict(enumerate(names)),
+            label2id={name: index for index, name in enumerate(names)},
+        )
+    ).save_pretrained(folder)
+    ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
+def build(kind, attributes=ATTRIBUTES, **params):
+    classifier = get_classifier(kind)
+    return classifier(classifier.Params(**params), attributes, "cpu")
+
+
+def test_open_clip_is_zero_shot_over_the_group_texts(clip_folder):
+    templates = ("a photo of a {}", "{}")
+    classifier = build("open_clip", model=f"local-dir:{clip_folder}", templates=templates, batch_size=2)
+    found = classifier.classify(IMAGES, PROMPTS)
+    import open_clip
+
+    model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{clip_folder}")
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{clip_folder}")
+    with torch.no_grad():
+        for image, prompt, labels in zip(IMAGES, PROMPTS, found, strict=True):
+            features = model.encode_image(preprocess(image)[None], normalize=True)
+            whole, gender, age = labels
+            assert whole.attribute == "_image"
+            assert torch.allclose(torch.tensor(whole.embedding), features[0], atol=1e-5)
+            cosine = features @ model.encode_text(tokenizer([prompt]), normalize=True).T
+            assert whole.score == pytest.approx(cosine.item(), abs=1e-5)
+            means = [
+                torch.nn.functional.normalize(
+                    model.encode_text(tokenizer([f"{article} {text}", text]), normalize=True).mean(0), dim=0
+                )
+                for article, text in (("a photo of a", "young person"), ("a photo of an", "old person"))
+            ]
+            wanted = (model.logit_scale.exp() * features @ torch.stack(means).T).softmax(-1)[0]
+            assert list(age.scores.values()) == pytest.approx(wanted.tolist(), abs=1e-5)
+            assert age.label == ["young", "old"][wanted.argmax()]
+            assert gender.label in ("female", "male")
+
+
+def test_open_clip_margin_and_no_face(clip_folder):
+    sure = build("open_clip", model=f"local-dir:{clip_folder}", unknown_margin=1.0)
+    assert {label.label for labels in sure.classify(IMAGES, PROMPTS) for label in labels[1:]} == {"unknown"}
+    faces = build("open_clip", model=f"local-dir:{clip_folder}", no_face_text="a photo of a wall")
+    assert set(faces.classify(IMAGES[:1], PROMPTS[:1])[0][1].scores) == {"female", "male", "no_face"}
+
+
+def test_transformers_maps_and_adds_up_labels(vit_folder):
+    labels = {
+        "gender": {"Male White": "male", "Male Black": "male", "Female White": "female", "Female Black": "female"},
+        "skin_tone": {"Male White": "light", "Female White": "light"},
+    }
+    classifier = build("transformers", model=str(vit_folder), labels=labels)
+    gender, skin = classifier.classify(IMAGES[:1], PROMPTS[:1])[0]
+    assert set(gender.scores) == {"male", "female", "unknown"}
+    assert sum(gender.scores.values()) == pytest.approx(1.0, abs=1e-5)
+    assert set(skin.scores) == {"light", "unknown"}
+    assert skin.label == max(skin.scores, key=skin.scores.get)
+    kind = get_classifier("transformers")
+    known = kind.known_groups(kind.Params(model="x", labels=labels))
+    assert known == {"gender": ("male", "female"), "skin_tone": ("light",)}
+    with pytest.raises(FairsweepError, match="has no label 'male white'; did you mean 'Male White'"):
+        build("transformers", model=str(vit_folder), labels={"gender": {"male white": "male"}})
+
+
+def test_label_of():
+    assert label_of("gender", {"female": 0.6, "male": 0.4}).label == "female"
+    assert label_of("gender", {"female": 0.6, "male": 0.4}, margin=0.3) == Label(
+        "gender", "unknown", 0.6, {"female": 0.6, "male": 0.4}
+    )
+    assert label_of("skin_tone", {"light": 0.2, "medium": 0.8}, groups={"light", "dark"}).label == "unknown"
+
+
+class AlwaysFemale(Classifier):
+    """A user's own classifier."""
+
+    def _classify(self, images, prompts):
+        return [[Label("gender", "female", 1.0, {"female": 1.0})] for _ in images]
+
+
+def test_a_users_own_classifier():
+    classifier = build(f"{__name__}:AlwaysFemale", batch_size=2)
+    assert classifier.Params is ClassifierParams
+    assert [labels[0].label for labels in classifier.classify(IMAGES, PROMPTS)] == ["female"] * 3
+
+
+def test_bad_input_is_one_clear_line():
+    with pytest.raises(FairsweepError, match="unknown classifier 'openclip'; did you mean 'open_clip'"):
+        get_classifier("openclip")
+    with pytest.raises(ModelLoadError, match="image classifier /nowhere cannot be loaded"):
+        build("transformers", model="/nowhere", labels={"gender": {"a": "b"}})
+    with pytest.raises(ModelLoadError, match="open_clip model local-dir:/nowhere cannot be loaded"):
+        build("open_clip", model="local-dir:/nowhere")
+    with pytest.raises(ValueError, match="must hold"):
+        get_classifier("open_clip").Params(templates=["a photo"])

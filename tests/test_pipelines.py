@@ -1,0 +1,115 @@
+"""Loading models, and turning conditionings and seeds into images."""
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from fairsweep.errors import FairsweepError, ModelLoadError
+from fairsweep.guidance import Conditioning, fair_guidance, toward
+from fairsweep.pipelines import FAMILIES, load, resolve_source
+from fairsweep.spec import ModelSpec
+
+CONDITIONINGS = [
+    Conditioning("a photo of a nurse"),
+    Conditioning("a firefighter", "old person", toward("female person", "male person", warmup_steps=1)),
+    Conditioning("a photo of a nurse", edit=toward("dark person", "light person", momentum_scale=0.0)),
+]
+SEEDS = [3, 4, 5]
+BUILD = {
+    "stable-diffusion": tiny.build_sd,
+    "stable-diffusion-xl": tiny.build_sdxl,
+    "stable-diffusion-3": tiny.build_sd3,
+    "flux": lambda: tiny.build_flux(distilled=False),
+}
+
+
+def spec(source, **options):
+    options = {"steps": 6, "guidance_scale": 5.0, "width": 32, "height": 32} | options
+    return ModelSpec(name="tiny", source=str(source), **options)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("sd")
+    tiny.build_sd().save_pretrained(path)
+    return path
+
+
+def pixels(images):
+    return np.stack([np.asarray(image, dtype=int) for image in images])
+
+
+@pytest.mark.parametrize("family", BUILD)
+def test_generate_is_the_stock_pipeline_with_guidance(family, tmp_path):
+    """A mixed batch equals each image alone (2 of 255 at most) and the pipeline called by hand."""
+    BUILD[family]().save_pretrained(tmp_path)
+    pipeline = load(spec(tmp_path), "cpu")
+    assert pipeline.family == family
+    assert pipeline.device == torch.device("cpu")
+    together = pixels(pipeline.generate(CONDITIONINGS, SEEDS))
+    alone = [pipeline.generate([c], [seed])[0] for c, seed in zip(CONDITIONINGS, SEEDS, strict=True)]
+    assert abs(together - pixels(alone)).max() <= 2
+    scale = {"true_cfg_scale": 5.0} if family == "flux" else {"guidance_scale": 5.0}
+    with fair_guidance(pipeline.pipe, [c.edit for c in CONDITIONINGS]):
+        by_hand = pipeline.pipe(
+            [c.prompt for c in CONDITIONINGS],
+            negative_prompt=[c.negative_prompt for c in CONDITIONINGS],
+            num_inference_steps=6,
+            width=32,
+            height=32,
+            generator=[torch.Generator().manual_seed(seed) for seed in SEEDS],
+            **scale,
+        ).images
+    # SDXL's own call encodes an empty negative prompt beside a given one; alone it is zeros, as here.
+    same = [0, 2] if family == "stable-diffusion-xl" else [0, 1, 2]
+    if family != "stable-diffusion-xl":
+        assert abs(together - pixels(by_hand))[same].max() <= 2
+
+
+def test_a_text_is_encoded_once(folder):
+    pipeline = load(spec(folder), "cpu")
+    seen = []
+    encode = pipeline._family.encode
+    pipeline._family.encode = lambda pipe, text, length=None: seen.append(text) or encode(pipe, text, length)
+    for _ in range(2):
+        pipeline.generate(CONDITIONINGS, SEEDS)
+    assert len(seen) == len(set(seen)) + 1  # the empty condition: as prompts' length and as concepts'
+
+
+def test_scheduler_dtype_and_single_file(folder):
+    pipeline = load(spec(folder, scheduler="EulerDiscreteScheduler", dtype="bfloat16"), "cpu")
+    assert type(pipeline.pipe.scheduler).__name__ == "EulerDiscreteScheduler"
+    assert pipeline.pipe.unet.dtype == torch.bfloat16
+    assert pipeline.generate(CONDITIONINGS[:1], SEEDS[:1])[0].size == (32, 32)
+
+
+def test_distilled_flux_refuses_a_negative_prompt(tmp_path):
+    tiny.build_flux().save_pretrained(tmp_path)
+    with pytest.raises(FairsweepError, match="takes no negative prompt"):
+        load(spec(tmp_path), "cpu").generate(CONDITIONINGS, SEEDS)
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "reason"),
+    [
+        ("/nowhere", {}, "the folder /nowhere does not exist: give a diffusers folder or a Hub id"),
+        ("{folder}/vae", {}, "holds no model_index.json"),
+        ("/nowhere.safetensors", {}, "the file /nowhere.safetensors does not exist"),
+        ("builtin:portrait", {}, "no built-in model 'builtin:portrait'; did you mean 'builtin:portraits'"),
+        ("{folder}", {"scheduler": "DDIMSchedular"}, "no scheduler 'DDIMSchedular'.*did you mean 'DDIMScheduler'"),
+        ("{folder}", {"pipeline": "FluxPipline"}, "unknown pipeline 'FluxPipline'; did you mean 'FluxPipeline'"),
+        ("nobody/nothing", {}, "nobody/nothing cannot be fetched, the Hub is out of reach: download it beforehand"),
+    ],
+)
+def test_a_model_that_cannot_be_loaded_says_why(folder, source, options, reason, monkeypatch):
+    # A closed port stands for a machine without network.
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(ModelLoadError, match=reason):
+        load(spec(source.format(folder=folder), **options), "cpu")
+
+
+def test_builtin_source():
+    assert resolve_source("builtin:portraits").endswith("portraits/weights/pipeline")
+    assert resolve_source("some/model") == "some/model"
+    assert "StableDiffusionXLImg2ImgPipeline" in FAMILIES
