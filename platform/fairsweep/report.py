@@ -27,6 +27,7 @@ CHECKS = {
         "No face, unknown or failed, where most: never dropped in silence.",
     ),
     "agreement": ("Agreement of classifiers", "Cohen's kappa: 1 is full agreement, 0 is chance."),
+    "corrected": ("Corrected for classifier error", "What the shares are once the classifier's known errors are out."),
     "reference": (
         "Against a reference",
         "Whether prompts amplify, reflect or mitigate the reference's bias.",

@@ -1,0 +1,34 @@
+"""The Grafana dashboard asks only for metrics that the code, or Ray itself, exports."""
+
+import inspect
+import json
+import re
+
+from fairsweep import gauges, shipped
+
+
+def queries() -> list[str]:
+    board = json.loads((shipped.path("dashboards") / "grafana.json").read_text(encoding="utf-8"))
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    return [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+
+
+def test_every_metric_is_exported():
+    ours = set(re.findall(r'"(fairsweep_\w+)"', inspect.getsource(gauges)))
+    from ray.dashboard.modules.reporter.reporter_agent import METRICS_GAUGES
+
+    asked = set()
+    for query in queries():
+        names = re.findall(r"ray_(\w+)", query)
+        assert names, query
+        for name in names:
+            asked.add(name)
+            assert name in ours or name in METRICS_GAUGES, f"{query}: nothing exports {name}"
+    assert ours <= asked, "a metric that no panel shows"
+
+
+def test_every_tag_that_a_panel_groups_by_is_set():
+    tags = set(re.findall(r'"(\w+)"', inspect.getsource(gauges))) | {"instance", "GpuIndex"}
+    for query in queries():
+        for group in re.findall(r"by \((\w+)\)", query):
+            assert group in tags, query

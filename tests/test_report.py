@@ -1,0 +1,129 @@
+"""The report: its sentences, its numbers, and the page in a real browser."""
+
+import json
+import re
+
+import browser
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from synthetic import build
+
+from fairsweep import cli, figures, sentences
+from fairsweep.store import Store
+
+EVIL = "<script>document.title='broken'</script>"
+NOTES = "<img src=x onerror=\"document.title='broken'\"> & all"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Store:
+    store = build(tmp_path_factory.mktemp("report"), prompts=("doctor", "nurse", EVIL), models=("m", "n"))
+    (store.root / "specs").mkdir(exist_ok=True)
+    spec = {"name": "audit", "notes": NOTES, "classifiers": [{"name": "portraits"}]}
+    (store.root / "specs" / "audit.json").write_text(json.dumps({"fingerprint": "abc", "spec": spec}))
+    return store
+
+
+@pytest.fixture(scope="module")
+def page(store, tmp_path_factory):
+    extra = tmp_path_factory.mktemp("metrics")
+    header = "-- Counts <b>planned</b> images.\n-- one row per: sweep\n"
+    (extra / "planned_here.sql").write_text(header + "select sweep, count(*) as planted from plan group by 1")
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAIRSWEEP_METRICS", str(extra))
+        assert cli.run(["report", "--store", str(store.root), "-o", str(path)]) == 0
+    return path
+
+
+def cell(model="m", setting="none", **values) -> dict:
+    row = {"model": model, "setting": setting, "baseline": setting == "none", "attribute": "gender"}
+    row |= {"distance": 0.4, "distance_low": 0.3, "distance_high": 0.5, "prompts_off_target": 3, "prompts": 4}
+    row |= {"kept": None, "kept_low": None, "kept_high": None, "images_per_second": 2.0}
+    return row | {"missing": 0.01, "missing_low": 0.0, "missing_high": 0.02} | values
+
+
+def share(setting, group, value, low, high) -> dict:
+    row = {"attribute": "gender", "group": group, "prompt_name": "firefighter", "model": "m", "setting": setting}
+    return row | {"baseline": setting == "none", "share": value, "low": low, "high": high, "target": 0.5}
+
+
+def test_sentences_come_from_the_numbers():
+    fair = {"distance": 0.05, "distance_low": 0.02, "distance_high": 0.1, "prompts_off_target": 0}
+    cells = [cell(setting="fair", kept=0.9, kept_low=0.88, kept_high=0.92, **fair), cell()]
+    shares = [
+        share("none", "female", 0.06, 0.03, 0.1),
+        share("none", "male", 0.94, 0.9, 0.97),
+        share("fair", "female", 0.48, 0.42, 0.55),
+        share("fair", "male", 0.52, 0.45, 0.58),
+    ]
+    assert sentences.headline(cells) == "Unguided, m misses its gender target on 3 of 4 prompts; with fair, on 0."
+    said = [(finding.kind, finding.text) for finding in sentences.sentences(cells, shares)]
+    distance = "gender: mean distance to target 0.40 [0.30, 0.50] unguided, 0.05 [0.02, 0.10] with fair."
+    assert said[0] == ("good", distance)
+    assert said[1] == ("plain", "firefighter: 94 % [90, 97] male, target 50 %; with fair 52 % [45, 58].")
+    assert ("cost", "Cost: 2 images per second unguided, 2 with fair.") in said
+
+
+def test_sentences_without_guidance_or_labels():
+    assert sentences.headline([]) == "Nothing is labelled yet."
+    assert sentences.sentences([], []) == []
+    assert sentences.headline([cell()]) == "m misses its gender target on 3 of 4 prompts."
+    texts = [finding.text for finding in sentences.sentences([cell()], [share("none", "male", 0.94, 0.9, 0.97)])]
+    assert "firefighter: 94 % [90, 97] male, target 50 %." in texts
+
+
+def test_figures_use_the_pages_colours_and_escape_text():
+    rows = [cell(), cell(setting="<b>", kept=0.9, kept_low=0.8, kept_high=1.0)]
+    (figure,) = figures.draw(rows, [])
+    assert "var(--c1)" in figure["svg"] and "#0000" not in figure["svg"]
+    assert "<b>" not in figure["svg"] and 'role="img"' in figure["svg"]
+
+
+def test_page_is_one_file_without_scripts_or_addresses_to_load(page):
+    html = page.read_text(encoding="utf-8")
+    assert "<script" not in html and "<img src=x" not in html and "<b>planned" not in html
+    assert not re.search(r'(src|href)="(?!data:|#|https://arxiv\.org)', html)
+    assert "&lt;script&gt;" in html and "planned_here" in html and "fairsweep sql" in html
+
+
+def test_page_in_a_browser(page, store):
+    connection = store.connect()
+    expected = connection.execute(
+        """select prompt_name, share, low, high from share
+        where model = 'm' and setting = 'none' and attribute = 'gender' and "group" = 'female'"""
+    ).fetchall()
+    with browser.chromium() as driver:
+        driver.get(page.as_uri())
+        assert driver.title == "audit · fairsweep report"
+        rows = {}
+        for line in driver.find_elements(By.CSS_SELECTOR, "h3#shares-1 + table tbody tr"):
+            rows[line.find_element(By.TAG_NAME, "th").text] = line.find_element(By.CSS_SELECTOR, "td.say").text
+        for prompt, value, low, high in expected:
+            assert f"{100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]" in rows[prompt]
+        assert driver.find_element(By.TAG_NAME, "h1").rect["y"] < 300
+        assert driver.execute_script("return [...document.images].every(i => !i.complete || i.naturalWidth > 0)")
+
+        before = driver.find_element(By.ID, "shares").text
+        setting = driver.find_element(By.CSS_SELECTOR, "input[name=s]:checked")
+        setting.send_keys(Keys.ARROW_LEFT if setting.get_attribute("id") != "s0" else Keys.ARROW_RIGHT)
+        assert driver.find_element(By.ID, "shares").text != before
+        assert browser.errors(driver) == [] and browser.foreign_requests(driver) == []
+
+
+def test_page_on_a_phone_in_the_dark(page):
+    with browser.chromium(width=390, dark=True) as driver:
+        driver.get(page.as_uri())
+        assert browser.overflow(driver) == 0
+        dark = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert dark == "rgb(21, 23, 27)"
+        driver.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+        assert driver.switch_to.active_element.text == "Skip to the answer"
+
+
+def test_unknown_sweep_and_store_are_one_clear_line(store, tmp_path, capsys):
+    assert cli.run(["report", "--store", str(store.root), "--sweep", "nope"]) == 2
+    assert "holds no sweep 'nope': choose one of audit" in capsys.readouterr().err
+    assert cli.run(["report", "--store", str(tmp_path / "none")]) == 2
+    assert "there is no store at" in capsys.readouterr().err

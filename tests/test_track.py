@@ -1,0 +1,154 @@
+"""MLflow runs of a sweep: in the store's own file, and on a real server that may go away."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from synthetic import build
+
+from fairsweep import cli, serve, track
+from fairsweep.store import Store
+
+SPEC = {
+    "name": "audit",
+    "notes": "is it fair?",
+    "models": [{"name": "m", "source": "builtin:portraits", "steps": 20}],
+    "seeds": [0, 1],
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Store:
+    """A sweep that was logged twice: as interrupted, then as finished. MLflow's migrations run once."""
+    store = build(tmp_path_factory.mktemp("track"), prompts=("doctor", "nurse"), settings=("none", "fair-scale2"))
+    describe(store)
+    track.log_sweep(store, "audit", track.local_uri(store), status="interrupted", reason="stopped by the user")
+    return store
+
+
+def describe(store: Store, fingerprint: str = "abc") -> None:
+    (store.root / "specs").mkdir(exist_ok=True)
+    (store.root / "specs" / "audit.json").write_text(json.dumps({"fingerprint": fingerprint, "spec": SPEC}))
+
+
+@pytest.fixture(scope="module")
+def again(made):
+    """Return the runs before and after the same sweep is logged a second time."""
+    before = runs(made)
+    assert cli.run(["track", "--store", str(made.root)]) == 0
+    return before, runs(made)
+
+
+def client(store: Store):
+    from mlflow import MlflowClient
+
+    return MlflowClient(track.local_uri(store))
+
+
+def runs(store: Store, where: str = "") -> list:
+    experiment = client(store).get_experiment_by_name(track.EXPERIMENT)
+    return client(store).search_runs([experiment.experiment_id], where)
+
+
+def test_one_parent_and_a_child_per_cell(again, made):
+    (parent,) = runs(made, "tags.`fairsweep.kind` = 'sweep'")
+    cells = runs(made, f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+    assert {run.data.tags["fairsweep.setting"] for run in cells} == {"none", "fair-scale2"}
+    assert parent.data.tags["fairsweep.fingerprint"] == "abc"
+    assert parent.data.tags["mlflow.note.content"] == "is it fair?"
+    assert {data.dataset.name for data in parent.inputs.dataset_inputs} == {"prompts"}
+    assert all(run.data.params["model"] == "m" and run.data.params["steps"] == "20" for run in cells)
+
+
+def test_metrics_are_the_columns_of_summary(again, made):
+    row = made.connect().sql("from summary where setting = 'none' and attribute = 'gender'").df().iloc[0]
+    (run,) = runs(made, "tags.`fairsweep.setting` = 'none'")
+    for column in ("total_variation", "total_variation_low", "total_variation_high", "prompts_off_target"):
+        assert run.data.metrics[f"gender/portraits/{column}"] == pytest.approx(float(row[column]))
+    assert run.data.metrics["cost/images"] == 16
+    found = runs(made, f"metrics.`gender/portraits/total_variation` > {row['total_variation'] - 1e-6}")
+    assert run.info.run_id in {other.info.run_id for other in found}
+
+
+def test_a_resumed_sweep_updates_its_runs(again):
+    before, after = again
+    assert {run.info.run_id for run in before} == {run.info.run_id for run in after}
+    assert {run.info.status for run in before} == {"KILLED"} and {run.info.status for run in after} == {"FINISHED"}
+    assert {run.data.tags["fairsweep.reason"] for run in before} == {"stopped by the user"}
+
+
+def test_pictures_tables_and_artifacts_read_back(again, made):
+    (run,) = runs(made, "tags.`fairsweep.setting` = 'none'")
+    files = [file.path for file in client(made).list_artifacts(run.info.run_id, "images")]
+    assert len([path for path in files if path.endswith(".png")]) == 2 * 4, "each picture once, however often logged"
+    table = client(made).load_table(run.info.experiment_id, "share.json", run_ids=[run.info.run_id])
+    assert len(table) == made.connect().sql("from share where setting = 'none'").shape[0]
+    (parent,) = runs(made, "tags.`fairsweep.kind` = 'sweep'")
+    names = {file.path for file in client(made).list_artifacts(parent.info.run_id)}
+    assert {"report.html", "spec.json", "metrics"} <= names
+
+
+def test_comparison_names_the_runs(again, made):
+    path = track.comparison(made, "audit", track.local_uri(made))
+    cells = runs(made, "tags.`fairsweep.kind` = 'cell'")
+    assert path.startswith("#/compare-runs?runs=") and all(run.info.run_id in path for run in cells)
+
+
+def test_what_is_not_there_counts_as_interrupted(made):
+    book = track.Logbook(made, "audit")
+    assert book.status() == ("finished", None)
+    shutil.rmtree(made.root / "images" / "model=m" / "guidance=none")
+    assert track.Logbook(made, "audit").status() == ("interrupted", "16 of 32 images are not there")
+
+
+def test_a_server_that_is_away_costs_one_line(made, capsys):
+    code = cli.run(
+        ["track", "--store", str(made.root), "--mlflow", f"http://user:secret@127.0.0.1:{serve.free_port(0)}"]
+    )
+    said = capsys.readouterr().err
+    assert code == 2 and said.count("\n") == 1 and "secret" not in said
+    assert f"fairsweep track --sweep audit --store {made.root}" in said
+
+
+def test_a_real_server_and_one_that_goes_away_in_the_middle(made, tmp_path, monkeypatch):
+    shutil.copy(track.local_file(made), tmp_path / "server.db")
+    port = serve.free_port(0)
+    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{tmp_path / 'server.db'}"]
+    command += ["--artifacts-destination", str(tmp_path / "artifacts")]
+    describe(made, fingerprint="server")
+    monkeypatch.setattr(track, "EXPERIMENT", "on a server")
+    server = subprocess.Popen(command, env={**os.environ, **track.QUIET}, start_new_session=True)
+    try:
+        while not serve._answers(port):
+            assert server.poll() is None
+            time.sleep(0.5)
+        uri = f"http://127.0.0.1:{port}"
+        address = track.log_sweep(made, "audit", uri)
+        assert address.startswith(f"{uri}/#/experiments/")
+
+        from mlflow import MlflowClient
+
+        remote = MlflowClient(uri)
+        parent = remote.get_run(address.rsplit("/", 1)[1])
+        assert parent.info.status == "KILLED" and "report.html" in {
+            file.path for file in remote.list_artifacts(parent.info.run_id)
+        }
+        logged = track._Log._pictures
+
+        def leave(self, *arguments):
+            logged(self, *arguments)
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+        monkeypatch.setattr(track._Log, "_pictures", leave)
+        with pytest.raises(track.TrackError, match="The results are in"):
+            track.log_sweep(made, "audit", uri)
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGKILL)
