@@ -124,9 +124,7 @@ def write_pictures(store: Store, labels: list[dict], sweep: str = "audit") -> No
         )
         colour = COLOURS.get(row.get("gender"), (120, 120, 120))
         buffer = io.BytesIO()
-        Image.new("RGB", (16, 16), tuple((channel + 7 * row["seed"]) % 256 for channel in colour)).save(
-            buffer, "png"
-        )
+        Image.new("RGB", (16, 16), tuple((channel + 7 * row["seed"]) % 256 for channel in colour)).save(buffer, "png")
         rows.append(
             {
                 "image_id": image_id(sweep, model, setting, prompt, row["seed"]),

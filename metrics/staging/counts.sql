@@ -1,5 +1,5 @@
 -- How many images of a prompt had each outcome; a declared group that was never drawn has 0.
--- reads: plan, targets, labels
+-- reads: plan, targets, label_rows
 -- one row per: sweep, model, setting, prompt, attribute, classifier, outcome
 with prompts as (
     select sweep, model, setting, prompt, any_value(prompt_name) as prompt_name, count(*) as images,
@@ -12,15 +12,16 @@ placed as (
     select hash(image_id) as image, hash(sweep, model, setting, prompt) as cell from plan
 ),
 answers as (
-    select hash(image_id) as image, hash(attribute, classifier, if(error is null, label, null)) as answer
-    from labels
+    select hash(image_id) as image, hash(attribute, classifier, label) as answer
+    from label_rows
+    where error is null and attribute <> '_image'
 ),
 tallies as (
     select cell, answer, count(*) as n from answers join placed using (image) group by all
 ),
 dictionary as (
     select *, hash(attribute, classifier, label) as answer
-    from (select distinct attribute, classifier, if(error is null, label, null) as label from labels)
+    from (select distinct attribute, classifier, label from label_rows where attribute <> '_image')
 ),
 answered as (
     select
@@ -41,7 +42,12 @@ answered as (
     group by all
 ),
 judged as (
-    select distinct sweep, attribute, classifier from answered semi join targets using (sweep, attribute)
+    select sweep, attribute, classifier from answered semi join targets using (sweep, attribute)
+    union
+    select plan.sweep, refused.attribute, refused.classifier
+    from (select * from label_rows where error is not null and attribute <> '_image') as refused
+    join plan using (image_id)
+    semi join targets on targets.sweep = plan.sweep and targets.attribute = refused.attribute
 ),
 possible as (
     select sweep, attribute, classifier, targets.group as outcome, position, target

@@ -129,9 +129,7 @@ def _summary(connection, metrics: list[Metric], bodies: dict[str, str]) -> str:
             )
             joins.append(f'left join "{metric.name}_" using ({keys})')
             shown.append(f'"{metric.name}_".* exclude ({keys})')
-        bounds = (
-            "low, high" if {"low", "high"} <= set(columns) else "null::double as low, null::double as high"
-        )
+        bounds = "low, high" if {"low", "high"} <= set(columns) else "null::double as low, null::double as high"
         for column in metric.means:
             values.append(
                 f"select sweep, cell, '{column}' as metric, prompt, \"{column}\"::double as value, {bounds} "
@@ -147,9 +145,7 @@ def _summary(connection, metrics: list[Metric], bodies: dict[str, str]) -> str:
     whole = ", ".join(column for column in shown if not column.startswith("max("))
     return (
         "with " + ",\n".join(parts) + f"\nselect {', '.join('cells.' + key for key in CELL)}, {whole}, "
-        "means.* exclude (cell) from cells "
-        + " ".join(joins)
-        + f" left join means using (cell) order by {cell}"
+        "means.* exclude (cell) from cells " + " ".join(joins) + f" left join means using (cell) order by {cell}"
     )
 
 

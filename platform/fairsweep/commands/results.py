@@ -4,7 +4,6 @@ import csv
 import io
 import json
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,6 +41,11 @@ def sql(
             columns, rows = (result.columns, result.fetchall()) if result else ([], [])
         except duckdb.Error as error:
             raise FairsweepError(" ".join(str(error).split())) from None
+    show(columns, rows, format)
+
+
+def show(columns: list[str], rows: list[tuple], format: Format) -> None:
+    """Print rows as a table, CSV or JSON."""
     if format is Format.csv:
         buffer = io.StringIO()
         csv.writer(buffer, lineterminator="\n").writerows([columns, *rows])

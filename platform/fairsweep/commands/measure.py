@@ -1,0 +1,170 @@
+"""The commands around metrics: measure, metrics, import, calibrate."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fairsweep.commands.results import Format, show
+from fairsweep.commands.sweep import DEFAULT_STORE, StoreOption, console
+
+GroupsOption = Annotated[
+    list[str] | None,
+    typer.Option("--groups", help="An attribute's declared groups, such as gender=female,male.", show_default=False),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.command()(measure)
+    app.command()(metrics)
+    app.command("import")(import_)
+    app.command()(calibrate)
+
+
+def measure(
+    store: StoreOption = DEFAULT_STORE,
+    sweep: Annotated[str | None, typer.Option("--sweep", help="Only this sweep.")] = None,
+    metric: Annotated[str, typer.Option("--metric", help="The metric to print; see `fairsweep metrics`.")] = "summary",
+    format: Annotated[Format, typer.Option("--format", help="How rows are printed.")] = Format.table,
+) -> None:
+    """Print a metric of every cell; silent about which: the summary."""
+    from difflib import get_close_matches
+
+    from fairsweep.errors import FairsweepError
+    from fairsweep.measure import list_metrics
+    from fairsweep.store import Store
+
+    names = [*(each.name for each in list_metrics()), "summary"]
+    if metric not in names:
+        near = get_close_matches(metric, names, 1)
+        hint = f": did you mean {near[0]!r}?" if near else ", see `fairsweep metrics`"
+        raise FairsweepError(f"there is no metric {metric!r}{hint}")
+    opened = Store(store)
+    with opened.connect() as connection:
+        known = [row[0] for row in connection.execute("select distinct sweep from plan order by 1").fetchall()]
+        if sweep is not None and sweep not in known:
+            raise FairsweepError(f"there is no sweep {sweep!r} in {opened.root}: it has {', '.join(known) or 'none'}")
+        columns = [row[0] for row in connection.execute(f'describe "{metric}"').fetchall()]
+        chosen = "where sweep = ?" if sweep is not None and "sweep" in columns else ""
+        result = connection.execute(f'from "{metric}" {chosen} order by all', [sweep] if chosen else [])
+        show(columns, result.fetchall(), format)
+
+
+def metrics(
+    format: Annotated[Format, typer.Option("--format", help="How rows are printed.")] = Format.table,
+) -> None:
+    """List every metric: what it means, which direction is good, where it comes from."""
+    from fairsweep.measure import list_metrics
+
+    columns = ["metric", "meaning", "good", "one row per", "source"]
+    rows = [(each.name, each.meaning, each.direction, each.grain, each.source) for each in list_metrics()]
+    show(columns, rows, format)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Counts, labels, or images.", show_default=False)],
+    store: StoreOption = DEFAULT_STORE,
+    name: Annotated[str | None, typer.Option("--name", help="The sweep's name; silent: the file's.")] = None,
+    groups: GroupsOption = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", help="What the file calls a column, such as prompt=occupation."),
+    ] = None,
+    target: Annotated[list[str] | None, typer.Option("--target", help="A group's target, such as female=0.5.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="The model's name where no column says it.")] = None,
+    baseline: Annotated[str | None, typer.Option("--baseline", help="The setting that others compare with.")] = None,
+    reference: Annotated[
+        str | None, typer.Option("--reference", help="Counts: this setting becomes a reference distribution as well.")
+    ] = None,
+    classifier: Annotated[
+        list[str] | None,
+        typer.Option("--classifier", help="Counts and labels: who made them. Images: who labels them."),
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a sweep of that name.")] = False,
+    as_: Annotated[str, typer.Option("--as", help="sweep, or reference: the counts of one distribution.")] = "sweep",
+) -> None:
+    """Bring in counts per prompt, labels per image, or images that fairsweep did not make."""
+    from fairsweep import imports
+    from fairsweep.errors import ImportDataError
+    from fairsweep.import_images import import_images
+    from fairsweep.store import Store
+
+    source = imports.Source(
+        path=file,
+        name=name or file.stem,
+        columns=_pairs("--column", column),
+        groups={key: tuple(value.split(",")) for key, value in _pairs("--groups", groups).items()},
+        targets={key: _share(key, value) for key, value in _pairs("--target", target).items()},
+        model=model,
+        classifier=(classifier or ["imported"])[0],
+        baseline=baseline,
+    )
+    opened = Store(store)
+    if file.is_dir() or imports.holds_images(source):
+        said = import_images(opened, source, classifier or [], replace)
+    elif as_ == "reference":
+        rows = imports.reference_rows(source, imports.counted(source, imports.read_table(source)), source.name)
+        opened.write("references", source.name, rows)
+        said = f"{len(rows):,} shares of the reference {source.name}"
+    elif as_ == "sweep":
+        rows = imports.referred(source, reference) if reference else []
+        said = imports.import_file(opened, source, replace)
+        if rows:
+            opened.write("references", reference, rows)
+    else:
+        raise ImportDataError(f"--as takes sweep or reference, not {as_!r}")
+    opened.write_catalogue()
+    console().print(f"{source.name}: {said}; see `fairsweep measure --sweep {source.name}`")
+
+
+def calibrate(
+    store: StoreOption = DEFAULT_STORE,
+    classifier: Annotated[str, typer.Option("--classifier", help="A kind, or module:Class.")] = "portraits",
+    name: Annotated[str | None, typer.Option("--name", help="Its name in the sweeps; silent: the kind.")] = None,
+    groups: GroupsOption = None,
+    images: Annotated[int, typer.Option("--images", min=1, help="Portraits to render.")] = 2000,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Your own images with known truth: file, one column per attribute.")
+    ] = None,
+) -> None:
+    """Measure a classifier's errors on images of known truth, so that shares can be corrected for them."""
+    from fairsweep import calibrate as work
+    from fairsweep.classifiers import get_classifier
+    from fairsweep.portraits.world import ATTRIBUTES
+    from fairsweep.spec import AttributeSpec
+    from fairsweep.store import Store
+
+    declared = {key: tuple(value.split(",")) for key, value in _pairs("--groups", groups).items()}
+    declared = declared or {key: ATTRIBUTES[key] for key in ("gender", "skin_tone", "age")}
+    attributes = {
+        key: AttributeSpec(groups={each: {"text": each, "target": 1 / len(names)} for each in names})
+        for key, names in declared.items()
+    }
+    chosen = get_classifier(classifier)
+    built = chosen(chosen.Params(), attributes, "cpu")
+    samples = work.labelled(file, tuple(declared)) if file else work.rendered(images, tuple(declared))
+    opened = Store(store)
+    opened.root.mkdir(parents=True, exist_ok=True)
+    rows = work.calibrate(opened, name or classifier.rpartition(":")[2], built, samples)
+    opened.write_catalogue()
+    show(list(rows[0]) if rows else ["nothing labelled"], [tuple(row.values()) for row in rows], Format.table)
+
+
+def _pairs(option: str, texts: list[str] | None) -> dict[str, str]:
+    from fairsweep.errors import ImportDataError
+
+    pairs = [text.partition("=") for text in texts or []]
+    for key, sign, value in pairs:
+        if not (key and sign and value):
+            raise ImportDataError(f"{option} takes name=value, not {key + sign + value!r}")
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _share(group: str, text: str) -> float:
+    from fairsweep.errors import ImportDataError
+
+    try:
+        return float(text)
+    except ValueError:
+        raise ImportDataError(f"--target {group}={text}: expected a share between 0 and 1") from None
