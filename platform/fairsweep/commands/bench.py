@@ -8,7 +8,7 @@ import typer
 def register(app: typer.Typer) -> None:
     """Add the group of commands to the app."""
     group = typer.Typer(help="Measure speed, as ratios within one run: compare nothing across machines.")
-    for command in (sweep, metrics):
+    for command in (sweep, guidance, metrics):
         group.command()(command)
     app.add_typer(group, name="bench")
 
@@ -20,6 +20,23 @@ def sweep(
     from fairsweep.bench.sweep import run
 
     _show(run(images))
+
+
+def guidance(
+    architecture: Annotated[
+        str, typer.Argument(help="portraits, sd15, sdxl, sd3-medium or flux-dev; random weights.")
+    ] = "portraits",
+    batch: Annotated[int, typer.Option("--batch", min=1)] = 16,
+    steps: Annotated[int, typer.Option("--steps", min=1)] = 20,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="The fastest of so many calls counts.")] = 3,
+    option: Annotated[list[str] | None, typer.Option("--option", help="Measure its gain too; repeatable.")] = None,
+    size: Annotated[int | None, typer.Option("--size", help="Pixels per side.")] = None,
+    depth: Annotated[float, typer.Option("--depth", help="Fraction of a transformer's layers to keep.")] = 1.0,
+) -> None:
+    """Time the guidance wrapper beside the stock pipeline and diffusers' Semantic Guidance."""
+    from fairsweep.bench.guidance import run
+
+    _show(run(architecture, batch, steps, repeats, option or (), size, depth))
 
 
 def metrics(

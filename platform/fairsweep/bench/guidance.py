@@ -1,0 +1,195 @@
+"""Time the guidance wrapper beside the stock pipeline and diffusers' Semantic Guidance, in one run.
+
+Options that change speed, each measured alone against the plain wrapper: `compile` (torch.compile of the denoiser,
+dynamic batch), `channels-last` (memory layout of convolutions), `bf16` (bfloat16 weights and activations: approximate,
+images differ from float32's), `fused-attention` (query, key and value in one product), `cached-text` (each distinct
+prompt and concept is encoded once, as in a sweep). All but bf16 keep the parity of the tests.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+
+import torch
+
+from fairsweep.bench.architectures import ARCHITECTURES, build
+from fairsweep.errors import FairsweepError
+from fairsweep.guidance import toward
+from fairsweep.guidance.denoiser import guide
+from fairsweep.pipelines import family_of
+from fairsweep.pipelines.embeddings import TextCache
+from fairsweep.spec_errors import near
+
+PROMPT = "a photo of the face of a firefighter"
+PAIR = ("female person", "male person")
+GUIDANCE_SCALE = 7.0
+OPTIONS = ("compile", "channels-last", "bf16", "fused-attention", "cached-text")
+
+
+def run(
+    architecture: str = "portraits",
+    batch: int = 16,
+    steps: int = 20,
+    repeats: int = 3,
+    options: Iterable[str] = (),
+    size: int | None = None,
+    depth: float = 1.0,
+    device: str | None = None,
+) -> dict[str, float]:
+    """Return figures by name: images per second, denoiser rows per image and per second, TFLOP/s, gains.
+
+    size: pixels per side (the model's own where None). repeats: the fastest of so many counts. Guidance is Fair
+    Diffusion's pair of concepts at its own settings, with classifier-free guidance where the family has it.
+    """
+    for name, known, what in (
+        (architecture, ARCHITECTURES, "architecture"),
+        *((o, OPTIONS, "option") for o in options),
+    ):
+        if name not in known:
+            raise FairsweepError(f"unknown {what} {name!r}{near(name, known)}")
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    bench = _Bench(build(architecture, depth).to(device), batch, steps, repeats, size)
+    figures = {"threads": float(torch.get_num_threads()), "batch": float(batch), "steps": float(steps)}
+    figures["stock_images_per_second"] = batch / bench.seconds(bench.stock)
+    if architecture in ("portraits", "sd15"):
+        figures["sega_one_per_call_images_per_second"] = 1 / bench.seconds(lambda latent: bench.sega(1, latent))
+        figures["sega_batch_images_per_second"] = batch / bench.seconds(lambda latent: bench.sega(batch, latent))
+    wrapper = batch / bench.seconds(bench.wrapper)
+    figures["wrapper_images_per_second"] = wrapper
+    for name in ("one_per_call", "batch"):
+        if sega := figures.get(f"sega_{name}_images_per_second"):
+            figures[f"wrapper_over_sega_{name}"] = wrapper / sega
+    figures |= bench.rows()
+    for option in options:
+        figures[f"gain_of_{option.replace('-', '_')}"] = bench.with_option(option) / wrapper
+    return figures
+
+
+class _Bench:
+    def __init__(self, pipe, batch: int, steps: int, repeats: int, size: int | None):
+        self.pipe, self.batch, self.steps, self.repeats = pipe, batch, steps, repeats
+        self.family = family_of(pipe)
+        self.call = {"num_inference_steps": steps, "guidance_scale": GUIDANCE_SCALE}
+        if size:
+            self.call |= {"height": size, "width": size}
+        self.texts: TextCache | None = None
+
+    def seconds(self, draw: Callable[[bool], object], latent: bool = False) -> float:
+        """Return the fastest time of a call, after one that warms up."""
+        times = []
+        for _ in range(self.repeats + 1):
+            self._synchronise()
+            started = time.perf_counter()
+            draw(latent)
+            self._synchronise()
+            times.append(time.perf_counter() - started)
+        return min(times[1:])
+
+    def stock(self, latent: bool) -> None:
+        self._draw(self.pipe, self.batch, latent)
+
+    def wrapper(self, latent: bool) -> None:
+        with guide(self.pipe, [toward(*PAIR)] * self.batch, self.texts) as guided:
+            self._draw(self.pipe, self.batch, latent)
+        self.guided_rows = guided.rows
+
+    def sega(self, images: int, latent: bool) -> None:
+        import diffusers
+
+        parts = {name: part for name, part in self.pipe.components.items() if name != "image_encoder"}
+        pipe = diffusers.SemanticStableDiffusionPipeline(**parts, requires_safety_checker=False)
+        pipe.set_progress_bar_config(disable=True)
+        self._draw(
+            pipe,
+            images,
+            latent,
+            editing_prompt=list(PAIR),
+            reverse_editing_direction=[False, True],
+            edit_guidance_scale=4.0,
+            edit_threshold=0.95,
+            edit_warmup_steps=5,
+            edit_momentum_scale=0.5,
+            edit_mom_beta=0.6,
+        )
+
+    def rows(self) -> dict[str, float]:
+        """Return denoiser rows per image, and per second without decoding, at the same rows per forward."""
+        wrapper_seconds = self.seconds(self.wrapper, latent=True)
+        batched = not self.family.two_calls
+        stock_rows = (2 if batched else 1) * self.steps
+        # The stock pipeline at the batch that gives its forwards as many rows as the wrapper's.
+        images = max(1, round(self.guided_rows / stock_rows))
+        stock_seconds = self.seconds(lambda latent: self._draw(self.pipe, images, latent), latent=True)
+        stock_speed, speed = images * stock_rows / stock_seconds, self.guided_rows / wrapper_seconds
+        flops = self._flops_per_row()
+        return {
+            "stock_rows_per_image": float(stock_rows),
+            "wrapper_rows_per_image": self.guided_rows / self.batch,
+            "stock_rows_per_second": stock_speed,
+            "wrapper_rows_per_second": speed,
+            "rows_per_second_kept": speed / stock_speed,
+            "gflop_per_row": flops / 1e9,
+            "wrapper_tflop_per_second": flops * speed / 1e12,
+        }
+
+    def with_option(self, option: str) -> float:
+        """Return the wrapper's images per second with one option; the pipeline is put back as it was."""
+        name, pipe = self.family.denoiser, self.pipe
+        denoiser, dtype = getattr(pipe, name), pipe.dtype
+        if option == "compile":
+            setattr(pipe, name, torch.compile(denoiser, dynamic=True))
+        elif option == "channels-last":
+            denoiser.to(memory_format=torch.channels_last)
+        elif option == "bf16":
+            pipe.to(torch.bfloat16)
+        elif option == "fused-attention":
+            denoiser.fuse_qkv_projections()
+        else:
+            self.texts = TextCache(pipe, self.family)
+        try:
+            return self.batch / self.seconds(self.wrapper)
+        finally:
+            setattr(pipe, name, denoiser)
+            denoiser.to(memory_format=torch.contiguous_format)
+            pipe.to(dtype)
+            if option == "fused-attention":
+                denoiser.unfuse_qkv_projections()
+            self.texts = None
+
+    def _draw(self, pipe, images: int, latent: bool, **more) -> None:
+        generators = [torch.Generator().manual_seed(seed) for seed in range(images)]
+        output = "latent" if latent else "pil"
+        prompts = self._prompts(images)
+        pipe(**prompts, generator=generators, output_type=output, **self.call, **more)
+
+    def _prompts(self, images: int) -> dict:
+        if self.texts is None:
+            return {"prompt": [PROMPT] * images}
+        found = self.texts.encode([PROMPT] * images)
+        empty = {} if self.family.two_calls else self.texts.encode([None] * images)
+        return found | {f"negative_{name}": value for name, value in empty.items()}
+
+    def _flops_per_row(self) -> float:
+        from torch.utils.flop_counter import FlopCounterMode
+
+        call = self.call | {"num_inference_steps": 1}
+        with FlopCounterMode(display=False) as counter:
+            denoiser = getattr(self.pipe, self.family.denoiser)
+            before, seen = denoiser.forward, []
+
+            def count(*args, **kwargs):
+                start = counter.get_total_flops()
+                output = before(*args, **kwargs)
+                seen.append(counter.get_total_flops() - start)
+                return output
+
+            denoiser.forward = count
+            try:
+                generator = torch.Generator().manual_seed(0)
+                self.pipe(PROMPT, generator=generator, output_type="latent", **call)
+            finally:
+                del denoiser.forward
+        return seen[0] / (1 if self.family.two_calls else 2)
+
+    def _synchronise(self) -> None:
+        if self.pipe.device.type == "cuda":
+            torch.cuda.synchronize()
