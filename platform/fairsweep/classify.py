@@ -58,7 +58,7 @@ class Labeller:
 
 @dataclass
 class LabelReport:
-    """What became of a batch of images at the classifiers: counts of images, first errors, and who could not be loaded."""
+    """What became of images at the classifiers: counts, first errors, and who could not be loaded, by classifier."""
 
     labelled: dict[str, int] = field(default_factory=dict)
     failed: dict[str, int] = field(default_factory=dict)
@@ -122,10 +122,10 @@ class LabelActor:
     """A Ray actor that labels images: handed over encoded, or read from the store."""
 
     def __init__(self, spec: SweepSpec, root: str, threads: int):
-        from fairsweep.cluster import settle
+        from fairsweep.cluster import limit_threads, settle
 
         self._where = settle(threads)
-        self._compute = ThreadPoolExecutor(1, initializer=settle, initargs=(threads,))
+        self._compute = ThreadPoolExecutor(1, initializer=limit_threads, initargs=(threads,))
         self._labellers = Labellers(spec, Store(root), self._where.torch_device)
 
     async def ready(self):

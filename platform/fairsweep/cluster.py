@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from fairsweep.errors import ClusterError
 from fairsweep.spec import RunSpec
 
+_ATTEMPTS = 4
+# More than the batches in flight, so that an actor at work still answers whether it is there.
+_CONCURRENT_CALLS = 8
+
 
 @dataclass(frozen=True)
 class Where:
@@ -40,17 +44,18 @@ def connected(address: str | None) -> Iterator[None]:
         yield
         return
     address = address or os.environ.get("RAY_ADDRESS")
-    # Where the machine is busy, Ray takes longer to start than the half minute it allows itself.
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")
-    quiet = {"logging_level": "error", "log_to_driver": False}
-    try:
-        if address:
-            ray.init(address=address, **quiet)
-        else:
-            ray.init(include_dashboard=False, num_cpus=len(os.sched_getaffinity(0)), **quiet)
-    except Exception as error:
-        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ClusterError(f"cannot join the Ray cluster at {address or 'this machine'}: {first}") from None
+    more = {} if address else {"include_dashboard": False, "num_cpus": len(os.sched_getaffinity(0))}
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            ray.init(address=address, logging_level="error", log_to_driver=False, **more)
+            break
+        except Exception as error:
+            ray.shutdown()
+            first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            # On a busy machine a new cluster may need longer than the half minute that Ray gives it.
+            if address or attempt == _ATTEMPTS or "timed out" not in first:
+                where = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
+                raise ClusterError(f"cannot join {where}: {first}") from None
     try:
         yield
     finally:
@@ -81,11 +86,11 @@ def generator_size(run: RunSpec, batches: int) -> Size:
 def label_size(run: RunSpec, tasks: int) -> Size:
     """Return how many label actors to ask for: what a generator holds, or the GPU share that the spec asks for."""
     size = generator_size(run, tasks)
-    return Size(size.actors, size.cpus, run.classifier_gpus) if run.classifier_gpus else size
+    return Size(size.actors, run.cpus_per_actor or 1, run.classifier_gpus) if run.classifier_gpus else size
 
 
-def start(actor_class: type, size: Size, *args, concurrency: int = 1) -> list:
-    """Start the actors; each lives wherever there is room, and comes back when its node is lost."""
+def start(actor_class: type, size: Size, *args) -> list:
+    """Start the actors (classes with async methods); each lives where there is room and survives its node."""
     import ray
 
     remote = ray.remote(actor_class).options(
@@ -93,17 +98,17 @@ def start(actor_class: type, size: Size, *args, concurrency: int = 1) -> list:
         num_gpus=size.gpus,
         max_restarts=-1,
         max_task_retries=-1,
-        max_concurrency=concurrency,
+        max_concurrency=_CONCURRENT_CALLS,
     )
     return [remote.remote(*args) for _ in range(size.actors)]
 
 
 def settle(threads: int) -> Where:
-    """Give this thread's torch its CPUs, inside an actor, and tell where the actor sits."""
+    """Limit torch to an actor's CPUs, inside the actor, and tell where it sits."""
     import ray
     import torch
 
-    torch.set_num_threads(threads)
+    limit_threads(threads)
     context = ray.get_runtime_context()
     ids = [str(number) for number in ray.get_gpu_ids()]
     # Ray shows an actor only its own devices, so that the first that torch sees is the one it was given.
@@ -111,6 +116,13 @@ def settle(threads: int) -> Where:
     name = torch.cuda.get_device_name(0) if on_gpu else "cpu"
     parts = [name, *([f"gpu {','.join(ids)}"] if ids else []), f"node {context.get_node_id()[:8]}"]
     return Where("cuda" if on_gpu else "cpu", ", ".join(parts))
+
+
+def limit_threads(threads: int) -> None:
+    """Give this thread's torch its CPUs, so that actors do not fight over cores."""
+    import torch
+
+    torch.set_num_threads(threads)
 
 
 def _nodes() -> int:

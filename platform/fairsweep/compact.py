@@ -75,4 +75,3 @@ def _merge(folder: Path, paths: list[Path], schema) -> None:
 def _leftovers(folder: Path, current: list[Path]) -> list[Path]:
     """Return the files that a compaction cut short left behind: replaced shards, compacted files never announced."""
     return [path for path in folder.glob("*.parquet") if path not in current]
-

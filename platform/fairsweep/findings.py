@@ -110,7 +110,9 @@ def _shares(rows: list[dict], attribute: str, classifier: str, console: Console)
 
 def _sentence(row: dict) -> str:
     cell = f"{row['model']} / {row['setting']}"
-    text = f"{cell}: on average over {row['prompts']} prompts the shares lie {_percent(row['distance'])} from the target"
+    text = (
+        f"{cell}: on average over {row['prompts']} prompts the shares lie {_percent(row['distance'])} from the target"
+    )
     text += f"; the largest group takes {_percent(row['largest'])}"
     if row["reference_largest"] is not None:
         text += f", in the training data {_percent(row['reference_largest'])}"
@@ -119,9 +121,7 @@ def _sentence(row: dict) -> str:
 
 def _did(outcome, console: Console) -> None:
     seconds = outcome.seconds.get("images", 0.0)
-    speed = (
-        f" in {duration(seconds)} ({outcome.made / seconds:.1f} images/s)" if outcome.made and seconds else ""
-    )
+    speed = f" in {duration(seconds)} ({outcome.made / seconds:.1f} images/s)" if outcome.made and seconds else ""
     text = f"{outcome.made} images made{speed}, {outcome.there} were there already, {outcome.labelled} labelled now."
     console.print(f"\n{text}", soft_wrap=True)
 

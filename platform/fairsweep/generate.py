@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from fairsweep import __version__
-from fairsweep.classify import LabelReport, Labellers
+from fairsweep.classify import Labellers, LabelReport
 from fairsweep.errors import FairsweepError
 from fairsweep.gauges import Gauges
 from fairsweep.halving import Halving, reason
@@ -28,8 +28,9 @@ _PACKAGES = ("torch", "diffusers", "transformers")
 class BatchReport:
     """What became of one batch.
 
-    rows: the batch, where its model was refused. made: images written. failed: (image_id, error) of those that were not. refused: why the model cannot be loaded.
-    seconds: by stage (load, generate, classify, encode, write). labels: what the classifiers made of the images.
+    made: images written. failed: (image_id, error) of those that were not. refused: why the model cannot be loaded;
+    rows: the batch, in that case. seconds: by stage (load, generate, classify, encode, write).
+    labels: what the classifiers made of the images.
     """
 
     model: str
@@ -82,14 +83,14 @@ class GeneratorActor:
     """
 
     def __init__(self, spec: SweepSpec, root: str, threads: int, label_actors: list | None = None):
-        from fairsweep.cluster import settle
+        from fairsweep.cluster import limit_threads, settle
 
         self._where = settle(threads)
         self._store = Store(root)
         self._generator = Generator(spec, self._where.torch_device)
         self._labellers = None if label_actors else Labellers(spec, self._store, self._where.torch_device)
         self._label_actors = label_actors or []
-        self._compute = ThreadPoolExecutor(1, initializer=settle, initargs=(threads,))
+        self._compute = ThreadPoolExecutor(1, initializer=limit_threads, initargs=(threads,))
         self._output = ThreadPoolExecutor(1)
         self._gauges = Gauges()
         self._waiting = 0

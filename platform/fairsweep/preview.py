@@ -19,10 +19,11 @@ with cells as (
 per_image as (
     select image_id, classifier, bool_or(error is not null) as failed from labels group by all
 ),
+readers as (select distinct sweep, classifier from plan join per_image using (image_id)),
 labelled as (
     select sweep, model, setting, min(done) as labelled from (
-        select plan.sweep, plan.model, plan.setting, classifier, count(*) filter (where not failed) as done
-        from plan join per_image using (image_id) group by all
+        select sweep, model, setting, classifier, count(*) filter (where not per_image.failed) as done
+        from plan join readers using (sweep) left join per_image using (image_id, classifier) group by all
     ) group by all
 )
 select sweep, model, setting, planned, done, coalesce(labelled, 0) as labelled, failed, coalesce(error, '') as error

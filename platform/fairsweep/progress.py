@@ -23,7 +23,12 @@ class RunProgress:
 
     def __enter__(self) -> "RunProgress":
         if self._console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+            )
             self._bar = Progress(*columns, TimeElapsedColumn(), console=self._console)
             self._task = self._bar.add_task(self._what, total=self._total, rate="")
             self._bar.start()

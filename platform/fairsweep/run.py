@@ -1,5 +1,6 @@
 """Run what a sweep lacks: images, their labels, then compaction; the same call resumes whatever was cut short."""
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,10 +17,11 @@ from fairsweep.plan import write_plan
 from fairsweep.portraits.world import planted_shares
 from fairsweep.progress import RunProgress
 from fairsweep.spec import SweepSpec
-from fairsweep.store import Store
+from fairsweep.store import Store, whole_file
 from fairsweep.todo import Batch, Todo, batches
 
 _FAILED_ROWS = 4096
+_SHOWN = 20
 
 
 @dataclass
@@ -45,10 +47,7 @@ class Outcome:
         return not (self.failed_images or self.failed_labels or self.refused_models or self.stopped)
 
 
-_SHOWN = 20
-
-
-class TooManyFailures(Exception):
+class TooManyFailuresError(Exception):
     """Stop the sweep: nothing has worked for a while."""
 
 
@@ -70,7 +69,7 @@ class Run:
             try:
                 self._generate(path, limit)
                 self._label(path)
-            except TooManyFailures as stop:
+            except TooManyFailuresError as stop:
                 self.outcome.stopped = str(stop)
             compact(self.store)
             self.store.write_catalogue()
@@ -86,7 +85,7 @@ class Run:
         size = cluster.generator_size(self.spec.run, -(-len(rows) // self.spec.run.batch_size))
         label_actors = []
         if self.spec.run.classifier_gpus:
-            label_actors = self._start(LabelActor, cluster.label_size(self.spec.run, size.actors))
+            label_actors = self._start(LabelActor, cluster.label_size(self.spec.run, -(-size.actors // 4)))
         actors = self._start(GeneratorActor, size, label_actors)
         try:
             self._watch(actors, "make", self._todo(path, rows), "images", len(rows))
@@ -122,6 +121,8 @@ class Run:
                 if counts[name] and name not in self.outcome.refused_classifiers
                 for task in todo.label_tasks(name, names)
             )
+            # All that is missing is tried again now: what failed beside the pipeline counts only if it fails here too.
+            self.outcome.failed_labels = sum(counts[name] for name in self.outcome.refused_classifiers)
             total = sum(count for name, count in counts.items() if name not in self.outcome.refused_classifiers)
             if not total:
                 return
@@ -169,7 +170,7 @@ class Run:
         self._failures = 0 if report.made else self._failures + len(report.failed)
         if self._failures >= self.spec.run.max_consecutive_failures:
             first = self.outcome.failed[0][1]
-            raise TooManyFailures(f"stopped after {self._failures} failed images in a row; the first: {first}")
+            raise TooManyFailuresError(f"stopped after {self._failures} failed images in a row; the first: {first}")
 
     def _count_labels(self, report: LabelReport) -> None:
         self.outcome.labelled += sum(report.labelled.values())
@@ -189,10 +190,6 @@ class Run:
 
 def check_classifiers_of_store(spec: SweepSpec, store: Store) -> None:
     """Refuse a classifier under a name whose labels in the store were made with other settings."""
-    import json
-
-    from fairsweep.store import whole_file
-
     for classifier in spec.classifiers:
         path = store.root / "specs" / f"classifier-{classifier.name}.json"
         now = classifier.model_dump(mode="json")

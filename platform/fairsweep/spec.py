@@ -63,9 +63,7 @@ class PromptsSpec(Frozen):
         asked = list(dict.fromkeys(re.findall(r"{(\w+)}", self.template or "")))
         for name in asked:
             if not self.variables.get(name):
-                raise ValueError(
-                    f"template variable {name!r} has no values: add them under prompts.variables"
-                )
+                raise ValueError(f"template variable {name!r} has no values: add them under prompts.variables")
         for name in self.variables:
             if name not in asked:
                 raise ValueError(f"variable {name!r} does not stand in the template")
@@ -118,11 +116,7 @@ class AttributeSpec(Frozen):
             share = (value.get("target") if isinstance(value, dict) else None) if target is None else None
             if target is not None:
                 share = target.get(group, 0.0)
-            extra = (
-                {k: v for k, v in value.items() if k not in ("text", "target")}
-                if isinstance(value, dict)
-                else {}
-            )
+            extra = {k: v for k, v in value.items() if k not in ("text", "target")} if isinstance(value, dict) else {}
             full[group] = {"text": text, "target": share, **extra}
         given = [group for group in full.values() if group["target"] is not None]
         for group in full.values():
@@ -188,14 +182,10 @@ class RunSpec(Frozen):
     """How the sweep runs; nothing here changes what an image shows."""
 
     batch_size: int = Field(default=16, ge=1, le=4096)
-    actors: int | None = Field(
-        default=None, ge=1, description="as many as the cluster has room for where silent"
-    )
+    actors: int | None = Field(default=None, ge=1, description="as many as the cluster has room for where silent")
     gpus_per_actor: float | None = Field(default=None, ge=0, description="1 where there is a GPU, else 0")
     cpus_per_actor: float | None = Field(default=None, gt=0)
-    classifier_gpus: float = Field(
-        default=0, ge=0, description="above 0: classifiers get actors of their own"
-    )
+    classifier_gpus: float = Field(default=0, ge=0, description="above 0: classifiers get actors of their own")
     max_consecutive_failures: int = Field(default=64, ge=1)
 
 
@@ -236,9 +226,7 @@ class SweepSpec(Frozen):
             for attribute in setting.attributes:
                 if attribute not in self.attributes:
                     hint = near(attribute, self.attributes)
-                    raise mistake(
-                        f"attribute {attribute!r} is not declared{hint}", "guidance", index, "attributes"
-                    )
+                    raise mistake(f"attribute {attribute!r} is not declared{hint}", "guidance", index, "attributes")
         check_classifiers(self)
         return self
 
@@ -252,10 +240,7 @@ def check_classifiers(spec: SweepSpec) -> None:
     """Refuse an attribute or a group that no classifier of the sweep knows."""
     from fairsweep.classifiers import get_classifier
 
-    known = [
-        get_classifier(c.kind).known_groups(get_classifier(c.kind).Params(**c.params))
-        for c in spec.classifiers
-    ]
+    known = [get_classifier(c.kind).known_groups(get_classifier(c.kind).Params(**c.params)) for c in spec.classifiers]
     if any(groups is None for groups in known):
         return
     for attribute, declared in spec.attributes.items():

@@ -83,7 +83,7 @@ def _plain(loader: yaml.SafeLoader, node: yaml.Node, loc: Loc, path: Path, place
             key = loader.construct_object(key_node, deep=True)
             line = key_node.start_mark.line + 1
             if not isinstance(key, str):
-                # YAML reads a bare `no` or `yes` as a truth value: a group of that name stays the word that was written.
+                # YAML reads a bare `no` or `yes` as a truth value: a group of that name stays the word as written.
                 key = str(key_node.value)
             if key in data:
                 raise SpecError("this key is given twice", str(path), line, _dotted((*loc, key)))

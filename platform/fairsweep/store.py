@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -48,9 +48,7 @@ class Store:
         return self._write_shard(self.root / "labels" / f"classifier={_quote(classifier)}", LABELS, rows)
 
     def _write_shard(self, folder: Path, schema: pa.Schema, rows: list[dict]) -> Path:
-        table = pa.Table.from_pylist(
-            [{name: row.get(name) for name in schema.names} for row in rows], schema=schema
-        )
+        table = pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema=schema)
         keys = sorted({f"{row['image_id']} {row.get('attribute', '')}" for row in rows})
         name = hashlib.blake2b("\n".join(keys).encode(), digest_size=12).hexdigest()
         return write_table(folder / f"{name}.parquet", table)
@@ -75,9 +73,7 @@ class Store:
     def connect(self) -> duckdb.DuckDBPyConnection:
         """Return a DuckDB connection with every base view and every metric over the files as they are now."""
         if not self.root.is_dir():
-            raise StoreError(
-                f"there is no store at {self.root}: run a sweep first, or name another with --store"
-            )
+            raise StoreError(f"there is no store at {self.root}: run a sweep first, or name another with --store")
         connection = duckdb.connect()
         self._create_views(connection)
         return connection

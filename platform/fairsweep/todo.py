@@ -85,8 +85,6 @@ class Todo:
 
     def label_tasks(self, classifier: str, wanted: tuple[str, ...]) -> Iterator[LabelTask]:
         """Yield the stored images of the sweep that lack a label, file by file."""
-        if not self.count_missing_labels(classifier, wanted):
-            return
         query = f"""
             with labelled as (
                 select image_id, list(distinct attribute) as known from label_rows

@@ -32,12 +32,9 @@ def create(connection: duckdb.DuckDBPyConnection, files: dict[str, list[Path]]) 
     connection.execute(
         f"create or replace view image_rows as select {', '.join(columns)}, model, setting from image_files"
     )
+    connection.execute(SETTLED.format(name="images", source="image_rows", key="image_id", newest="created desc"))
     connection.execute(
-        SETTLED.format(name="images", source="image_rows", key="image_id", newest="created desc")
-    )
-    connection.execute(
-        "create or replace view pictures as "
-        "select image_id, model, setting, image from image_files where error is null"
+        "create or replace view pictures as select image_id, model, setting, image from image_files where error is null"
     )
     _view(connection, "label_rows", "labels", files["labels"], {"classifier": "classifier"})
     connection.execute(
@@ -51,20 +48,17 @@ def create(connection: duckdb.DuckDBPyConnection, files: dict[str, list[Path]]) 
     )
     connection.execute(
         "create or replace view features as "
-        "select image_id, classifier, score, embedding, seconds from label_rows where attribute = '_image' and error is null"
+        "select image_id, classifier, score, embedding, seconds from label_rows "
+        "where attribute = '_image' and error is null"
     )
 
 
-def _view(
-    connection, name: str, kind: str, files: list[Path], partitions: dict[str, str] | None = None
-) -> None:
+def _view(connection, name: str, kind: str, files: list[Path], partitions: dict[str, str] | None = None) -> None:
     partitions = partitions or {}
     columns = [f'"{column}"' for column in FOLDERS[kind].names]
     if files:
         paths = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
-        source = (
-            f"read_parquet([{paths}], hive_partitioning = {bool(partitions)}, hive_types_autocast = false)"
-        )
+        source = f"read_parquet([{paths}], hive_partitioning = {bool(partitions)}, hive_types_autocast = false)"
         columns += [f'"{folder}" as "{column}"' for folder, column in partitions.items()]
         connection.execute(f'create or replace view "{name}" as select {", ".join(columns)} from {source}')
         return

@@ -8,9 +8,7 @@ from typing import Annotated
 import typer
 
 SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="The sweep's YAML file.", show_default=False)]
-StoreOption = Annotated[
-    Path, typer.Option("--store", envvar="FAIRSWEEP_STORE", help="The folder of the results.")
-]
+StoreOption = Annotated[Path, typer.Option("--store", envvar="FAIRSWEEP_STORE", help="The folder of the results.")]
 AddressOption = Annotated[
     str | None, typer.Option("--address", help="The Ray cluster to join; silent: one on this machine.")
 ]
