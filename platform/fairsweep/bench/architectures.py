@@ -25,16 +25,11 @@ def build(name: str, depth: float = 1.0):
 
 
 def _portraits(depth: float):
-    from fairsweep.pipelines import resolve_source
     from fairsweep.portraits.networks import build_clip, build_scheduler, build_unet, build_vae, text_encoder
 
-    try:
-        return diffusers.StableDiffusionPipeline.from_pretrained(resolve_source("builtin:portraits"))
-    except OSError:
-        tokenizer = build_tokenizer()
-        clip = build_clip(len(tokenizer))
-        text = text_encoder(clip, tokenizer.bos_token_id, tokenizer.eos_token_id)
-        return _stable_diffusion(build_unet(), build_vae(), text, tokenizer, build_scheduler())
+    tokenizer = build_tokenizer()
+    text = text_encoder(build_clip(len(tokenizer)), tokenizer.bos_token_id, tokenizer.eos_token_id)
+    return _stable_diffusion(build_unet(), build_vae(), text, tokenizer, build_scheduler())
 
 
 def _sd15(depth: float):
