@@ -17,11 +17,20 @@ from fairsweep.guidance import toward
 from fairsweep.guidance.denoiser import guide
 from fairsweep.pipelines import family_of
 from fairsweep.pipelines.embeddings import TextCache
+from fairsweep.portraits.defaults import FAIR
 from fairsweep.spec_errors import near
 
 PROMPT = "a photo of the face of a firefighter"
 PAIR = ("female person", "male person")
 GUIDANCE_SCALE = 7.0
+FAIR_DIFFUSION = {
+    "scale": 4.0,
+    "threshold": 0.95,
+    "warmup_steps": 5,
+    "cooldown_steps": None,
+    "momentum_scale": 0.5,
+    "momentum_beta": 0.6,
+}
 OPTIONS = ("compile", "channels-last", "bf16", "fused-attention", "cached-text")
 
 
@@ -37,8 +46,8 @@ def run(
 ) -> dict[str, float]:
     """Return figures by name: images per second, denoiser rows per image and per second, TFLOP/s, gains.
 
-    size: pixels per side (the model's own where None). repeats: the fastest of so many counts. Guidance is Fair
-    Diffusion's pair of concepts at its own settings, with classifier-free guidance where the family has it.
+    size: pixels per side (the model's own where None). repeats: the fastest of so many counts. Guidance is a pair
+    of concepts at Fair Diffusion's settings, on portraits at the shipped ones; Semantic Guidance gets the same.
     """
     for name, known, what in (
         (architecture, ARCHITECTURES, "architecture"),
@@ -47,7 +56,8 @@ def run(
         if name not in known:
             raise FairsweepError(f"unknown {what} {name!r}{near(name, known)}")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    bench = _Bench(build(architecture, depth).to(device), batch, steps, repeats, size)
+    settings = FAIR if architecture == "portraits" else FAIR_DIFFUSION
+    bench = _Bench(build(architecture, depth).to(device), settings, batch, steps, repeats, size)
     figures = {"threads": float(torch.get_num_threads()), "batch": float(batch), "steps": float(steps)}
     figures["stock_images_per_second"] = batch / bench.seconds(bench.stock)
     if architecture in ("portraits", "sd15"):
@@ -65,7 +75,8 @@ def run(
 
 
 class _Bench:
-    def __init__(self, pipe, batch: int, steps: int, repeats: int, size: int | None):
+    def __init__(self, pipe, settings: dict, batch: int, steps: int, repeats: int, size: int | None):
+        self.settings = settings
         self.pipe, self.batch, self.steps, self.repeats = pipe, batch, steps, repeats
         self.family = family_of(pipe)
         self.call = {"num_inference_steps": steps, "guidance_scale": GUIDANCE_SCALE}
@@ -88,7 +99,8 @@ class _Bench:
         self._draw(self.pipe, self.batch, latent)
 
     def wrapper(self, latent: bool) -> None:
-        with guide(self.pipe, [toward(*PAIR)] * self.batch, self.texts) as guided:
+        edit = toward(*PAIR, **self.settings)
+        with guide(self.pipe, [edit] * self.batch, self.texts) as guided:
             self._draw(self.pipe, self.batch, latent)
         self.guided_rows = guided.rows
 
@@ -104,11 +116,12 @@ class _Bench:
             latent,
             editing_prompt=list(PAIR),
             reverse_editing_direction=[False, True],
-            edit_guidance_scale=4.0,
-            edit_threshold=0.95,
-            edit_warmup_steps=5,
-            edit_momentum_scale=0.5,
-            edit_mom_beta=0.6,
+            edit_guidance_scale=self.settings["scale"],
+            edit_threshold=self.settings["threshold"],
+            edit_warmup_steps=self.settings["warmup_steps"],
+            edit_cooldown_steps=self.settings["cooldown_steps"],
+            edit_momentum_scale=self.settings["momentum_scale"],
+            edit_mom_beta=self.settings["momentum_beta"],
         )
 
     def rows(self) -> dict[str, float]:
