@@ -1,4 +1,4 @@
-"""Run metrics/*.sql: each file becomes a DuckDB view of its own name, and what its header asks for a column of `summary`.
+"""Run metrics/*.sql: each file is a view of its own name, and its header says what it adds to `summary`.
 
 A metric's file is one select (or several `create macro` statements) under a header of comment lines:
 

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import duckdb
+
 from fairsweep.store import Store
 
 PROMPTS, SETTINGS = 150, 4
@@ -53,7 +54,7 @@ def build(store: Store, labels: int) -> None:
     for kind in ("plan", "labels/classifier=bench"):
         (Path(store.root) / kind).mkdir(parents=True, exist_ok=True)
     connection.execute(f"copy plan to '{store.root}/plan/bench.parquet' (compression zstd)")
-    for attribute, (groups, drawn) in ATTRIBUTES.items():
+    for attribute, (_, drawn) in ATTRIBUTES.items():
         connection.execute(
             f"""copy (
                 select image_id, '{attribute}' as attribute,
@@ -67,7 +68,7 @@ def build(store: Store, labels: int) -> None:
         "targets",
         "bench",
         [
-            dict(sweep="bench", attribute=a, group=g, group_text=g, target=1 / len(groups), position=p)
+            {"sweep": "bench", "attribute": a, "group": g, "group_text": g, "target": 1 / len(groups), "position": p}
             for a, (groups, _) in ATTRIBUTES.items()
             for p, g in enumerate(groups)
         ],
@@ -77,7 +78,15 @@ def build(store: Store, labels: int) -> None:
         "settings",
         "bench",
         [
-            dict(sweep="bench", model=m, setting=s, method=k, attributes=["gender"], params="{}", baseline=k == "none")
+            {
+                "sweep": "bench",
+                "model": m,
+                "setting": s,
+                "method": k,
+                "attributes": ["gender"],
+                "params": "{}",
+                "baseline": k == "none",
+            }
             for m, s, k in rows
         ],
     )

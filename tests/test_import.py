@@ -1,0 +1,162 @@
+"""Results from elsewhere: what comes in, what is refused, and the published tables of Fair Diffusion."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fairsweep.classifiers.base import Classifier, Label
+from fairsweep.cli import run
+from fairsweep.store import Store
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "fair_diffusion_counts.csv"
+GROUPS = ["--groups", "gender=female,male"]
+
+
+def bring(tmp_path, text, *options, name="results.csv"):
+    file = tmp_path / name
+    file.write_text(text)
+    return run(["import", str(file), "--store", str(tmp_path / "store"), *options])
+
+
+def ask(tmp_path, query):
+    return Store(tmp_path / "store").connect().execute(query).fetchall()
+
+
+@pytest.mark.skipif(not DATA.exists(), reason=f"the published counts are not at {DATA}")
+def test_the_published_tables_of_fair_diffusion(tmp_path):
+    """Every figure as published, to its three digits, and the verdicts exactly."""
+    options = ["--column", "prompt=occupation", "--column", "setting=source", "--model", "stable-diffusion-1.5"]
+    options += ["--baseline", "generated", "--reference", "laion", "--name", "fair-diffusion"]
+    assert run(["import", str(DATA), "--store", str(tmp_path / "store"), *GROUPS, *options]) == 0
+    verdicts = ask(
+        tmp_path, "select verdict, count, prompts from reference_verdicts where setting = 'generated' order by 1"
+    )
+    assert verdicts == [("amplified", 87, 153), ("mitigated", 33, 153), ("reflected", 33, 153)]
+    female = ask(tmp_path, "select setting, round(mean_share, 3) from mean_share where \"group\" = 'female' order by 1")
+    assert female == [("edited", 0.532), ("generated", 0.448), ("laion", 0.433)]
+    bias = ask(tmp_path, "select setting, round(pairwise_bias, 3) from summary order by 1")
+    assert bias == [("edited", 0.210), ("generated", 0.623), ("laion", 0.516)]
+    ((change, high),) = ask(
+        tmp_path, "select change_from_baseline, change_from_baseline_high from summary where setting = 'edited'"
+    )
+    assert change == pytest.approx((0.2097 - 0.6229) / 2, abs=1e-3) and high < 0
+    assert ask(tmp_path, "from mcnemar") == []
+
+
+def test_counts_wide_and_long_are_the_same(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    assert bring(tmp_path / "a", "prompt,female,male,no_face\ndoctor,3,1,2\n", *GROUPS) == 0
+    assert bring(tmp_path / "b", "prompt,group,count\ndoctor,female,3\ndoctor,male,1\ndoctor,no_face,2\n", *GROUPS) == 0
+    query = 'select "group", count, n, images, missing, share from share order by 1'
+    assert ask(tmp_path / "a", query) == [("female", 3, 4, 6, 2, 0.75), ("male", 1, 4, 6, 2, 0.25)]
+    assert ask(tmp_path / "a", query) == ask(tmp_path / "b", query)
+
+
+def test_counts_as_a_reference(tmp_path):
+    assert bring(tmp_path, "prompt,female,male\ndoctor,30,70\n", *GROUPS, "--as", "reference") == 0
+    assert ask(tmp_path, 'select reference, "group", share, n from reference_shares order by 2') == [
+        ("results", "female", 0.3, 100),
+        ("results", "male", 0.7, 100),
+    ]
+    assert ask(tmp_path, "from plan") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("labels.csv", "image,prompt,seed,gender\na,doctor,1,female\nb,doctor,2,no_face\n"),
+        ("labels.csv", "image,prompt,seed,attribute,label\na,doctor,1,gender,female\nb,doctor,2,gender,no_face\n"),
+        (
+            "labels.jsonl",
+            "\n".join(
+                json.dumps({"image": i, "prompt": "doctor", "seed": s, "gender": g})
+                for i, s, g in (("a", 1, "female"), ("b", 2, "no_face"))
+            ),
+        ),
+    ],
+)
+def test_labels_per_image(tmp_path, name, text):
+    assert bring(tmp_path, text, *GROUPS, "--target", "female=0.4", name=name) == 0
+    assert ask(tmp_path, "select share, target, missing from share order by position") == [(1.0, 0.4, 1), (0.0, 0.6, 1)]
+    assert ask(tmp_path, "select seed from plan order by 1") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "reason"),
+    [
+        ("prompt,male\ndoctor,1\n", GROUPS, "row 1 has no column 'female'"),
+        ("job,female,male\ndoctor,1,2\n", GROUPS, "row 1 has no column 'prompt'"),
+        ("prompt,female,male\ndoctor,1,2\nnurse,-3,2\n", GROUPS, "row 2: the count of female is -3"),
+        ("prompt,female,male\ndoctor,1.5,2\n", GROUPS, "row 1: the count of female is 1.5"),
+        ("prompt,female,male\ndoctor,,2\n", GROUPS, "row 1: the count of female is None"),
+        ("prompt,group,count\ndoctor,woman,2\n", GROUPS, "row 1: unknown group 'woman' of gender"),
+        ("prompt,female,male\n,1,2\n", GROUPS, "row 1: the prompt is empty"),
+        ("prompt,female,male\ndoctor,1,2\n", [], "counts need one attribute and its groups"),
+        ("prompt,female,male\ndoctor,1,2\n", [*GROUPS, "--target", "woman=1"], "unknown group 'woman'"),
+        ("prompt,female,male\ndoctor,1,2\n", [*GROUPS, "--target", "female=1.4"], "must be shares that sum to 1"),
+        ("prompt,female,male\ndoctor,1,2\n", [*GROUPS, "--reference", "laion"], "no row has the setting 'laion'"),
+        ("image,prompt,gender\na,doctor,male\nb,doctor,man\n", GROUPS, "row 2: unknown group 'man' of gender"),
+        ("prompt,female,male\n", GROUPS, "the file has no rows"),
+    ],
+)
+def test_a_mistake_is_one_line_with_its_row_and_nothing_comes_in(tmp_path, capsys, text, options, reason):
+    assert bring(tmp_path, text, *options) == 2
+    said = capsys.readouterr().err
+    assert reason in said and said.count("\n") == 1
+    assert not list((tmp_path / "store").rglob("*.parquet"))
+
+
+def test_a_sweep_is_not_overwritten_unasked(tmp_path, capsys):
+    assert bring(tmp_path, "prompt,female,male\ndoctor,1,2\n", *GROUPS) == 0
+    assert bring(tmp_path, "prompt,female,male\ndoctor,3,0\n", *GROUPS) == 2
+    assert "already has a sweep 'results'" in capsys.readouterr().err
+    assert bring(tmp_path, "prompt,female,male\ndoctor,3,0\n", *GROUPS, "--replace") == 0
+    assert ask(tmp_path, "select count from share order by position") == [(3,), (0,)]
+
+
+class Redness(Classifier):
+    """Call the redder image female."""
+
+    def _classify(self, images, prompts):
+        said = ["female" if image.getpixel((0, 0))[0] > 128 else "male" for image in images]
+        return [[Label("gender", label, 0.9, {label: 0.9})] for label in said]
+
+
+def picture(red):
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), (red, 0, 0)).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def test_a_folder_of_images_is_labelled(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for place, red in enumerate((255, 255, 0)):
+        (folder / f"{place}.png").write_bytes(picture(red))
+    (folder / "metadata.csv").write_text("file_name,prompt,seed\n0.png,doctor,0\n1.png,doctor,1\n2.png,doctor,2\n")
+    options = [*GROUPS, "--classifier", f"{__name__}:Redness", "--store", str(tmp_path / "store")]
+    assert run(["import", str(folder), *options]) == 0
+    assert ask(tmp_path, "select share, n from share order by position") == [
+        (pytest.approx(2 / 3), 3),
+        (pytest.approx(1 / 3), 3),
+    ]
+    assert len(ask(tmp_path, "select image.bytes from pictures")) == 3
+
+
+def test_a_parquet_file_of_images_and_a_broken_one(tmp_path, capsys):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    options = [*GROUPS, "--classifier", f"{__name__}:Redness", "--store", str(tmp_path / "store")]
+    for name, last in (("broken", b"not an image"), ("fine", picture(0))):
+        rows = [{"prompt": "doctor", "image": {"bytes": data, "path": None}} for data in (picture(255), last)]
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / f"{name}.parquet")
+    assert run(["import", str(tmp_path / "broken.parquet"), *options]) == 2
+    assert "row 2: not a readable image" in capsys.readouterr().err
+    assert not (tmp_path / "store").exists()
+    assert run(["import", str(tmp_path / "fine.parquet"), *options]) == 0
+    assert ask(tmp_path, "select share from share") == [(0.5,), (0.5,)]

@@ -1,0 +1,108 @@
+"""Metrics as files: their listing, their views, their columns of the summary, and the commands that print them."""
+
+import json
+
+import pytest
+from synthetic import build
+
+from fairsweep.cli import run
+from fairsweep.errors import FairsweepError
+from fairsweep.measure import list_metrics
+from fairsweep.store import Store
+
+LATE = """-- The smallest share of any group.
+-- good: high
+-- reads: share
+-- one row per: sweep, model, setting, prompt, attribute, classifier
+-- source: none
+-- summary mean: smallest_share
+-- summary: min(smallest_share) as least_share
+select sweep, model, setting, prompt, attribute, classifier, min(share) as smallest_share
+from share
+group by all
+"""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("store"))
+
+
+def test_a_new_file_is_a_view_a_listing_and_summary_columns(tmp_path, monkeypatch, store, capsys):
+    (tmp_path / "smallest_share.sql").write_text(LATE)
+    monkeypatch.setenv("FAIRSWEEP_METRICS", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    connection = store.connect()
+    assert connection.execute("select count(*) from smallest_share").fetchone()[0] == 18
+    row = connection.execute(
+        """select smallest_share, smallest_share_low, smallest_share_high, least_share from summary
+        where setting = 'none' and attribute = 'gender'"""
+    ).fetchone()
+    assert row[1] <= row[0] <= row[2] and row[3] == 0.125
+    assert "smallest_share" in {metric.name for metric in list_metrics()}
+    assert run(["metrics", "--format", "csv"]) == 0
+    assert "smallest_share,The smallest share of any group.,high" in capsys.readouterr().out
+
+
+def test_every_shipped_metric_says_what_it_is_and_runs(store):
+    connection = store.connect()
+    for metric in list_metrics():
+        assert all([metric.meaning, metric.direction, metric.reads, metric.grain, metric.source]), metric.name
+        connection.execute(f'from "{metric.name}"').fetchall()
+
+
+def test_a_broken_metric_is_named(tmp_path, monkeypatch, store):
+    (tmp_path / "broken.sql").write_text("select nothing_of_the_kind from share")
+    monkeypatch.setenv("FAIRSWEEP_METRICS", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(FairsweepError, match="metric broken: .*nothing_of_the_kind"):
+        store.connect()
+
+
+def test_the_summary_has_one_row_per_cell_with_bounds(store):
+    rows = store.connect().execute("select setting, attribute, total_variation from summary").fetchall()
+    assert len(rows) == 6 and len({row[:2] for row in rows}) == 6
+    row = (
+        store.connect()
+        .execute(
+            """select total_variation_low <= total_variation, total_variation <= total_variation_high, shares['female']
+        from summary where setting = 'fair-scale4' and attribute = 'gender'"""
+        )
+        .fetchone()
+    )
+    assert row[:2] == (True, True) and 0.4 < row[2] < 0.6
+
+
+def test_measure_prints_what_sql_prints(store, capsys):
+    assert run(["measure", "--store", str(store.root), "--metric", "share", "--format", "json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert run(["sql", "--store", str(store.root), "from share order by all", "--format", "json"]) == 0
+    assert printed == json.loads(capsys.readouterr().out)
+
+
+def test_measure_names_what_it_does_not_know(store, capsys):
+    assert run(["measure", "--store", str(store.root), "--metric", "shares"]) == 2
+    assert "did you mean 'share'?" in capsys.readouterr().err
+    assert run(["measure", "--store", str(store.root), "--sweep", "nope"]) == 2
+    assert "there is no sweep 'nope'" in capsys.readouterr().err
+
+
+def test_the_catalogue_works_in_any_client_and_folder(store, tmp_path, monkeypatch):
+    import duckdb
+
+    path = store.write_catalogue()
+    monkeypatch.chdir(tmp_path)
+    with duckdb.connect(str(path), read_only=True) as connection:
+        assert connection.execute("select count(*) from summary").fetchone() == (6,)
+
+
+def test_a_damaged_cache_folder_only_costs_time(store, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert store.connect().execute("select count(*) from summary").fetchone() == (6,)
+
+
+def test_two_stores_of_one_process(tmp_path, store):
+    Store(tmp_path).root.mkdir(exist_ok=True)
+    assert Store(tmp_path).connect().execute("select count(*) from summary").fetchone() == (0,)
+    assert store.connect().execute("select count(*) from summary").fetchone() == (6,)

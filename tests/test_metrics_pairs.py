@@ -1,0 +1,185 @@
+"""What compares settings, references and classifiers, against hand-computed tables."""
+
+import pytest
+from scipy import stats
+from synthetic import write_labels, write_plan
+
+from fairsweep.store import Store
+
+GENDER = {"gender": ("female", "male")}
+BOTH = {"gender": ("female", "male"), "skin_tone": ("light", "dark")}
+
+
+def rows_of(before, after, prompt="doctor", scale=4.0):
+    return [
+        {"setting": setting, "seed": seed, "prompt": prompt, "gender": label, "scale": dose}
+        for setting, labels, dose in (("none", before, None), ("fair", after, scale))
+        for seed, label in enumerate(labels)
+    ]
+
+
+def connect(root, labels, groups=GENDER):
+    store = Store(root)
+    write_plan(store, labels, groups)
+    write_labels(store, labels, groups)
+    return store.connect()
+
+
+def test_mcnemar_is_exact_on_the_flips(tmp_path):
+    """Given 10 men of which 6 become women, and 2 women of which 1 becomes a man: 6 against 1 flips."""
+    labels = rows_of(["male"] * 10 + ["female"] * 2, ["female"] * 6 + ["male"] * 4 + ["male", "female"])
+    connection = connect(tmp_path, labels)
+    row = connection.execute("select pairs, flipped, p_value, test from mcnemar where prompt is null").fetchone()
+    assert row == (12, 7, pytest.approx(stats.binomtest(6, 7).pvalue), "exact McNemar")
+    flips = connection.execute("select before, after, n from paired_flips order by all").fetchall()
+    assert flips == [("female", "female", 1), ("female", "male", 1), ("male", "female", 6), ("male", "male", 4)]
+
+
+def test_bowker_for_three_groups(tmp_path):
+    groups = {"gender": ("a", "b", "c")}
+    labels = rows_of(["a"] * 9 + ["b"] * 9, ["b"] * 6 + ["c"] * 3 + ["a"] * 2 + ["b"] * 7)
+    row = (
+        connect(tmp_path, labels, groups)
+        .execute("select statistic, df, p_value, test from mcnemar where prompt is null")
+        .fetchone()
+    )
+    want = (6 - 2) ** 2 / 8 + 3
+    assert row == (pytest.approx(want), 2, pytest.approx(stats.chi2.sf(want, 2)), "Bowker")
+
+
+def test_distance_change_resamples_the_seeds(tmp_path):
+    """Given 20 men of which 10 become women: the distance falls by .5; in one unchanged image by 0, not surely."""
+    change = "select distance_change, low, high from distance_change where prompt like '%doctor'"
+    value, low, high = (
+        connect(tmp_path / "a", rows_of(["male"] * 20, ["male", "female"] * 10)).execute(change).fetchone()
+    )
+    assert value == pytest.approx(-0.5) and -0.55 < low <= value < high < -0.2
+    value, low, high = connect(tmp_path / "b", rows_of(["male"], ["male"])).execute(change).fetchone()
+    assert value == 0 and low < -0.2 and high >= 0
+
+
+def test_change_from_baseline_and_dose_response(tmp_path):
+    connection = connect(tmp_path, rows_of(["male"] * 8, ["male", "female"] * 4))
+    row = connection.execute("select change_from_baseline, low, high from change_from_baseline").fetchone()
+    assert row[0] == -0.5 and row[1] <= -0.5 <= row[2]
+    doses = connection.execute("select scale, total_variation, slope from dose_response order by scale").fetchall()
+    assert doses == [(0.0, 0.5, None), (4.0, 0.0, -0.125)]
+
+
+def test_side_effects_and_intersections(tmp_path):
+    """Guidance steers gender alone; the skin tones of half the images go from dark to light."""
+    labels = [
+        {"setting": setting, "seed": seed, "gender": gender, "skin_tone": tone}
+        for setting, tones in (("none", ["dark"] * 4), ("fair", ["dark", "light"] * 2))
+        for seed, (gender, tone) in enumerate(zip(["male", "male", "male", "female"], tones, strict=True))
+    ]
+    connection = connect(tmp_path, labels, BOTH)
+    rows = connection.execute('select attribute, "group", side_effect, p_value from side_effects order by 2').fetchall()
+    assert rows == [("skin_tone", "dark", -0.5, 0.5), ("skin_tone", "light", 0.5, 0.5)]
+    joint = connection.execute(
+        "select \"group\", other_group, count, n, share, sparse from intersections where setting = 'none' order by all"
+    ).fetchall()
+    assert joint == [
+        ("female", "dark", 1, 4, 0.25, True),
+        ("female", "light", 0, 4, 0.0, True),
+        ("male", "dark", 3, 4, 0.75, True),
+        ("male", "light", 0, 4, 0.0, True),
+    ]
+
+
+def test_what_was_kept(tmp_path):
+    """Embeddings (1, 0) without and (.6, .8) with guidance: cosine .6; the occupation is recognised once in two."""
+    labels = [
+        {"setting": s, "seed": seed, "gender": "male", "embedding": e, "alignment": a, "occupation": o}
+        for s, e, a in (("none", [1.0, 0.0], 0.3), ("fair", [0.6, 0.8], 0.2))
+        for seed, o in enumerate(["doctor", "nurse"])
+    ]
+    for row in labels:
+        row["direction"] = {"gender": "female" if row["seed"] else "male"} if row["setting"] == "fair" else {}
+    connection = connect(tmp_path, labels)
+    assert connection.execute("select scene_similarity, n from scene_similarity").fetchone() == (pytest.approx(0.6), 2)
+    aligned = connection.execute("select prompt_alignment from prompt_alignment order by setting").fetchall()
+    assert aligned == [(pytest.approx(0.2),), (pytest.approx(0.3),)]
+    assert connection.execute("select recognition, n from recognition").fetchall() == [(0.5, 2)] * 2
+    assert connection.execute("select steering, n from steering").fetchone() == (0.5, 2)
+
+
+def reference(store, shares, n=None):
+    store.write(
+        "references",
+        "truth",
+        [
+            {"reference": "truth", "prompt_name": prompt, "attribute": "gender", "group": g, "share": s, "n": n}
+            for prompt, share in shares.items()
+            for g, s in (("female", share), ("male", 1 - share))
+        ],
+    )
+
+
+def test_reference_verdicts_and_bias_amplification(tmp_path):
+    """Female shares .9, .5 and .1 against references .7, .52 and .3: amplified, reflected, amplified."""
+    labels = [
+        {"prompt": prompt, "seed": seed, "gender": "female" if seed < women else "male"}
+        for prompt, women in (("a", 90), ("b", 50), ("c", 10))
+        for seed in range(100)
+    ]
+    store = Store(tmp_path)
+    write_plan(store, labels, GENDER)
+    write_labels(store, labels, GENDER)
+    reference(store, {"a": 0.7, "b": 0.52, "c": 0.3})
+    connection = store.connect()
+    rows = connection.execute(
+        "select prompt_name, verdict, tested_verdict from reference_comparison order by 1"
+    ).fetchall()
+    assert [row[1] for row in rows] == ["amplified", "reflected", "amplified"]
+    assert [row[2] for row in rows] == ["amplified", "reflected", "amplified"]
+    zhao, directional = connection.execute("select bias_amplification, directional from bias_amplification").fetchone()
+    # Favoured: women in a and b, men in c; they gain .2, -.02 and .2.
+    assert zhao == pytest.approx((0.2 - 0.02 + 0.2) / 3)
+    assert directional == pytest.approx((0.2 - 0.02 + 0.2) / 3)
+    connection.execute("create or replace macro reference_tolerance() as 0.3e0")
+    counts = connection.execute("select verdict, count from reference_verdicts order by 1").fetchall()
+    assert counts == [("amplified", 0), ("mitigated", 0), ("reflected", 3)]
+
+
+def test_agreement_of_classifiers(tmp_path):
+    """Of 10 images two classifiers agree on 4 women and 3 men: observed .7, expected .5, kappa .4."""
+    one = ["female"] * 5 + ["male"] * 5
+    other = ["female"] * 4 + ["male"] + ["female"] * 2 + ["male"] * 3
+    store = Store(tmp_path)
+    labels = [{"seed": seed, "gender": label} for seed, label in enumerate(one)]
+    write_plan(store, labels, GENDER)
+    write_labels(store, labels, GENDER, classifier="one")
+    write_labels(store, [{"seed": s, "gender": v} for s, v in enumerate(other)], GENDER, classifier="other")
+    connection = store.connect()
+    row = connection.execute("select n, observed, expected, kappa from agreement").fetchone()
+    assert row == (10, pytest.approx(0.7), pytest.approx(0.5), pytest.approx(0.4))
+    # Fleiss' chance agreement pools both raters: 11 and 9 of 20 votes.
+    expected = (11 / 20) ** 2 + (9 / 20) ** 2
+    row = connection.execute("select images, kappa from fleiss_kappa").fetchone()
+    assert row == (10, pytest.approx((0.7 - expected) / (1 - expected)))
+
+
+def test_correction_takes_known_errors_out(tmp_path):
+    """Sensitivity .9, specificity .8: a raw female share of .41 is a true one of .3."""
+    labels = [{"seed": seed, "gender": "female" if seed < 41 else "male"} for seed in range(100)]
+    store = Store(tmp_path)
+    write_plan(store, labels, GENDER)
+    write_labels(store, labels, GENDER)
+    matrix = (("female", "female", 90), ("female", "male", 10), ("male", "female", 20), ("male", "male", 80))
+    store.write(
+        "calibration",
+        "portraits",
+        [{"classifier": "portraits", "attribute": "gender", "truth": t, "label": v, "n": n} for t, v, n in matrix],
+    )
+    row = (
+        store.connect()
+        .execute(
+            "select share, corrected_share, low, high from corrected_share where \"group\" = 'female' and prompt is null"
+        )
+        .fetchone()
+    )
+    assert row[:2] == pytest.approx((0.41, 0.3))
+    # Delta method by hand: sqrt(.41 .59 / 100 + .3^2 .09 / 100 + .7^2 .16 / 100) / .7 = .0819, a little more smoothed.
+    assert row[2] == pytest.approx(0.3 - 1.96 * 0.0819, abs=0.01)
+    assert row[3] == pytest.approx(0.3 + 1.96 * 0.0819, abs=0.01)

@@ -1,0 +1,184 @@
+"""Shares and distances of one prompt against hand-computed tables."""
+
+import math
+
+import pytest
+from synthetic import write_labels, write_plan
+
+from fairsweep.store import Store
+
+GENDER = {"gender": ("female", "male")}
+TONES = {"skin_tone": ("light", "medium", "dark")}
+DISTANCES = (
+    "total_variation",
+    "kl_divergence",
+    "jensen_shannon",
+    "chi_square",
+    "relative_deviation",
+    "normalised_entropy",
+    "parity_difference",
+    "parity_ratio",
+    "pairwise_bias",
+    "l2_discrepancy",
+    "mean_absolute_deviation",
+)
+
+
+def connect(root, drawn, groups=GENDER, targets=None):
+    """Make a store of one prompt with `drawn`: a list of labels of the only attribute."""
+    (attribute,) = groups
+    labels = [{"seed": seed, attribute: label} for seed, label in enumerate(drawn)]
+    store = Store(root)
+    write_plan(store, labels, groups, targets=targets)
+    write_labels(store, labels, groups)
+    return store.connect()
+
+
+def values(connection):
+    return {name: connection.execute(f"select {name} from {name}").fetchone()[0] for name in DISTANCES}
+
+
+def test_one_group_never_drawn(tmp_path):
+    """Given four men and no woman, the female share is 0 and every distance is at its worst."""
+    connection = connect(tmp_path, ["male"] * 4)
+    rows = connection.execute('select "group", count, n, share, low from share order by position').fetchall()
+    assert rows[0] == ("female", 0, 4, 0.0, 0.0)
+    assert rows[1][:4] == ("male", 4, 4, 1.0)
+    assert values(connection) == pytest.approx(
+        {
+            "total_variation": 0.5,
+            "kl_divergence": 1.0,
+            "jensen_shannon": 0.5 * math.log2(4 / 3) + 0.25 * (math.log2(2 / 3) + math.log2(2)),
+            "chi_square": 4.0,
+            "relative_deviation": 1.0,
+            "normalised_entropy": 0.0,
+            "parity_difference": 1.0,
+            "parity_ratio": 0.0,
+            "pairwise_bias": 1.0,
+            "l2_discrepancy": math.sqrt(0.5),
+            "mean_absolute_deviation": 0.5,
+        }
+    )
+
+
+def test_three_groups(tmp_path):
+    """Given 3 light, 1 medium, 0 dark: shares .75, .25, 0 against a third each."""
+    got = values(connect(tmp_path, ["light"] * 3 + ["medium"], TONES))
+    mean = [(p + 1 / 3) / 2 for p in (0.75, 0.25, 0)]
+    shannon = sum(p * math.log2(p / m) for p, m in zip((0.75, 0.25), mean, strict=False)) / 2
+    shannon += sum(math.log2(1 / 3 / m) / 3 for m in mean) / 2
+    assert got == pytest.approx(
+        {
+            "total_variation": 5 / 12,
+            "kl_divergence": 0.75 * math.log2(2.25) + 0.25 * math.log2(0.75),
+            "jensen_shannon": shannon,
+            "chi_square": (3 - 4 / 3) ** 2 / (4 / 3) + (1 - 4 / 3) ** 2 / (4 / 3) + 4 / 3,
+            "relative_deviation": (1.25 + 0.25 + 1) / 3,
+            "normalised_entropy": -(0.75 * math.log2(0.75) + 0.25 * math.log2(0.25)) / math.log2(3),
+            "parity_difference": 0.75,
+            "parity_ratio": 0.0,
+            "pairwise_bias": (0.5 + 0.75 + 0.25) / 3,
+            "l2_discrepancy": math.sqrt((5 / 12) ** 2 + (1 / 12) ** 2 + (1 / 3) ** 2),
+            "mean_absolute_deviation": (5 / 12 + 1 / 12 + 1 / 3) / 3,
+        }
+    )
+
+
+def test_equal_shares_are_perfect(tmp_path):
+    got = values(connect(tmp_path, ["female", "male"] * 5))
+    assert got.pop("normalised_entropy") == 1 and got.pop("parity_ratio") == 1
+    assert set(got.values()) == {0.0}
+
+
+def test_a_target_of_zero(tmp_path):
+    """Given a target of no women: a woman makes KL and chi-square infinite; without one all is on target."""
+    targets = {"gender": {"female": 0.0, "male": 1.0}}
+    off = connect(tmp_path / "off", ["female", "male"], targets=targets)
+    got = values(off)
+    assert math.isinf(got["kl_divergence"]) and math.isinf(got["chi_square"])
+    assert got["total_variation"] == 0.5
+    assert off.execute("select p_value, verdict from target_test").fetchone() == (0.0, "off target")
+    on = connect(tmp_path / "on", ["male", "male"], targets=targets)
+    assert values(on)["kl_divergence"] == 0 and values(on)["chi_square"] == 0
+    assert on.execute("select p_value, verdict from target_test").fetchone() == (1.0, "on target")
+
+
+def test_all_missing(tmp_path):
+    """Given no usable label, shares are null with interval [0, 1], and the missing are told apart."""
+    connection = connect(tmp_path, ["no_face", "unknown", None, "a dog"])
+    rows = connection.execute("select count, n, share, low, high, worst_low, worst_high from share").fetchall()
+    assert rows == [(0, 0, None, 0.0, 1.0, 0.0, 1.0)] * 2
+    missing = connection.execute("select no_face, unknown, failed, missing_share from missing_share").fetchone()
+    assert missing == (1, 2, 1, 1.0)
+    assert values(connection) == dict.fromkeys(DISTANCES)
+    assert connection.execute("select verdict from target_test").fetchone() == ("no images",)
+    assert connection.execute("select labelled, total_variation from summary").fetchone() == (0, None)
+
+
+def test_labels_that_all_failed_still_count(tmp_path):
+    connection = connect(tmp_path, [None, None])
+    assert connection.execute("select failed, images from missing_share").fetchone() == (2, 2)
+
+
+def test_zero_images(tmp_path):
+    store = Store(tmp_path)
+    store.root.mkdir(exist_ok=True)
+    connection = store.connect()
+    for name in ("share", "summary", *DISTANCES):
+        assert connection.execute(f"from {name}").fetchall() == []
+
+
+def test_one_image(tmp_path):
+    connection = connect(tmp_path, ["female"])
+    low, high = connection.execute("select low, high from share where \"group\" = 'female'").fetchone()
+    assert (low, high) == (pytest.approx(0.20654, abs=1e-4), 1.0)
+    assert connection.execute("select p_value from target_test").fetchone() == (1.0,)
+    value, floor, above = connection.execute(
+        "select total_variation, noise_floor, above_floor from total_variation"
+    ).fetchone()
+    assert (value, floor, above) == pytest.approx((0.5, 0.5, 0.0))
+
+
+def test_missing_images_bound_the_share(tmp_path):
+    """Given 2 women, 1 man and 1 face not found: the female share is 2/3, and between 2/4 and 3/4 at worst."""
+    connection = connect(tmp_path, ["female", "female", "male", "no_face"])
+    row = connection.execute(
+        "select share, worst_low, worst_high, missing from share where \"group\" = 'female'"
+    ).fetchone()
+    assert row == (pytest.approx(2 / 3), 0.5, 0.75, 1)
+
+
+def test_every_planned_image_has_one_outcome(tmp_path):
+    connection = connect(tmp_path, ["female", "no_face", "a dog", None])
+    rows = connection.execute("select outcome, count(*) from outcomes group by all order by 1").fetchall()
+    assert rows == [("failed", 1), ("female", 1), ("no_face", 1), ("unknown", 1)]
+    rows = connection.execute("select outcome, n from counts order by 1").fetchall()
+    assert rows == [("failed", 1), ("female", 1), ("male", 0), ("no_face", 1), ("unknown", 1)]
+
+
+def test_noise_floor_is_the_mean_of_a_fair_model(tmp_path):
+    """For two images of two equal groups total variation is 0 or 1/2 with equal chance: 1/4 on average."""
+    connection = connect(tmp_path, ["female", "female"])
+    row = connection.execute("select noise_floor, above_floor from total_variation").fetchone()
+    assert row == pytest.approx((0.25, 0.25))
+    assert connection.execute("select noise_floor, above_floor from parity_ratio").fetchone() == pytest.approx(
+        (0.5, 0.5)
+    )
+
+
+def test_noise_floor_of_three_groups(tmp_path):
+    """Six images of three groups, 500 fixed draws: within 0.02 of the exact mean of total variation, 0.2469."""
+    connection = connect(tmp_path, ["light", "medium"] * 3, TONES)
+    from scipy.stats import binom
+
+    exact = 1.5 * sum(abs(k / 6 - 1 / 3) * binom.pmf(k, 6, 1 / 3) for k in range(7))
+    (floor,) = connection.execute("select noise_floor from total_variation").fetchone()
+    assert floor == pytest.approx(exact, abs=0.02)
+
+
+def test_intervals_bracket_the_value_and_hold_the_target(tmp_path):
+    """Two groups: the interval of total variation is the image of Wilson's interval."""
+    connection = connect(tmp_path, ["female"] * 9 + ["male"])
+    low, high = connection.execute("select low, high from share where position = 1").fetchone()
+    bounds = connection.execute("select low, high from total_variation").fetchone()
+    assert bounds == pytest.approx((low - 0.5, high - 0.5))

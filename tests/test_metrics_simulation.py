@@ -1,0 +1,133 @@
+"""What the intervals, the tests and the correction promise, over simulated models whose truth is known."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy import stats
+from synthetic import write_plan
+
+from fairsweep.imports import Source, write_sweep
+from fairsweep.store import Store
+
+PROMPTS, SEEDS = 2000, 100
+
+
+def simulate(root, draws, groups, name="simulated"):
+    """Import `draws`, an integer array of prompts x images: positions in `groups`."""
+    (attribute,) = groups
+    store = Store(root)
+    prompts, images = draws.shape
+    where = np.repeat(np.arange(prompts), images)
+    table = pa.table(
+        {
+            "image_id": [f"{i:032x}" for i in range(draws.size)],
+            "model": ["m"] * draws.size,
+            "setting": ["none"] * draws.size,
+            "prompt": [f"prompt {i}" for i in where],
+            "seed": pa.array(np.tile(np.arange(images), prompts), pa.int64()),
+            "attribute": [attribute] * draws.size,
+            "label": np.array(groups[attribute])[draws.ravel()].tolist(),
+        }
+    )
+    write_sweep(store, Source(root / "x.csv", name, groups=groups), table)
+    return store
+
+
+@pytest.fixture(scope="module")
+def fair(tmp_path_factory):
+    """2,000 prompts of a fair model, 100 images each (numpy seed 20)."""
+    draws = np.random.default_rng(20).integers(2, size=(PROMPTS, SEEDS))
+    return simulate(tmp_path_factory.mktemp("fair"), draws, {"gender": ("female", "male")}).connect()
+
+
+def test_intervals_cover_the_truth(fair):
+    query = "select avg((low <= 0.5 and high >= 0.5)::int) from share where \"group\" = 'female'"
+    assert 0.935 <= fair.execute(query).fetchone()[0] <= 0.97
+    assert 0.935 <= fair.execute("select avg((low <= 1e-9)::int) from total_variation").fetchone()[0] <= 0.97
+
+
+def test_the_noise_floor_is_what_a_fair_model_scores(fair):
+    """Mean of 2,000 prompts; the standard error of the mean is 0.0007."""
+    assert abs(fair.execute("select avg(above_floor) from total_variation").fetchone()[0]) < 0.003
+
+
+def test_no_false_discoveries_in_a_fair_model(fair):
+    assert fair.execute("select count(*) from target_test where verdict = 'off target'").fetchone()[0] <= 2
+
+
+def test_false_discovery_rate_holds_among_true_ones(tmp_path):
+    """Four models of 500 prompts, a quarter at a female share of .7, 100 images each (numpy seed 21).
+
+    The q-values are scipy's; of the discoveries 3.75 % are expected to be false, with a standard error of 0.9 %.
+    """
+    rng = np.random.default_rng(21)
+    rates = []
+    for model in range(4):
+        shares = np.where(np.arange(500) % 4 == 0, 0.7, 0.5)
+        draws = (rng.random((500, SEEDS)) > shares[:, None]).astype(int)
+        store = simulate(tmp_path / str(model), draws, {"gender": ("female", "male")})
+        rows = store.connect().execute("select prompt_name, p_value, q_value, verdict from target_test").fetchall()
+        wanted = stats.false_discovery_control([row[1] for row in rows])
+        assert [row[2] for row in rows] == pytest.approx(wanted.tolist())
+        found = [int(name.split()[1]) for name, _, _, verdict in rows if verdict == "off target"]
+        assert len(found) > 75
+        rates.append(sum(prompt % 4 != 0 for prompt in found) / len(found))
+    assert np.mean(rates) <= 0.05
+
+
+def test_simultaneous_intervals_of_three_groups(tmp_path):
+    """2,000 prompts of shares .5, .3, .2 (numpy seed 22): all three intervals hold together in at least 93.5 %."""
+    draws = np.random.default_rng(22).choice(3, p=[0.5, 0.3, 0.2], size=(PROMPTS, SEEDS))
+    connection = simulate(tmp_path, draws, {"tone": ("light", "medium", "dark")}).connect()
+    covered = connection.execute(
+        """select avg(held::int) from (
+            select bool_and(low <= [0.5, 0.3, 0.2][position] and high >= [0.5, 0.3, 0.2][position]) as held
+            from share group by prompt)"""
+    ).fetchone()[0]
+    assert covered >= 0.935
+
+
+@pytest.mark.parametrize(
+    ("groups", "truth", "matrix"),
+    [
+        (("female", "male"), (0.3, 0.7), ((0.9, 0.2), (0.1, 0.8))),
+        (("light", "medium", "dark"), (0.5, 0.3, 0.2), ((0.85, 0.1, 0.05), (0.1, 0.8, 0.15), (0.05, 0.1, 0.8))),
+    ],
+)
+def test_corrected_shares_are_unbiased(tmp_path, groups, truth, matrix):
+    """400 prompts of 200 images, read with known errors (numpy seed 23): raw shares are off, corrected ones are not.
+
+    Tolerance of a mean share: 4 standard errors; of the coverage: 0.95 within 4.5 of 0.01.
+    """
+    rng = np.random.default_rng(23)
+    true = rng.choice(len(groups), p=truth, size=(400, 200))
+    edges = np.cumsum(np.array(matrix), axis=0)
+    read = (rng.random(true.shape)[..., None] > edges.T[true]).sum(-1).clip(max=len(groups) - 1)
+    store = simulate(tmp_path, read, {"attribute": groups})
+    rows = [
+        {"classifier": "imported", "attribute": "attribute", "truth": t, "label": v, "n": round(100_000 * matrix[j][i])}
+        for i, t in enumerate(groups)
+        for j, v in enumerate(groups)
+    ]
+    store.write("calibration", "imported", rows)
+    found = (
+        store.connect()
+        .execute(
+            """select position, avg(share), avg(corrected_share), avg((low <= truth and high >= truth)::int) from (
+            select *, list_position($1, "group") as position, $2[list_position($1, "group")] as truth
+            from corrected_share where prompt is not null) group by 1 order by 1""",
+            [list(groups), list(truth)],
+        )
+        .fetchall()
+    )
+    for (_, raw, corrected, covered), wanted in zip(found, truth, strict=True):
+        assert corrected == pytest.approx(wanted, abs=0.006)
+        assert 0.905 <= covered <= 0.995
+    assert max(abs(raw - wanted) for (_, raw, _, _), wanted in zip(found, truth, strict=True)) > 0.03
+
+
+def test_shares_stay_apart_from_another_sweep(tmp_path):
+    """A second sweep in the same store has its own rows, and no classifier that never looked at it."""
+    store = simulate(tmp_path, np.zeros((1, 4), int), {"gender": ("female", "male")})
+    write_plan(store, [{"seed": 0}], {"gender": ("female", "male")}, sweep="other")
+    assert store.connect().execute("select distinct sweep from share").fetchall() == [("simulated",)]
