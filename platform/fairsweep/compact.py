@@ -29,19 +29,20 @@ def compact(store: Store, kind: str = "labels", grace: float = GRACE_SECONDS) ->
     folders: dict[Path, list[Path]] = {}
     for path in store.readable(kind):
         folders.setdefault(path.parent, []).append(path)
-    merged, replaced = {}, []
+    merged = {}
     for folder, paths in folders.items():
         small = [path for path in paths if pq.read_metadata(path).num_rows < _ROWS // 2]
-        replaced += _leftovers(folder, paths)
         if len(small) >= _FEWEST:
             _merge(folder, small, FOLDERS[kind])
             merged[str(folder.relative_to(store.root))] = len(small)
-            replaced += small
     if merged:
         store.write_catalogue()
         time.sleep(grace)
-    for path in replaced:
-        path.unlink(missing_ok=True)
+    # What no reader counts any more: the shards just merged, and what a compaction cut short left behind.
+    current = set(store.readable(kind))
+    for folder in folders:
+        for path in set(folder.glob("*.parquet")) - current:
+            path.unlink()
     return merged
 
 
@@ -70,8 +71,3 @@ def _merge(folder: Path, paths: list[Path], schema) -> None:
         manifest[name] = [path.name for path in group]
     with whole_file(folder / MANIFEST) as temporary:
         temporary.write_text(json.dumps(manifest), encoding="utf-8")
-
-
-def _leftovers(folder: Path, current: list[Path]) -> list[Path]:
-    """Return the files that a compaction cut short left behind: replaced shards, compacted files never announced."""
-    return [path for path in folder.glob("*.parquet") if path not in current]

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayTaskError
 
 from fairsweep.errors import ClusterError
+from fairsweep.halving import reason
 
 IN_FLIGHT = 2
 GONE_AFTER_SECONDS = 30.0
@@ -69,7 +70,7 @@ class Dispatcher:
         return True
 
     def _free(self):
-        loads = {actor: 0 for actor in self._actors}
+        loads = dict.fromkeys(self._actors, 0)
         for actor, _ in self._running.values():
             if actor in loads:
                 loads[actor] += 1
@@ -89,6 +90,9 @@ class Dispatcher:
         actor, task = self._running.pop(ref)
         try:
             yield ray.get(ref)
+        except RayTaskError as error:
+            cause = getattr(error, "cause", None) or error
+            raise ClusterError(f"an actor failed: {reason(cause)}") from None
         except RayActorError:
             # Only an actor that was taken out of service below ends like this.
             if actor in self._actors:

@@ -143,7 +143,7 @@ def content_key(path: Path) -> str:
         size = file.stat().st_size
         digest.update(f"{file.relative_to(path) if file != path else ''} {size}\n".encode())
         with open(file, "rb") as opened:
-            for offset in range(0, size, max(_SAMPLE_BYTES, size // _SAMPLES)):
+            for offset in [*range(0, size, max(_SAMPLE_BYTES, size // _SAMPLES)), max(0, size - _SAMPLE_BYTES)]:
                 opened.seek(offset)
                 digest.update(opened.read(_SAMPLE_BYTES))
     return f"content:{digest.hexdigest()}"

@@ -1,9 +1,9 @@
 """Which group each image is steered to: exactly the asked proportions, never a coin toss per image.
 
-Directions are dealt one seed after the other. After every seed, each group's count is its target share of the seeds so
-far, rounded down or up (the "quota" of apportionment). So the asked proportion holds exactly whenever it can, and
-adding seeds to the end of a spec leaves the directions of the earlier ones as they are. Within these bounds the order is
-random. An attribute is dealt so that its groups also spread evenly over the groups of the attributes before it.
+Directions are dealt one seed after the other. After every seed, each group's count is its target share of the
+seeds so far, rounded down or up (the "quota" of apportionment). So the asked proportion holds exactly whenever it
+can, and adding seeds to the end of a spec leaves the directions of the earlier ones as they are. Within these bounds
+the order is random. An attribute's groups also spread evenly over the groups of the attributes before it.
 """
 
 import math

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from fairsweep.spec_errors import mistake, near
+from fairsweep.spec_errors import check_known, mistake, near
 from fairsweep.spec_expand import expand_sweep
 
 Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[A-Za-z0-9._-]+$")]
@@ -108,7 +108,7 @@ class AttributeSpec(Frozen):
             raise ValueError("target must be a mapping of group to share, such as {female: 0.5, male: 0.5}")
         for group in target or {}:
             if group not in groups:
-                raise ValueError(f"target names the group {group!r}, which is not among {', '.join(groups)}")
+                raise mistake(f"no such group{near(group, groups)}", "target", group)
         rest = {key: value for key, value in data.items() if key not in ("groups", "target")}
         full = {}
         for group, value in groups.items():
@@ -157,7 +157,9 @@ class GuidanceSpec(Frozen):
     def _resolve(self):
         from fairsweep.guidance import get_method
 
-        params = get_method(self.method).Params(**self.params)
+        kind = get_method(self.method).Params
+        check_known(self.params, kind, ("name", "attributes"))
+        params = kind(**self.params)
         object.__setattr__(self, "params", params.model_dump(mode="json"))
         return self
 
@@ -173,7 +175,9 @@ class ClassifierSpec(Frozen):
     def _resolve(self):
         from fairsweep.classifiers import get_classifier
 
-        params = get_classifier(self.kind).Params(**self.params)
+        kind = get_classifier(self.kind).Params
+        check_known(self.params, kind, ("name",))
+        params = kind(**self.params)
         object.__setattr__(self, "params", params.model_dump(mode="json"))
         return self
 

@@ -22,6 +22,13 @@ def mistake(message: str, *loc: str | int) -> PydanticCustomError:
     return PydanticCustomError("mistake", "{message}", {"message": message, "loc": loc})
 
 
+def check_known(params: dict[str, Any], kind: type[BaseModel], own: Iterable[str]) -> None:
+    """Refuse a parameter that `kind` does not have, suggesting its fields and the `own` keys that stand beside them."""
+    for name in params:
+        if name not in kind.model_fields:
+            raise mistake("unknown key" + near(name, [*own, *kind.model_fields]), name)
+
+
 def first_mistake(error: ValidationError, model: type[BaseModel]) -> tuple[tuple[str | int, ...], str]:
     """Return where (the path of keys) and what the first mistake is."""
     found = min(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")
@@ -30,8 +37,7 @@ def first_mistake(error: ValidationError, model: type[BaseModel]) -> tuple[tuple
     cause = context.get("error")
     if isinstance(cause, ValidationError):
         inner = min(cause.errors(), key=lambda entry: entry["type"] != "extra_forbidden")
-        fields = [*getattr(_model_at(model, loc), "model_fields", {}), *context.get("fields", ())]
-        return loc + tuple(inner["loc"]), _words(inner, fields)
+        return loc + tuple(inner["loc"]), _words(inner, [])
     parent = _model_at(model, loc[:-1])
     return loc, _words(found, list(parent.model_fields) if parent else [])
 

@@ -60,12 +60,12 @@ class Todo:
     def seconds_per_image(self) -> float | None:
         """Return how long an image of the plan's models took so far; None where none is there."""
         query = "select median(seconds) from images where error is null and model in (select model from plan)"
-        return self._sql.execute(query).fetchone()[0]
+        return self._sql.execute(query).fetchall()[0][0]
 
     @property
     def planned(self) -> int:
         """Return the number of distinct images in the plan."""
-        return self._sql.execute("select count(distinct image_id) from plan").fetchone()[0]
+        return self._sql.execute("select count(distinct image_id) from plan").fetchall()[0][0]
 
     def missing(self) -> np.ndarray:
         """Return the row numbers in the plan of the images that are not there yet, in the plan's order."""
@@ -81,7 +81,7 @@ class Todo:
 
     def count_missing_labels(self, classifier: str, wanted: tuple[str, ...]) -> int:
         """Return how many stored images of the sweep lack a label that the classifier could give."""
-        return self._sql.execute(f"select count(*) from ({_unlabelled(classifier, wanted)})").fetchone()[0]
+        return self._sql.execute(f"select count(*) from ({_unlabelled(classifier, wanted)})").fetchall()[0][0]
 
     def label_tasks(self, classifier: str, wanted: tuple[str, ...]) -> Iterator[LabelTask]:
         """Yield the stored images of the sweep that lack a label, file by file."""
@@ -97,7 +97,7 @@ class Todo:
             order by filename
         """
         current, images = None, {}
-        for batch in self._sql.execute(query).to_arrow_reader(10_000):
+        for batch in self._sql.sql(query).to_arrow_reader(10_000):
             for row in batch.to_pylist():
                 if images and (row["filename"] != current or len(images) == _LABEL_TASK):
                     yield LabelTask(Path(current), images)

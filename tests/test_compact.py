@@ -1,0 +1,77 @@
+import threading
+
+from fairsweep.compact import compact
+from fairsweep.store import MANIFEST, Store
+
+SHARDS, ROWS = 12, 5
+
+
+def write_labels(store: Store, start: int, shards: int = SHARDS) -> None:
+    for shard in range(start, start + shards):
+        rows = [{"image_id": f"{shard}-{row}", "attribute": "gender", "label": "female"} for row in range(ROWS)]
+        store.write_labels("clip", rows)
+
+
+def counts(store: Store) -> tuple[int, int]:
+    with store.connect() as connection:
+        return connection.execute("select count(*), count(distinct image_id) from label_rows").fetchall()[0]
+
+
+def files(store: Store) -> int:
+    return len(list((store.root / "labels" / "classifier=clip").glob("*.parquet")))
+
+
+def test_many_shards_become_one_and_nothing_changes(tmp_path):
+    store = Store(tmp_path)
+    write_labels(store, 0)
+    assert compact(store, grace=0) == {"labels/classifier=clip": SHARDS}
+    assert (files(store), counts(store)) == (1, (SHARDS * ROWS, SHARDS * ROWS))
+    assert compact(store, grace=0) == {}
+    write_labels(store, SHARDS)
+    assert compact(store, grace=0) == {"labels/classifier=clip": SHARDS + 1}
+    assert (files(store), counts(store)) == (1, (2 * SHARDS * ROWS, 2 * SHARDS * ROWS))
+
+
+def test_a_reader_sees_every_row_once_at_every_moment(tmp_path):
+    store = Store(tmp_path)
+    write_labels(store, 0)
+    seen, done = [], threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.append(counts(store))
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for round_ in range(1, 4):
+        compact(store, grace=1)
+        write_labels(store, round_ * SHARDS)
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert len(seen) > 5
+    assert {rows - distinct for rows, distinct in seen} == {0}
+
+
+def test_a_compaction_cut_short_leaves_everything_right(tmp_path):
+    store = Store(tmp_path)
+    write_labels(store, 0)
+    folder = store.root / "labels" / "classifier=clip"
+    shards = {path: path.read_bytes() for path in folder.glob("*.parquet")}
+    compact(store, grace=0)
+    # As after a kill between the announcement and the removal of the shards.
+    for path, content in shards.items():
+        path.write_bytes(content)
+    assert counts(store) == (SHARDS * ROWS, SHARDS * ROWS)
+    compact(store, grace=0)
+    assert (files(store), counts(store)) == (1, (SHARDS * ROWS, SHARDS * ROWS))
+    # As after a kill before the announcement.
+    merged = next(folder.glob("compacted-*.parquet")).read_bytes()
+    (folder / MANIFEST).unlink()
+    for path, content in shards.items():
+        path.write_bytes(content)
+    (folder / "compacted-0.parquet").write_bytes(merged)
+    assert counts(store) == (SHARDS * ROWS, SHARDS * ROWS)
+    compact(store, grace=0)
+    assert (files(store), counts(store)) == (1, (SHARDS * ROWS, SHARDS * ROWS))

@@ -1,0 +1,135 @@
+import io
+import logging
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from fairsweep.errors import StoreError
+from fairsweep.generate import encode
+from fairsweep.store import Store
+
+
+def image_row(image_id: str, **more) -> dict:
+    png = encode(Image.new("RGB", (8, 8), "red"))
+    return {"image_id": image_id, "model": "m", "setting": "none", "image": {"bytes": png, "path": None}, **more}
+
+
+def label_row(image_id: str, label: str = "female", **more) -> dict:
+    return {"image_id": image_id, "attribute": "gender", "label": label, "score": 0.9, "scores": {label: 0.9}, **more}
+
+
+def ids(store: Store, view: str = "images", where: str = "true") -> list[str]:
+    with store.connect() as connection:
+        return [
+            row[0] for row in connection.execute(f"select image_id from {view} where {where} order by 1").fetchall()
+        ]
+
+
+def test_the_views_are_there_with_their_types_before_any_file(tmp_path):
+    with Store(tmp_path).connect() as connection:
+        for view in ("plan", "images", "pictures", "labels", "features", "targets", "settings", "reference_shares"):
+            assert connection.execute(f"select count(*) from {view}").fetchall() == [(0,)]
+        empty = {view: connection.sql(f"describe {view}").fetchall() for view in ("images", "labels", "pictures")}
+    store = Store(tmp_path)
+    store.write_images([image_row("a")])
+    store.write_labels("clip", [label_row("a")])
+    with store.connect() as connection:
+        for view, described in empty.items():
+            assert connection.sql(f"describe {view}").fetchall() == described
+
+
+def test_a_store_that_is_not_there(tmp_path):
+    with pytest.raises(StoreError, match="there is no store at .*nowhere: run a sweep first"):
+        Store(tmp_path / "nowhere").connect()
+
+
+def test_a_shard_written_again_replaces_itself(tmp_path):
+    store = Store(tmp_path)
+    first = store.write_images([image_row("a"), image_row("b")])
+    again = store.write_images([image_row("b"), image_row("a")])
+    assert first == again
+    assert ids(store) == ["a", "b"]
+    assert [path.name for path in tmp_path.rglob("*") if path.name.endswith(".tmp")] == []
+
+
+def test_names_are_data_in_file_names_and_in_sql(tmp_path):
+    store = Store(tmp_path / "it's a store")
+    store.write_images([image_row("a") | {"model": "1.5", "setting": "a'b/c=d e"}])
+    with store.connect() as connection:
+        assert connection.execute("select model, setting from images").fetchall() == [("1.5", "a'b/c=d e")]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "text"])
+def test_a_damaged_file_is_set_aside_with_a_warning(tmp_path, caplog, damage):
+    store = Store(tmp_path)
+    [broken] = store.write_images([image_row("a")])
+    store.write_images([image_row("b")])
+    content = {"truncated": broken.read_bytes()[:-20], "empty": b"", "text": b"not parquet at all"}[damage]
+    broken.write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        assert ids(store) == ["b"]
+    assert "set aside the damaged file" in caplog.text
+    assert broken.with_name(broken.name + ".damaged").exists()
+    assert not broken.exists()
+
+
+def test_a_failure_counts_until_the_same_thing_succeeds(tmp_path):
+    store = Store(tmp_path)
+    store.write_images([image_row("a", error="no memory") | {"image": None}, image_row("b")])
+    store.write_labels("clip", [label_row("b", "failed", error="unreadable")])
+    assert ids(store, where="error is not null") == ["a"]
+    assert ids(store, "pictures") == ["b"]
+    store.write_images([image_row("a")])
+    store.write_labels("clip", [label_row("b"), label_row("a")])
+    assert ids(store) == ["a", "b"]
+    assert ids(store, where="error is not null") == []
+    assert ids(store, "labels") == ["a", "b"]
+
+
+def test_whole_image_rows_are_features_and_no_labels(tmp_path):
+    store = Store(tmp_path)
+    whole = {"image_id": "a", "attribute": "_image", "label": "", "score": 0.3, "embedding": [0.6, 0.8]}
+    store.write_labels("clip", [label_row("a"), whole])
+    assert ids(store, "labels") == ["a"]
+    with store.connect() as connection:
+        assert connection.execute("select score, len(embedding) from features").fetchall() == [(0.3, 2)]
+
+
+def test_the_catalogue_holds_the_views_for_any_client_anywhere(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.write_images([image_row("a")])
+    path = store.write_catalogue()
+    monkeypatch.chdir("/")
+    with duckdb.connect(str(path), read_only=True) as connection:
+        assert connection.execute("select image_id from images").fetchall() == [("a",)]
+        assert connection.execute("select count(*) from summary").fetchall() == [(0,)]
+
+
+def test_one_writing_run_at_a_time(tmp_path):
+    with (
+        Store(tmp_path).lock(),
+        pytest.raises(StoreError, match=r"another run is writing to .* \(process \d+ on "),
+        Store(tmp_path).lock(),
+    ):
+        pass
+    with Store(tmp_path).lock():
+        pass
+
+
+def test_images_open_as_pictures_everywhere(tmp_path, monkeypatch):
+    store = Store(tmp_path / "store")
+    [path] = store.write_images([image_row("a"), image_row("b")])
+    encoded = pq.read_table(path, partitioning=None).column("image").to_pylist()[0]["bytes"]
+    assert Image.open(io.BytesIO(encoded)).size == (8, 8)
+    png = duckdb.sql(f"select image.bytes from '{path}' limit 1").fetchall()[0][0]
+    assert Image.open(io.BytesIO(png)).getpixel((0, 0)) == (255, 0, 0)
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    import datasets
+
+    loaded = datasets.load_dataset(
+        "parquet", data_files=str(store.root / "images/**/*.parquet"), split="train", cache_dir=str(tmp_path / "cache")
+    )
+    assert isinstance(loaded.features["image"], datasets.Image)
+    assert loaded[0]["image"].size == (8, 8)
