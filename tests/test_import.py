@@ -31,19 +31,22 @@ def test_the_published_tables_of_fair_diffusion(tmp_path):
     options = ["--column", "prompt=occupation", "--column", "setting=source", "--model", "stable-diffusion-1.5"]
     options += ["--baseline", "generated", "--reference", "laion", "--name", "fair-diffusion"]
     assert run(["import", str(DATA), "--store", str(tmp_path / "store"), *GROUPS, *options]) == 0
-    verdicts = ask(
-        tmp_path, "select verdict, count, prompts from reference_verdicts where setting = 'generated' order by 1"
-    )
+    connection = Store(tmp_path / "store").connect()
+    verdicts = connection.execute(
+        "select verdict, count, prompts from reference_verdicts where setting = 'generated' order by 1"
+    ).fetchall()
     assert verdicts == [("amplified", 87, 153), ("mitigated", 33, 153), ("reflected", 33, 153)]
-    female = ask(tmp_path, "select setting, round(mean_share, 3) from mean_share where \"group\" = 'female' order by 1")
-    assert female == [("edited", 0.532), ("generated", 0.448), ("laion", 0.433)]
-    bias = ask(tmp_path, "select setting, round(pairwise_bias, 3) from summary order by 1")
-    assert bias == [("edited", 0.210), ("generated", 0.623), ("laion", 0.516)]
-    ((change, high),) = ask(
-        tmp_path, "select change_from_baseline, change_from_baseline_high from summary where setting = 'edited'"
-    )
-    assert change == pytest.approx((0.2097 - 0.6229) / 2, abs=1e-3) and high < 0
-    assert ask(tmp_path, "from mcnemar") == []
+    rows = connection.execute(
+        """select setting, round(shares['female'], 3), round(pairwise_bias, 3), change_from_baseline,
+            change_from_baseline_high from summary order by 1"""
+    ).fetchall()
+    assert [row[:3] for row in rows] == [
+        ("edited", 0.532, 0.210),
+        ("generated", 0.448, 0.623),
+        ("laion", 0.433, 0.516),
+    ]
+    # For two groups total variation is half the pairwise bias.
+    assert rows[0][3] == pytest.approx((0.2097 - 0.6229) / 2, abs=1e-3) and rows[0][4] < 0
 
 
 def test_counts_wide_and_long_are_the_same(tmp_path):

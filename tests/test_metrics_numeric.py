@@ -98,7 +98,8 @@ def test_bootstrap_is_deterministic_and_covers_the_mean(macros):
     macros.execute("insert into numbers from rows_frame")
     macros.execute(
         """create or replace view clustered as
-        select 's' || cell // 100 as sweep, cell, 'm' as metric, prompt, value, null as low, null as high from numbers"""
+        select 's' || cell // 100 as sweep, cell, 'm' as metric, prompt, value, null as low, null as high
+        from numbers"""
     )
     query = "select cell, mean, low, high from bootstrap('clustered', replicates := 400) order by cell"
     first, second = (macros.execute(query).fetchall() for _ in range(2))

@@ -175,11 +175,12 @@ def test_correction_takes_known_errors_out(tmp_path):
     row = (
         store.connect()
         .execute(
-            "select share, corrected_share, low, high from corrected_share where \"group\" = 'female' and prompt is null"
+            """select share, corrected_share, low, high from corrected_share
+            where "group" = 'female' and prompt is null"""
         )
         .fetchone()
     )
     assert row[:2] == pytest.approx((0.41, 0.3))
-    # Delta method by hand: sqrt(.41 .59 / 100 + .3^2 .09 / 100 + .7^2 .16 / 100) / .7 = .0819, a little more smoothed.
+    # Delta method: sqrt(.41 .59 / 100 + .3^2 .09 / 100 + .7^2 .16 / 100) / .7 = .0819, a little more smoothed.
     assert row[2] == pytest.approx(0.3 - 1.96 * 0.0819, abs=0.01)
     assert row[3] == pytest.approx(0.3 + 1.96 * 0.0819, abs=0.01)
