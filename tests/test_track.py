@@ -82,10 +82,11 @@ def test_a_resumed_sweep_updates_its_runs(again):
     assert {run.data.tags["fairsweep.reason"] for run in before} == {"stopped by the user"}
 
 
-def test_pictures_tables_and_artifacts_read_back(again, made):
+def test_pictures_tables_and_artifacts_read_back(again, made, monkeypatch):
     (run,) = runs(made, "tags.`fairsweep.setting` = 'none'")
     files = [file.path for file in client(made).list_artifacts(run.info.run_id, "images")]
     assert len([path for path in files if path.endswith(".png")]) == 2 * 4, "each picture once, however often logged"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", track.local_uri(made))
     table = client(made).load_table(run.info.experiment_id, "share.json", run_ids=[run.info.run_id])
     assert len(table) == made.connect().sql("from share where setting = 'none'").shape[0]
     (parent,) = runs(made, "tags.`fairsweep.kind` = 'sweep'")

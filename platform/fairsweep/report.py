@@ -51,9 +51,9 @@ def write(store: Store, sweep: str | None = None, path: Path | str = "report.htm
     return path
 
 
-def render(store: Store, sweep: str | None = None) -> str:
-    """Return the report as HTML."""
-    connection = store.connect()
+def render(store: Store, sweep: str | None = None, connection: duckdb.DuckDBPyConnection | None = None) -> str:
+    """Return the report as HTML; on the connection, a sweep's metrics are then tables and no longer views."""
+    connection = connection or store.connect()
     sweep = sweeps.choose(store, connection, sweep)
     resolved = sweeps.read_spec(store, sweep)
     metrics = _metrics(connection, sweep)
@@ -87,12 +87,12 @@ def render(store: Store, sweep: str | None = None) -> str:
 def _metrics(connection: duckdb.DuckDBPyConnection, sweep: str) -> list[dict]:
     """Compute every metric of the sweep once, and return each with its header and first rows."""
     found = []
-    connection.execute("create temp table summary as select * from main.summary where sweep = ?", [sweep])
+    connection.execute("create or replace temp table summary as select * from main.summary where sweep = ?", [sweep])
     for metric in measure.list_metrics():
         if "sweep" not in connection.table(metric.name).columns:
             continue
         connection.execute(
-            f'create temp table "{metric.name}" as select * from main."{metric.name}" where sweep = ?',
+            f'create or replace temp table "{metric.name}" as select * from main."{metric.name}" where sweep = ?',
             [sweep],
         )
         rows = _rows(connection, f'select * exclude (sweep) from "{metric.name}" limit {ROWS}')

@@ -6,10 +6,10 @@ import os
 import re
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from PIL import Image
 
@@ -103,12 +103,10 @@ def _reached(store: Store, sweep: str, uri: str) -> Iterator:
         try:
             yield MlflowClient(tracking_uri=uri)
         except (MlflowException, RequestException, SQLAlchemyError) as error:
-            shown = urlsplit(uri)._replace(netloc=urlsplit(uri).netloc.rpartition("@")[2]).geturl()
-            cause = str(error).strip().splitlines()[0][:200]
-            raise TrackError(
-                f"MLflow at {shown} could not be logged to ({cause}). The results are in {store.root}; "
-                f"log them later with: fairsweep track --sweep {sweep} --store {store.root}"
-            ) from None
+            cause = str(error).strip().splitlines()[0][:300]
+            said = f"MLflow at {uri} could not be logged to ({cause}). The results are in {store.root}; log them later"
+            said += f" with: fairsweep track --sweep {sweep} --store {store.root}"
+            raise TrackError(re.sub(r"//[^/@\s]+@", "//", said)) from None
     finally:
         for name, value in before.items():
             if value is None:
@@ -135,9 +133,10 @@ class _Log:
         self._params(parent, book.asked())
         prompts = "select distinct prompt_name, prompt from plan where sweep = $sweep order by all"
         self._input(parent, "prompts", prompts)
+        # The report computes every metric, once for all that follows.
+        self._artifacts(parent)
         for cell in book.cells():
             self._cell(parent, cell, status, reason)
-        self._artifacts(parent)
         self._end(parent, status, reason)
         if not self.uri.startswith("http"):
             return self.uri.removeprefix("sqlite:///")
@@ -203,7 +202,8 @@ class _Log:
         from mlflow.entities import DatasetInput, InputTag
 
         folder = self.book.store.root / ("plan" if cell is None else "images")
-        data = from_pandas(self.book.frame(query, cell), source=str(folder), name=name)
+        with warnings.catch_warnings(action="ignore"):
+            data = from_pandas(self.book.frame(query, cell), source=str(folder), name=name)
         tag = InputTag("mlflow.data.context", name)
         self.client.log_inputs(run, [DatasetInput(data._to_mlflow_entity(), [tag])])
 
@@ -214,9 +214,7 @@ class _Log:
         self.client.set_tag(run, "mlflow.loggedArtifacts", json.dumps([{"path": name, "type": "table"}]))
 
     def _pictures(self, run: str, cell: Cell) -> None:
-        logged = {
-            Path(file.path).name.split("+timestamp")[0] for file in self.client.list_artifacts(run, "images")
-        }
+        logged = {Path(file.path).name.split("+timestamp")[0] for file in self.client.list_artifacts(run, "images")}
         for row in self.pictures:
             key = _plain(row["prompt_name"]).replace("/", " ")
             if cell.items() <= row.items() and f"{key}+step+{row['seed']}" not in logged:
@@ -225,7 +223,8 @@ class _Log:
     def _artifacts(self, run: str) -> None:
         self.client.log_dict(run, self.book.resolved, "spec.json")
         with tempfile.TemporaryDirectory() as folder:
-            page = report.write(self.book.store, self.book.sweep, Path(folder, "report.html"))
+            page = Path(folder, "report.html")
+            page.write_text(report.render(self.book.store, self.book.sweep, self.book.sql), encoding="utf-8")
             self.client.log_artifact(run, str(page))
             for metric in list_metrics():
                 if "sweep" in self.book.sql.table(metric.name).columns:
