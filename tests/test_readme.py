@@ -1,0 +1,104 @@
+"""The README is true: its commands exist, its spec loads, its Python and its SQL run, its tree is there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import synthetic
+import tiny
+import typer
+import yaml
+
+from fairsweep.cli import build
+from fairsweep.spec_yaml import load_spec
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def shell_lines() -> list[str]:
+    return [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+
+
+def test_every_fairsweep_command_and_option_exists():
+    root = typer.main.get_command(build())
+    lines = [shlex.split(line, comments=True) for line in shell_lines()]
+    calls = [words[1:] for words in lines if words[:1] == ["fairsweep"]]
+    assert len(calls) >= 8
+    for words in calls:
+        command = root
+        while words and not words[0].startswith("-") and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        assert command is not root or words == ["--help"], words
+        assert {word for word in words if re.match(r"--?[a-z]", word)} <= known, words
+
+
+def test_inline_commands_exist():
+    commands = typer.main.get_command(build()).commands
+    named = re.findall(r"`fairsweep ([a-z]+)", README)
+    assert named
+    assert set(named) <= set(commands)
+
+
+def test_every_command_has_a_help_text():
+    root = typer.main.get_command(build())
+    for command in root.commands.values():
+        for leaf in getattr(command, "commands", {command.name: command}).values():
+            assert (leaf.help or "").strip(), leaf.name
+
+
+def test_make_targets_and_files_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"^make ([a-z]+)", "\n".join(shell_lines()), re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for path in re.findall(r"(?:jobs/[a-z]+\.(?:yaml|py)|ray_cluster\.yaml|dashboards/[a-z.]+)", README):
+        assert (ROOT / path).is_file(), path
+    for path in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README):
+        assert (ROOT / path).is_file(), path
+
+
+def test_the_tree_is_there():
+    tree = README[README.index("    platform/fairsweep/") : README.index("    tests/")]
+    folder = ROOT
+    for line in tree.splitlines():
+        names = re.match(r"^ {4}( *)(\S+(?: \S+)*?)(?:  +| the | Ray)", line + "  ")
+        assert names, line
+        folder = ROOT / "platform/fairsweep" if names[1] else ROOT
+        for name in names[2].split(" "):
+            if "." in name or name.endswith("/"):
+                assert list(folder.glob(name.rstrip("/"))), name
+
+
+def test_the_spec_loads(tmp_path):
+    (text,) = blocks("yaml")
+    path = tmp_path / "my-audit.yaml"
+    path.write_text(text, encoding="utf-8")
+    spec = load_spec(path)
+    assert len(spec.guidance) == 3
+    assert yaml.safe_load(text)["name"] == spec.name
+
+
+def test_the_python_runs():
+    code = "\n".join(blocks("python"))
+    names = {"pipeline": tiny.build_sd()}
+    names["pipeline"].set_progress_bar_config(disable=True)
+    exec(code.replace(").images", ", num_inference_steps=2, height=32, width=32).images"), names)
+    assert len(names["images"]) == 2
+
+
+@pytest.mark.parametrize("query", [q for block in blocks("sql") for q in block.split(";") if q.strip()])
+def test_the_sql_runs(query, tmp_path):
+    from fairsweep.store import Store
+
+    store = Store(tmp_path)
+    labels = [{"seed": seed, "gender": ("female", "male")[seed % 2]} for seed in range(4)]
+    synthetic.write_plan(store, labels)
+    synthetic.write_labels(store, labels)
+    with store.connect() as connection:
+        assert connection.sql(query).columns
