@@ -37,14 +37,11 @@ def tiny_model(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
-def tiny_data(tiny_model) -> dict:
+def small_sweep(model: Path) -> dict:
     """Return a spec's data: one model, two prompts, unguided and fair, four seeds."""
     return {
         "name": "tiny",
-        "models": [
-            {"name": "tiny", "source": str(tiny_model), "steps": 2, "guidance_scale": 3, "width": 32, "height": 32}
-        ],
+        "models": [{"name": "tiny", "source": str(model), "steps": 2, "guidance_scale": 3}],
         "prompts": {
             "template": "a photo of the face of a {occupation}",
             "variables": {"occupation": ["nurse", "doctor"]},
@@ -58,6 +55,12 @@ def tiny_data(tiny_model) -> dict:
         "seeds": 4,
         "run": {"batch_size": 4, "actors": 1, "cpus_per_actor": 1},
     }
+
+
+@pytest.fixture
+def tiny_data(tiny_model) -> dict:
+    """Return the data of a small sweep of the tiny model."""
+    return small_sweep(tiny_model)
 
 
 @pytest.fixture

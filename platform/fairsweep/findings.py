@@ -18,7 +18,8 @@ named as (
     from share left join planted using (prompt_name, attribute, "group")
     where sweep = $sweep
 )
-select * from named order by attribute, classifier, prompt_name, position
+select named.* from named join settings using (sweep, model, setting)
+order by attribute, classifier, prompt_name, position, model, baseline desc, setting
 """
 
 _DISTANCES = """
@@ -120,8 +121,11 @@ def _sentence(row: dict) -> str:
 
 
 def _did(outcome, console: Console) -> None:
-    seconds = outcome.seconds.get("images", 0.0)
-    speed = f" in {duration(seconds)} ({outcome.made / seconds:.1f} images/s)" if outcome.made and seconds else ""
+    startup = outcome.seconds.get("startup", 0.0)
+    seconds = outcome.seconds.get("images", 0.0) - startup
+    speed = ""
+    if outcome.made and seconds > 0:
+        speed = f" in {duration(seconds)} ({outcome.made / seconds:.1f} images/s), after {duration(startup)} of start-up"
     text = f"{outcome.made} images made{speed}, {outcome.there} were there already, {outcome.labelled} labelled now."
     console.print(f"\n{text}", soft_wrap=True)
 

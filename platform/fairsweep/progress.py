@@ -17,7 +17,8 @@ class RunProgress:
         self._console, self._what, self._total = console, what, total
         self._done = self._failed = 0
         self._note = ""
-        self._seen: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
+        # Starting up says nothing about the speed: it is measured from the first finished images on.
+        self._seen: deque[tuple[float, int]] = deque()
         self._said = 0.0
         self._bar = None
 
@@ -63,10 +64,12 @@ class RunProgress:
         self._console.print(f"{self._what} {self._done}/{self._total}  {self._rate()}", soft_wrap=True, highlight=False)
 
     def _rate(self) -> str:
-        (start, before), (end, after) = self._seen[0], self._seen[-1]
         failed = f"  {self._failed} failed" if self._failed else ""
-        if after == before:
+        if not self._seen:
             return (self._note or "starting") + failed
+        (start, before), (end, after) = self._seen[0], self._seen[-1]
+        if after == before or end == start:
+            return failed.strip()
         speed = (after - before) / max(end - start, 1e-9)
         left = (self._total - self._done) / speed
         return f"{speed:.1f} images/s  {duration(left)} left{failed}"

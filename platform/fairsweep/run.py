@@ -147,6 +147,9 @@ class Run:
                 self._progress.tick("loading models" if dispatcher.actors else f"waiting for the cluster: {waiting}")
 
             for report in dispatcher.run(tick):
+                if "startup" not in self.outcome.seconds and isinstance(report, BatchReport):
+                    work = sum(seconds for stage, seconds in report.seconds.items() if stage != "load")
+                    self._spent("startup", max(0.0, time.perf_counter() - start - work))
                 if isinstance(report, BatchReport):
                     self._count_batch(report)
                 else:
