@@ -12,20 +12,20 @@ placed as (
     select hash(image_id) as image, hash(sweep, model, setting, prompt) as cell from plan
 ),
 answers as (
-    select hash(image_id) as image, hash(attribute, classifier, label) as answer
-    from label_rows
-    where error is null and attribute <> '_image'
+    select hash(image_id) as image, hash(attribute, classifier, label) as answer from label_rows
 ),
 tallies as (
-    select cell, answer, count(*) as n from answers join placed using (image) group by all
+    select xor(cell, answer) as key, count(*) as n from answers join placed using (image) group by key
 ),
+-- A label that failed is null.
 dictionary as (
     select *, hash(attribute, classifier, label) as answer
-    from (select distinct attribute, classifier, label from label_rows where attribute <> '_image')
+    from (select distinct attribute, classifier, label from label_rows)
+    where attribute <> '_image'
 ),
 answered as (
     select
-        prompts.sweep, cell, dictionary.attribute, dictionary.classifier,
+        dictionary.sweep, cell, dictionary.attribute, dictionary.classifier,
         case
             when dictionary.label is null then 'failed'
             when targets.group is not null or dictionary.label = 'no_face' then dictionary.label
@@ -33,21 +33,15 @@ answered as (
         end as outcome,
         sum(n)::bigint as n
     from tallies
-    join prompts using (cell)
-    join dictionary using (answer)
+    join (select *, xor(cell, answer) as key from prompts cross join dictionary) as dictionary using (key)
     left join targets
-        on targets.sweep = prompts.sweep
+        on targets.sweep = dictionary.sweep
         and targets.attribute = dictionary.attribute
         and targets.group = dictionary.label
     group by all
 ),
 judged as (
-    select sweep, attribute, classifier from answered semi join targets using (sweep, attribute)
-    union
-    select plan.sweep, refused.attribute, refused.classifier
-    from (select * from label_rows where error is not null and attribute <> '_image') as refused
-    join plan using (image_id)
-    semi join targets on targets.sweep = plan.sweep and targets.attribute = refused.attribute
+    select distinct sweep, attribute, classifier from answered semi join targets using (sweep, attribute)
 ),
 possible as (
     select sweep, attribute, classifier, targets.group as outcome, position, target
