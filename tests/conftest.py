@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 TESTS = Path(__file__).resolve().parent
 # Ray's workers must find the tests' own classifiers and guidance methods too; a test cluster needs no token.
 os.environ["PYTHONPATH"] = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -75,13 +77,26 @@ def write_spec(tmp_path):
     return write
 
 
+def start_cluster(*nodes: dict):
+    """Start a local Ray cluster from its nodes' options; a busy machine may need more than one try."""
+    from ray.cluster_utils import Cluster
+
+    for attempt in range(5):
+        cluster = Cluster()
+        try:
+            for options in nodes:
+                cluster.add_node(**node_options(**options))
+            return cluster
+        except Exception:
+            cluster.shutdown()
+            if attempt == 4:
+                raise
+
+
 @pytest.fixture(scope="session")
 def ray_cluster():
     """Return the address of a cluster of one node with four CPUs."""
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster()
-    cluster.add_node(**node_options(num_cpus=4))
+    cluster = start_cluster({"num_cpus": 4})
     yield cluster.address
     cluster.shutdown()
 

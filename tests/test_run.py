@@ -5,36 +5,14 @@ import io
 import shutil
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
-from PIL import Image
-
+from checks import ask, assert_exactly_once
 from conftest import small_sweep
-
-from fairsweep.store import Store
-
-
-def ask(root, query: str) -> list[tuple]:
-    with Store(root).connect() as connection:
-        return connection.execute(query).fetchall()
+from PIL import Image
 
 
 def pictures(root) -> dict[str, bytes]:
     return dict(ask(root, "select image_id, image.bytes from pictures"))
-
-
-def assert_exactly_once(root, images: int, classifiers: int = 1) -> None:
-    """Every planned image once, every label once, every file readable."""
-    assert ask(root, "select count(*), count(distinct image_id) from image_files where error is null") == [
-        (images, images)
-    ]
-    assert ask(root, "select count(*) from plan anti join pictures using (image_id)") == [(0,)]
-    [(rows, distinct)] = ask(
-        root, "select count(*), count(distinct (image_id, classifier, attribute)) from label_rows where error is null"
-    )
-    assert rows == distinct == images * classifiers * 3
-    for path in Store(root).root.rglob("*.parquet"):
-        pq.read_table(path, partitioning=None)
 
 
 @pytest.fixture(scope="module")

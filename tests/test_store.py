@@ -41,7 +41,7 @@ def test_the_views_are_there_with_their_types_before_any_file(tmp_path):
 
 
 def test_a_store_that_is_not_there(tmp_path):
-    with pytest.raises(StoreError, match="there is no store at .*nowhere: run a sweep first"):
+    with pytest.raises(StoreError, match=r"there is no store at .*nowhere: run a sweep first"):
         Store(tmp_path / "nowhere").connect()
 
 

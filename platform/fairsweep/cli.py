@@ -45,3 +45,7 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         print("interrupted; the same command resumes", file=sys.stderr)
         return 130
+
+
+if __name__ == "__main__":
+    main()

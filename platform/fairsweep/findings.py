@@ -26,7 +26,7 @@ _DISTANCES = """
 with means as (
     select share.model, share.setting, share.attribute, share.classifier, share.prompt_name,
         sum(abs(share.share - share.target)) / 2 as distance,
-        max(share.share) as largest,
+        arg_max(share.share, coalesce(reference_shares.share, share.share)) as largest,
         max(reference_shares.share) as reference_largest
     from share left join reference_shares using (prompt_name, attribute, "group")
     where sweep = $sweep group by all
@@ -112,11 +112,13 @@ def _shares(rows: list[dict], attribute: str, classifier: str, console: Console)
 def _sentence(row: dict) -> str:
     cell = f"{row['model']} / {row['setting']}"
     text = (
-        f"{cell}: on average over {row['prompts']} prompts the shares lie {_percent(row['distance'])} from the target"
+        f"{cell}: over {row['prompts']} prompts the shares lie {_percent(row['distance'])} from the target on average"
     )
-    text += f"; the largest group takes {_percent(row['largest'])}"
-    if row["reference_largest"] is not None:
-        text += f", in the training data {_percent(row['reference_largest'])}"
+    if row["reference_largest"] is None:
+        text += f"; the largest group takes {_percent(row['largest'])}"
+    else:
+        planted = f"the group that has {_percent(row['reference_largest'])} in the reference"
+        text += f"; {planted} takes {_percent(row['largest'])}"
     return escape(text + ".")
 
 
@@ -125,7 +127,7 @@ def _did(outcome, console: Console) -> None:
     seconds = outcome.seconds.get("images", 0.0) - startup
     speed = ""
     if outcome.made and seconds > 0:
-        speed = f" in {duration(seconds)} ({outcome.made / seconds:.1f} images/s), after {duration(startup)} of start-up"
+        speed = f" in {duration(seconds)} ({outcome.made / seconds:.1f} images/s) after {duration(startup)} to start"
     text = f"{outcome.made} images made{speed}, {outcome.there} were there already, {outcome.labelled} labelled now."
     console.print(f"\n{text}", soft_wrap=True)
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
@@ -51,7 +52,7 @@ def show(columns: list[str], rows: list[tuple], format: Format) -> None:
         csv.writer(buffer, lineterminator="\n").writerows([columns, *rows])
         typer.echo(buffer.getvalue(), nl=False)
     elif format is Format.json:
-        typer.echo(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=str, indent=1))
+        typer.echo(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=_plain, indent=1))
     else:
         _table(columns, rows)
 
@@ -66,6 +67,10 @@ def _table(columns: list[str], rows: list[tuple]) -> None:
     for row in rows:
         table.add_row(*(escape(_cell(value)) for value in row))
     console().print(table)
+
+
+def _plain(value: object) -> object:
+    return float(value) if isinstance(value, Decimal) else str(value)
 
 
 def _cell(value: object) -> str:

@@ -1,0 +1,169 @@
+"""Nodes, simulated GPUs and kills on real Ray: who sits where, and that nothing is lost or made twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+import ray
+from checks import ask, assert_exactly_once
+from conftest import start_cluster
+
+from fairsweep import cluster as engine
+from fairsweep import dispatch
+from fairsweep.generate import GeneratorActor
+from fairsweep.plan import write_plan
+from fairsweep.spec import RunSpec, SweepSpec
+from fairsweep.store import Store
+from fairsweep.todo import Todo, batches
+
+
+@pytest.fixture
+def nodes():
+    """Return a function that starts a cluster of its own from its nodes' options."""
+    started = []
+
+    def start(*options: dict):
+        started.append(start_cluster(*options))
+        return started[-1]
+
+    yield start
+    ray.shutdown()
+    for cluster in started:
+        cluster.shutdown()
+
+
+@pytest.fixture
+def slow_data(tiny_data) -> dict:
+    """Return a sweep of 48 images that takes a while."""
+    data = tiny_data | {"seeds": 12}
+    data["models"][0]["steps"] = 25
+    data["run"] = {"batch_size": 2, "actors": 2, "cpus_per_actor": 1}
+    return data
+
+
+def shards(root: Path) -> int:
+    return len(list(root.glob("images/*/*/*.parquet")))
+
+
+def wait_for(condition, seconds: float = 240) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def strike(root: Path, blow) -> threading.Thread:
+    """Deal the blow once the first shards are there, while the sweep goes on."""
+
+    def wait() -> None:
+        wait_for(lambda: shards(root) >= 2)
+        blow()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+def generator_processes() -> list[psutil.Process]:
+    children = psutil.Process().children(recursive=True)
+    return [process for process in children if process.name().startswith("ray::Generator")]
+
+
+def test_every_actor_sits_on_a_device_of_its_own_and_all_work(tiny_data, tmp_path, nodes):
+    cluster = nodes({"num_cpus": 2, "num_gpus": 2}, {"num_cpus": 2, "num_gpus": 2})
+    spec = SweepSpec.model_validate(tiny_data | {"seeds": 16})
+    store = Store(tmp_path)
+    path = write_plan(spec, store)
+    with engine.connected(cluster.address):
+        size = engine.generator_size(RunSpec(), batches=16)
+        assert (size.actors, size.gpus) == (4, 1)
+        actors = engine.start(GeneratorActor, size, spec, str(tmp_path), 1)
+        places = [place.device for place in ray.get([actor.ready.remote() for actor in actors])]
+        assert len(set(places)) == 4
+        assert Counter(place.split(", ")[1] for place in places) == {"gpu 0": 2, "gpu 1": 2}
+        with Todo(store, path) as todo:
+            tasks = ((batch,) for batch in batches(path, todo.missing(), 4))
+        reports = list(dispatch.Dispatcher(actors, "make", tasks).run(lambda: None))
+        assert sum(report.made for report in reports) == 64
+    assert {row[0] for row in ask(tmp_path, "select distinct device from images")} == set(places)
+
+
+def test_a_share_of_a_device_is_shared(tiny_data, tmp_path, nodes):
+    cluster = nodes({"num_cpus": 2, "num_gpus": 1})
+    spec = SweepSpec.model_validate(tiny_data)
+    with engine.connected(cluster.address):
+        size = engine.generator_size(RunSpec(gpus_per_actor=0.5), batches=16)
+        assert (size.actors, size.gpus) == (2, 0.5)
+        actors = engine.start(GeneratorActor, size, spec, str(tmp_path), 1)
+        places = [place.device for place in ray.get([actor.ready.remote() for actor in actors])]
+    assert [place.split(", ")[1] for place in places] == ["gpu 0", "gpu 0"]
+
+
+def test_without_a_gpu_the_cpus_are_shared_out(nodes):
+    cluster = nodes({"num_cpus": 4})
+    with engine.connected(cluster.address):
+        one = engine.generator_size(RunSpec(), batches=9)
+        assert (one.actors, one.cpus, one.threads) == (1, 4, 4)
+        two = engine.generator_size(RunSpec(actors=2), batches=9)
+        assert (two.actors, two.cpus, two.threads) == (2, 2, 2)
+        assert engine.generator_size(RunSpec(cpus_per_actor=1), batches=2).actors == 2
+
+
+def test_a_killed_worker_costs_nothing(slow_data, tmp_path, run_sweep):
+    def kill() -> None:
+        os.kill(generator_processes()[0].pid, signal.SIGKILL)
+
+    thread = strike(tmp_path, kill)
+    outcome = run_sweep(slow_data, tmp_path)
+    thread.join()
+    assert outcome.complete
+    assert_exactly_once(tmp_path, 48)
+    assert run_sweep(slow_data, tmp_path).made == 0
+
+
+def test_a_killed_node_costs_only_its_batches_in_flight(slow_data, tmp_path, run_sweep, nodes, monkeypatch):
+    monkeypatch.setattr(dispatch, "GONE_AFTER_SECONDS", 3.0)
+    monkeypatch.setattr(dispatch, "_ASK_EVERY_SECONDS", 1.0)
+    cluster = nodes({"num_cpus": 0}, {"num_cpus": 1}, {"num_cpus": 1})
+    # Its only CPU is gone with it: the lost actor cannot come back, and the other one takes its batches over.
+    lost = cluster.list_all_nodes()[-1]
+    thread = strike(tmp_path, lambda: cluster.remove_node(lost, allow_graceful=False))
+    outcome = run_sweep(slow_data, tmp_path, address=cluster.address)
+    thread.join()
+    assert outcome.complete
+    assert_exactly_once(tmp_path, 48)
+
+
+def test_an_interrupted_and_a_killed_driver_resume(slow_data, tmp_path, ray_cluster, write_spec):
+    store = tmp_path / "store"
+    command = [sys.executable, "-c", "from fairsweep.cli import main; main()", "run", str(write_spec(slow_data))]
+    command += ["--store", str(store), "--address", ray_cluster, "--no-track"]
+
+    def start() -> subprocess.Popen:
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    driver = start()
+    wait_for(lambda: shards(store) >= 2)
+    driver.send_signal(signal.SIGINT)
+    _, errors = driver.communicate()
+    assert driver.returncode == 130, errors
+    assert errors == "interrupted; the same command resumes\n"
+    before = shards(store)
+    driver = start()
+    wait_for(lambda: shards(store) >= before + 2)
+    driver.kill()
+    driver.communicate()
+    assert shards(store) < 24
+    driver = start()
+    printed, errors = driver.communicate()
+    assert driver.returncode == 0, errors
+    assert "images 0/48" not in printed
+    assert "were there already" in printed
+    assert_exactly_once(store, 48)

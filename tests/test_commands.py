@@ -1,0 +1,113 @@
+"""The commands over a small store, as a user calls them."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+from checks import ask
+
+from fairsweep import cli
+from fairsweep.plan import write_plan
+from fairsweep.spec import SweepSpec
+from fairsweep.store import Store
+
+
+@pytest.fixture
+def store(tiny_data, tmp_path):
+    """Return a store with a plan of 16 images of which 3 are made, 2 are labelled and 1 failed."""
+    import pyarrow.parquet as pq
+
+    store = Store(tmp_path / "store")
+    rows = pq.read_table(write_plan(SweepSpec.model_validate(tiny_data), store)).to_pylist()
+    png = {"bytes": b"png", "path": None}
+    store.write_images([{**row, "image": png, "seconds": 0.5} for row in rows[:3]])
+    store.write_images([{**rows[4], "error": "ValueError: too long"}])
+    labels = [{"image_id": row["image_id"], "attribute": "gender", "label": "female"} for row in rows[:2]]
+    store.write_labels("pixels", labels)
+    return store
+
+
+def test_sql_in_every_format(store, capsys):
+    query = "select setting, count(*) as n, 0.5 as half, null as nothing from plan group by 1 order by 1"
+    where = ["--store", str(store.root)]
+    assert cli.run(["sql", query, *where, "--format", "csv"]) == 0
+    rows = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    assert rows == [["setting", "n", "half", "nothing"], ["fair", "8", "0.5", ""], ["none", "8", "0.5", ""]]
+    assert cli.run(["sql", query, *where, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0] == {"setting": "fair", "n": 8, "half": 0.5, "nothing": None}
+    assert cli.run(["sql", query, *where]) == 0
+    words = "setting n half nothing fair 8 0.5 none 8 0.5"
+    assert capsys.readouterr().out.split() == words.split()
+
+
+def test_a_bad_query_is_one_line(store, capsys):
+    assert cli.run(["sql", "select * from imagse", "--store", str(store.root)]) == 2
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert "imagse" in printed
+
+
+def test_a_store_that_is_not_there(tmp_path, capsys):
+    assert cli.run(["status", "--store", str(tmp_path / "nowhere")]) == 2
+    assert "there is no store at" in capsys.readouterr().err
+
+
+def test_an_unknown_option(capsys):
+    assert cli.run(["plan", "--stroe", "x"]) == 2
+    assert "--stroe" in capsys.readouterr().err
+
+
+def test_status(store, capsys):
+    assert cli.run(["status", "--store", str(store.root)]) == 0
+    lines = [line.split(maxsplit=7) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["sweep", "model", "setting", "planned", "done", "labelled", "failed", "error"]
+    assert lines[1] == ["tiny", "tiny", "fair", "8", "0", "0", "1", "ValueError: too long"]
+    assert lines[2] == ["tiny", "tiny", "none", "8", "3", "2", "0"]
+
+
+def test_plan_looks_and_changes_nothing(store, tiny_data, write_spec, capsys):
+    before = sorted(path.stat().st_mtime_ns for path in store.root.rglob("*"))
+    assert cli.run(["plan", str(write_spec(tiny_data)), "--store", str(store.root)]) == 0
+    printed = capsys.readouterr().out
+    assert [line.split() for line in printed.splitlines()[1:3]] == [
+        ["tiny", "none", "8", "3", "5"],
+        ["tiny", "fair", "8", "0", "8"],
+    ]
+    assert "13 images to make in 4 batches of 4" in printed
+    assert "about 6s on one actor, at the 0.5 s an image took here before" in printed
+    assert sorted(path.stat().st_mtime_ns for path in store.root.rglob("*")) == before
+
+
+def test_compact(store, capsys):
+    store.write_labels("pixels", [{"image_id": "x", "attribute": "gender", "label": "male"}])
+    assert cli.run(["compact", "--store", str(store.root)]) == 0
+    assert capsys.readouterr().out == "labels/classifier=pixels: 2 files merged\n"
+    assert ask(store.root, "select count(*) from labels") == [(3,)]
+
+
+def test_a_run_with_failed_rows_lists_them_and_exits_with_1(tiny_data, tmp_path, ray_cluster, write_spec):
+    data = tiny_data | {"guidance": [{"method": "none"}, {"name": "poisoned", "method": "pixels:Poisoned"}]}
+    data["seeds"] = 1
+    command = [sys.executable, "-m", "fairsweep.cli", "run", str(write_spec(data)), "--address", ray_cluster]
+    done = subprocess.run(
+        [*command, "--store", str(tmp_path / "store"), "--no-track"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    assert "1 images and 0 labels failed; the same command tries them again" in done.stdout
+    failed = ask(tmp_path / "store", "select image_id, error from images where error is not null")
+    assert [f"  {image_id}  {error}" for image_id, error in failed] == [
+        line for line in done.stdout.splitlines() if line.startswith("  ") and failed[0][0] in line
+    ]
+    assert "3 images made" in done.stdout
+    assert "fairsweep report --store" in done.stdout
+
+
+def test_a_cluster_that_is_not_there(tiny_data, tmp_path, write_spec, monkeypatch):
+    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "1")
+    command = [sys.executable, "-m", "fairsweep.cli", "run", str(write_spec(tiny_data)), "--address", "127.0.0.1:1"]
+    done = subprocess.run([*command, "--store", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "cannot join the Ray cluster at 127.0.0.1:1" in done.stderr
