@@ -8,7 +8,7 @@ CLIP = WEIGHTS / "clip"
 FIGURES = WEIGHTS / "figures.json"
 
 STEPS = 20
-GUIDANCE_SCALE = 2.0
+GUIDANCE_SCALE = 3.0
 FAIR = {
     "scale": 4.0,
     "threshold": 0.8,

@@ -128,7 +128,7 @@ def sweep_guidance(studio: Studio, reader: Reader, seeds: int) -> list[dict]:
     """Return the figures of several guidance settings on the occupations with the strongest planted bias."""
     jobs = ("firefighter", "nurse", "pilot", "construction worker")
     rows = []
-    for scale in (2.0, 4.0, 6.0):
+    for scale in (2.0, 4.0):
         for threshold in (0.5, 0.8, 0.95):
             for cooldown in (FAIR["cooldown_steps"], STEPS):
                 settings = {**FAIR, "scale": scale, "threshold": threshold, "cooldown_steps": cooldown}
@@ -140,7 +140,6 @@ def sweep_guidance(studio: Studio, reader: Reader, seeds: int) -> list[dict]:
 def evaluate(folder: Path, seeds: int, portraits: int, say: Callable[[str], None], studio: Studio) -> dict:
     """Return all figures of the models in `folder`; a smaller `seeds` is quicker and noisier."""
     reader = Reader(folder / "clip")
-    few = max(4, seeds // 4)
     figures: dict = {}
     say("reader")
     figures["reader"] = evaluate_reader(reader, portraits)
@@ -149,18 +148,19 @@ def evaluate(folder: Path, seeds: int, portraits: int, say: Callable[[str], None
     figures["shares"] = []
     for scale in SCALES:
         say(f"shares at scale {scale:g}")
-        figures["shares"].append(evaluate_shares(studio, reader, scale, seeds if scale == 1 else few))
+        figures["shares"].append(evaluate_shares(studio, reader, scale, seeds if scale == 1 else max(4, seeds // 8)))
     say("groups named in the prompt")
-    figures["named_groups"] = evaluate_named_groups(studio, reader, max(4, seeds // 16))
+    figures["named_groups"] = evaluate_named_groups(studio, reader, max(2, seeds // 32))
     say("semantic guidance")
-    figures["guidance"] = evaluate_guidance(studio, reader, few)
+    figures["guidance"] = evaluate_guidance(studio, reader, max(4, seeds // 4))
     say("semantic guidance settings")
     figures["guidance_sweep"] = sweep_guidance(studio, reader, max(4, seeds // 16))
     return figures
 
 
 def _draw_and_read(studio: Studio, reader: Reader, prompts: list[str], seeds: int, scale: float) -> dict:
-    images = studio.draw([p for p in prompts for _ in range(seeds)], list(range(seeds)) * len(prompts), scale)
+    # Each prompt has seeds of its own: chance does not err the same way for all of them.
+    images = studio.draw([p for p in prompts for _ in range(seeds)], list(range(seeds * len(prompts))), scale)
     return reader.labels(images)
 
 

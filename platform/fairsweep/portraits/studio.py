@@ -1,9 +1,9 @@
 """Draw portraits with the built-in pipeline for its own evaluation: stock diffusers pipelines, a pipeline per core."""
 
-import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 import torch
 from diffusers import SemanticStableDiffusionPipeline, StableDiffusionPipeline
@@ -26,17 +26,17 @@ class Studio:
     ):
         self.folder, self.advance, self.batch_size = folder, advance, batch_size
         self.workers = workers or torch.get_num_threads()
-        self._local = threading.local()
+        self._pipelines: dict[type, list[StableDiffusionPipeline]] = {}
 
     def draw(self, prompts: list[str], seeds: list[int], scale: float = GUIDANCE_SCALE) -> list[Image]:
         """Return one image per prompt and seed from the stock StableDiffusionPipeline."""
 
-        def batch(prompts: list[str], seeds: list[int]) -> list[Image]:
-            return self._pipeline(StableDiffusionPipeline)(
+        def batch(pipeline: StableDiffusionPipeline, prompts: list[str], seeds: list[int]) -> list[Image]:
+            return pipeline(
                 prompts, guidance_scale=scale, num_inference_steps=STEPS, generator=_generators(seeds)
             ).images
 
-        return self._spread(batch, prompts, seeds)
+        return self._spread(StableDiffusionPipeline, batch, prompts, seeds)
 
     def edit(
         self,
@@ -62,37 +62,42 @@ class Studio:
             "edit_mom_beta": settings["momentum_beta"],
         }
 
-        def batch(prompts: list[str], seeds: list[int]) -> list[Image]:
-            pipeline = self._pipeline(SemanticStableDiffusionPipeline)
+        def batch(pipeline: StableDiffusionPipeline, prompts: list[str], seeds: list[int]) -> list[Image]:
             latents = torch.cat([torch.randn((1, *_latent_shape(pipeline)), generator=g) for g in _generators(seeds)])
             return pipeline(prompts, guidance_scale=scale, num_inference_steps=STEPS, latents=latents, **options).images
 
-        return self._spread(batch, prompts, seeds)
+        return self._spread(SemanticStableDiffusionPipeline, batch, prompts, seeds)
 
-    def _spread(self, batch: Callable, prompts: list[str], seeds: list[int]) -> list[Image]:
-        starts = range(0, len(prompts), self.batch_size)
-        threads = torch.get_num_threads()
+    def _spread(self, kind: type, batch: Callable, prompts: list[str], seeds: list[int]) -> list[Image]:
+        free: SimpleQueue = SimpleQueue()
+        for pipeline in self._loaded(kind):
+            free.put(pipeline)
 
         def work(start: int) -> list[Image]:
             rows = slice(start, start + self.batch_size)
-            images = batch(prompts[rows], seeds[rows])
+            pipeline = free.get()
+            try:
+                images = batch(pipeline, prompts[rows], seeds[rows])
+            finally:
+                free.put(pipeline)
             self.advance(len(images))
             return images
 
+        threads = torch.get_num_threads()
         torch.set_num_threads(max(1, threads // self.workers))
         try:
             with ThreadPoolExecutor(self.workers) as pool:
-                return [image for images in pool.map(work, starts) for image in images]
+                return [image for images in pool.map(work, range(0, len(prompts), self.batch_size)) for image in images]
         finally:
             torch.set_num_threads(threads)
 
-    def _pipeline(self, kind: type) -> StableDiffusionPipeline:
-        kept = self._local.__dict__.setdefault("pipelines", {})
-        if kind not in kept:
+    def _loaded(self, kind: type) -> list[StableDiffusionPipeline]:
+        # Loaded here, one after the other: the libraries' loading code is not made for threads.
+        while len(kept := self._pipelines.setdefault(kind, [])) < self.workers:
             pipeline = kind.from_pretrained(self.folder, dtype=torch.float32, safety_checker=None)
             pipeline.set_progress_bar_config(disable=True)
-            kept[kind] = pipeline
-        return kept[kind]
+            kept.append(pipeline)
+        return kept
 
 
 def _generators(seeds: Iterable[int]) -> list[torch.Generator]:

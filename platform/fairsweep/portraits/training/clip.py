@@ -24,6 +24,8 @@ class ClipStage(Stage):
     batch_size = 128
     learning_rate = 2e-3
     splits = False
+    # The statistics of batch norms do not average with the weights; the schedule ends in still weights anyway.
+    ema_decay = 0.0
 
     def __init__(self, corpus: Corpus, tokenizer: CLIPTokenizer, copies: np.ndarray, device: torch.device):
         self.corpus, self.tokenizer, self.copies, self.device = corpus, tokenizer, copies, device

@@ -55,7 +55,7 @@ def train(
     parameters = list(module.parameters())
     device = parameters[0].device
     average = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(stage.ema_decay), use_buffers=True)
-    optimizer = torch.optim.AdamW(parameters, lr=stage.learning_rate, weight_decay=0.01, betas=(0.9, 0.99))
+    optimizer = torch.optim.AdamW(parameters, lr=stage.learning_rate, weight_decay=0.01, betas=(0.9, 0.99), fused=True)
     path = folder / f"{stage.name}.pt"
     step = 0
     if path.exists():
@@ -82,7 +82,7 @@ def train(
                 group["lr"] = stage.learning_rate * _schedule(step, steps)
             results = list(pool.map(gradient, range(workers)))
             for parameter, *gradients in zip(parameters, *(result[0] for result in results), strict=True):
-                parameter.grad = torch.stack(gradients).mean(dim=0) if workers > 1 else gradients[0]
+                parameter.grad = sum(gradients[1:], gradients[0]) / workers
             nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             average.update_parameters(module)

@@ -23,9 +23,9 @@ class Recipe:
 
     portraits: int = 60_000
     copies: int = 12_000
-    vae_steps: int = 8_000
-    clip_steps: int = 3_000
-    unet_steps: int = 7_000
+    vae_steps: int = 6_800
+    clip_steps: int = 1_100
+    unet_steps: int = 8_000
     seed: int = 0
 
 
