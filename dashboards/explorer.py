@@ -107,9 +107,7 @@ def _(mo):
 
 @app.cell
 def _(asked, explore, mo, sql):
-    answer = mo.md(
-        "Any view of the store, such as `summary`, `share`, `plan`, `labels`: `show tables` lists them."
-    )
+    answer = mo.md("Any view of the store, such as `summary`, `share`, `plan`, `labels`: `show tables` lists them.")
     if asked.value:
         try:
             rows = explore.query(sql, asked.value)

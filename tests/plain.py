@@ -71,9 +71,7 @@ def embed_flux(pipe, text):
 def start_latents(pipe, generator, steps):
     pipe.scheduler.set_timesteps(steps)
     channels = (pipe.unet if hasattr(pipe, "unet") else pipe.transformer).config.in_channels
-    noise = torch.randn(1, channels, 8, 8, generator=generator) * getattr(
-        pipe.scheduler, "init_noise_sigma", 1.0
-    )
+    noise = torch.randn(1, channels, 8, 8, generator=generator) * getattr(pipe.scheduler, "init_noise_sigma", 1.0)
     return noise, torch.tensor([[32.0, 32, 0, 0, 32, 32]]), lambda output: output[0]
 
 

@@ -50,5 +50,5 @@ def test_own_images_with_known_truth(tmp_path):
     ((_, _, truth),) = labelled(tmp_path / "truth.csv", ("gender",))
     assert truth == {"gender": "female"}
     (tmp_path / "truth.csv").write_text("file,gender\nb.png,female\n")
-    with pytest.raises(ImportDataError, match="row 1: there is no file 'b.png'"):
+    with pytest.raises(ImportDataError, match=r"row 1: there is no file 'b.png'"):
         list(labelled(tmp_path / "truth.csv", ("gender",)))

@@ -55,7 +55,7 @@ def test_a_broken_metric_is_named(tmp_path, monkeypatch, store):
     (tmp_path / "broken.sql").write_text("select nothing_of_the_kind from share")
     monkeypatch.setenv("FAIRSWEEP_METRICS", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with pytest.raises(FairsweepError, match="metric broken: .*nothing_of_the_kind"):
+    with pytest.raises(FairsweepError, match=r"metric broken: .*nothing_of_the_kind"):
         store.connect()
 
 

@@ -123,9 +123,7 @@ def test_captions_name_the_occupation_alone_most_often(people):
     texts = [caption(person, rng) for person in people]
     alone = {f"{article}{name}" for name in (*OCCUPATIONS, PERSON) for article in ("a ", "an ", "")}
     alone |= {
-        f"{start} {text}"
-        for text in alone
-        for start in ("a photo of the face of", "a photo of", "a portrait of")
+        f"{start} {text}" for text in alone for start in ("a photo of the face of", "a photo of", "a portrait of")
     }
     assert within_error(np.mean([text in alone for text in texts]), 0.36, SAMPLES)
     assert within_error(np.mean([text == "" for text in texts]), 0.10, SAMPLES)
@@ -168,8 +166,6 @@ def test_dataset_shows_pictures_in_hugging_face_datasets(tmp_path, monkeypatch):
     datasets = pytest.importorskip("datasets")
     write_dataset(tmp_path / "data", n=3, seed=13)
     files = str(tmp_path / "data" / "*.parquet")
-    rows = datasets.load_dataset(
-        "parquet", data_files=files, split="train", cache_dir=str(tmp_path / "cache")
-    )
+    rows = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
     assert rows.column_names[:2] == ["image", "caption"]
     assert rows[0]["image"].size == (64, 64)

@@ -10,9 +10,7 @@ class FairsweepError(Exception):
 class SpecError(FairsweepError):
     """Report a mistake in a sweep spec, with the file, the line (from 1) and the key where it stands."""
 
-    def __init__(
-        self, message: str, file: str | None = None, line: int | None = None, key: str | None = None
-    ):
+    def __init__(self, message: str, file: str | None = None, line: int | None = None, key: str | None = None):
         super().__init__(message, file, line, key)
         self.message, self.file, self.line, self.key = message, file, line, key
 

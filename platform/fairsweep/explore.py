@@ -49,9 +49,7 @@ def options(connection: duckdb.DuckDBPyConnection, sweep: str | None = None) -> 
     }
     asked = {"sweep": queries["sweep"]} if sweep is None else queries
     return {
-        name: [
-            row[0] for row in connection.execute(query, {"sweep": sweep} if "$" in query else None).fetchall()
-        ]
+        name: [row[0] for row in connection.execute(query, {"sweep": sweep} if "$" in query else None).fetchall()]
         for name, query in asked.items()
     }
 
@@ -66,11 +64,7 @@ def share_plot(connection: duckdb.DuckDBPyConnection, choice: Choice) -> str:
             and (setting = $setting or baseline) and coalesce(prompt_name = $prompt, true)
         order by prompt_name, position, baseline desc"""
     plots = figures.share_plots(_rows(connection, query, asdict(choice)))
-    return (
-        figures.templates().get_template("shares.html.j2").module.plot(plots[0], lambda row: "")
-        if plots
-        else ""
-    )
+    return figures.templates().get_template("shares.html.j2").module.plot(plots[0], lambda row: "") if plots else ""
 
 
 def pairs(

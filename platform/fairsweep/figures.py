@@ -31,13 +31,7 @@ def number(value: object) -> str:
         return f"{value:,}"
     if not isinstance(value, float):
         return str(value)
-    return (
-        f"{value:,.0f}"
-        if abs(value) >= 1000
-        else f"{value:.3f}"
-        if 0.001 <= abs(value) < 10
-        else f"{value:.3g}"
-    )
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}" if 0.001 <= abs(value) < 10 else f"{value:.3g}"
 
 
 def columns(row: dict) -> list[str]:
@@ -57,11 +51,7 @@ def interval(row: dict, name: str) -> Markup:
 def numeric(rows: list[dict], name: str) -> bool:
     """Tell whether a column holds numbers."""
     values = [row[name] for row in rows if row[name] is not None]
-    return (
-        bool(values)
-        and all(isinstance(value, int | float) for value in values)
-        and not isinstance(values[0], bool)
-    )
+    return bool(values) and all(isinstance(value, int | float) for value in values) and not isinstance(values[0], bool)
 
 
 def share_plots(rows: Iterable[dict]) -> list[dict]:
@@ -73,9 +63,7 @@ def share_plots(rows: Iterable[dict]) -> list[dict]:
     """
     plots: dict[str, dict] = {}
     for row in rows:
-        plot = plots.setdefault(
-            row["attribute"], {"attribute": row["attribute"], "targets": {}, "prompts": {}}
-        )
+        plot = plots.setdefault(row["attribute"], {"attribute": row["attribute"], "targets": {}, "prompts": {}})
         plot["targets"].setdefault(row["group"], row["target"])
         plot["prompts"].setdefault(row["prompt_name"], {}).setdefault(row["group"], []).append(row)
     for plot in plots.values():
@@ -102,9 +90,7 @@ def draw(cells: list[dict], dose: list[dict]) -> list[dict]:
         name = attribute.replace("_", " ")
         traded = [row for row in cells if row["attribute"] == attribute and (row["baseline"] or row["kept"])]
         if any(row["kept"] for row in traded):
-            caption = (
-                f"{name}: each setting's distance to target against what it keeps of the unguided image."
-            )
+            caption = f"{name}: each setting's distance to target against what it keeps of the unguided image."
             found.append({"svg": trade_off(traded, name), "caption": caption})
         dosed = [row for row in dose if row["attribute"] == attribute]
         if len({row["scale"] for row in dosed}) > 1:
@@ -123,9 +109,7 @@ def trade_off(rows: list[dict], attribute: str) -> Markup:
     models = list(dict.fromkeys(row["model"] for row in rows))
     for row in rows:
         if row["baseline"]:
-            axes.axvline(
-                row["distance"], color="#050505", linestyle=(0, (2, 3)), label=f"{row['model']}, unguided"
-            )
+            axes.axvline(row["distance"], color="#050505", linestyle=(0, (2, 3)), label=f"{row['model']}, unguided")
             continue
         axes.errorbar(
             row["distance"],
@@ -153,9 +137,7 @@ def dose_response(rows: list[dict], attribute: str) -> Markup:
         scales = [row["scale"] for row in line]
         style = {"color": _colour(index), "marker": _MARKERS[index % len(_MARKERS)], "label": label}
         arms = [[_arms(row, "distance")[side][0] for row in line] for side in (0, 1)]
-        axes.errorbar(
-            scales, [row["distance"] for row in line], yerr=arms, **style, **_POINT | {"linestyle": "-"}
-        )
+        axes.errorbar(scales, [row["distance"] for row in line], yerr=arms, **style, **_POINT | {"linestyle": "-"})
     axes.set_ylim(bottom=0)
     return _svg(figure, f"{attribute}: distance to target over the scale of guidance")
 
@@ -197,9 +179,7 @@ def _svg(figure, description: str) -> Markup:
     import matplotlib
 
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside lower left", ncols=2, frameon=False, labelcolor="#010101", fontsize=9
-    )
+    figure.legend(handles, labels, loc="outside lower left", ncols=2, frameon=False, labelcolor="#010101", fontsize=9)
     buffer = io.StringIO()
     style = {"svg.fonttype": "none", "svg.hashsalt": description, "axes.unicode_minus": False}
     with matplotlib.rc_context(style):

@@ -85,9 +85,7 @@ class Logbook:
             values |= {f"{place}/{column}": row[column] for column in row.keys() - _KEYS}
         for row in self.rows(f"select * from cost where {CELL}", cell):
             values |= {f"cost/{column}": row[column] for column in row.keys() - _KEYS}
-        numbers = {
-            key: float(value) for key, value in values.items() if isinstance(value, int | float | Decimal)
-        }
+        numbers = {key: float(value) for key, value in values.items() if isinstance(value, int | float | Decimal)}
         return {key: value for key, value in numbers.items() if math.isfinite(value)}
 
     def first_error(self, cell: Cell) -> str | None:

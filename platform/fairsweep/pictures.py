@@ -68,14 +68,10 @@ def grid(connection: duckdb.DuckDBPyConnection, sweep: str, prompt: str, seeds: 
         order by model, baseline desc, setting"""
     rows = connection.execute(query, {"sweep": sweep, "prompt": prompt, "seeds": seeds}).fetchall()
     if not rows:
-        found = connection.execute(
-            "select distinct prompt_name from plan where sweep = ? order by all", [sweep]
-        )
+        found = connection.execute("select distinct prompt_name from plan where sweep = ? order by all", [sweep])
         names = ", ".join(row[0] for row in found.fetchall()[:20])
         raise StoreError(f"sweep {sweep!r} has no prompt {prompt!r}: choose one of {names}")
-    shown = {
-        key: Image.open(io.BytesIO(png)) for row in rows for key, png in read(connection, row[2]).items()
-    }
+    shown = {key: Image.open(io.BytesIO(png)) for row in rows for key, png in read(connection, row[2]).items()}
     side = max((max(image.size) for image in shown.values()), default=64)
     font = ImageFont.load_default(max(11, side // 6))
     labels = [f"{model}\n{setting}" for model, setting, _ in rows]

@@ -30,9 +30,7 @@ def headline(cells: Rows) -> str:
         return "Nothing is labelled yet."
     before = {row["attribute"]: row for row in cells if row["baseline"] and row["model"] == chosen["model"]}
     after = {row["attribute"]: row for row in cells if _same(row, chosen)}
-    worst = max(
-        (before or after).values(), key=lambda row: (row["prompts_off_target"] or 0, row["distance"] or 0)
-    )
+    worst = max((before or after).values(), key=lambda row: (row["prompts_off_target"] or 0, row["distance"] or 0))
     name = worst["attribute"].replace("_", " ")
     place = f"its {name} target on {worst['prompts_off_target']} of {worst['prompts']} prompts"
     if chosen["baseline"] or not before:
@@ -51,9 +49,7 @@ def sentences(cells: Rows, shares: Rows) -> list[Finding]:
     chosen = best(cells)
     if chosen is None:
         return []
-    mine = [
-        row for row in cells if row["model"] == chosen["model"] and (row["baseline"] or _same(row, chosen))
-    ]
+    mine = [row for row in cells if row["model"] == chosen["model"] and (row["baseline"] or _same(row, chosen))]
     found = []
     for attribute in sorted({row["attribute"] for row in mine}):
         pair = {row["baseline"]: row for row in mine if row["attribute"] == attribute}
@@ -101,9 +97,7 @@ def _cost(pair: dict[bool, dict]) -> list[Finding]:
     name = after["setting"]
     found = []
     if after["kept"] is not None:
-        found.append(
-            f"Scene kept: cosine {_value(after, 'kept')} between the images of {name} and the unguided ones."
-        )
+        found.append(f"Scene kept: cosine {_value(after, 'kept')} between the images of {name} and the unguided ones.")
     if after["images_per_second"] is not None and before["images_per_second"] is not None:
         found.append(
             f"Cost: {before['images_per_second']:.3g} images per second unguided, "

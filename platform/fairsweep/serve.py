@@ -45,9 +45,7 @@ def run(
         server.stdin.close()
         while not _answers(port):
             if server.poll() is not None:
-                raise FairsweepError(
-                    f"the server ended with exit code {server.returncode}; its messages stand above"
-                )
+                raise FairsweepError(f"the server ended with exit code {server.returncode}; its messages stand above")
             time.sleep(0.1)
         announce()
         server.wait()

@@ -13,15 +13,11 @@ class OpenClipParams(ClassifierParams):
     """Which model, and the sentences that a group's text is put into."""
 
     model: str = Field(default="ViT-B-32", description="an architecture, hf-hub:<id> or local-dir:<folder>")
-    pretrained: str | None = Field(
-        default=None, description="the tag or checkpoint of an architecture's weights"
-    )
+    pretrained: str | None = Field(default=None, description="the tag or checkpoint of an architecture's weights")
     templates: tuple[str, ...] = Field(
         default=("a photo of a {}", "a photo of the face of a {}", "a portrait of a {}", "{}"), min_length=1
     )
-    no_face_text: str | None = Field(
-        default=None, description="no_face is the label where this text fits best"
-    )
+    no_face_text: str | None = Field(default=None, description="no_face is the label where this text fits best")
 
     @field_validator("templates")
     @classmethod

@@ -11,9 +11,7 @@ StoreOption = Annotated[
     Path,
     typer.Option("--store", envvar="FAIRSWEEP_STORE", help="The folder of the results.", show_default=True),
 ]
-SweepOption = Annotated[
-    str | None, typer.Option("--sweep", help="The sweep's name; the one planned last if silent.")
-]
+SweepOption = Annotated[str | None, typer.Option("--sweep", help="The sweep's name; the one planned last if silent.")]
 PortOption = Annotated[int, typer.Option("--port", help="The port to try first.")]
 HeadlessOption = Annotated[bool, typer.Option("--headless", help="Open no browser.")]
 DEFAULT_STORE = Path("fairsweep-store")
@@ -26,9 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def show(
-    prompt: Annotated[
-        str, typer.Option("--prompt", help="A prompt's name, such as firefighter, or its text.")
-    ],
+    prompt: Annotated[str, typer.Option("--prompt", help="A prompt's name, such as firefighter, or its text.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The picture to write.")] = Path("grid.png"),
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds to show.")] = 8,
     sweep: SweepOption = None,
@@ -46,9 +42,7 @@ def show(
 
 def report(
     sweep: SweepOption = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The HTML file to write.")] = Path(
-        "report.html"
-    ),
+    output: Annotated[Path, typer.Option("-o", "--output", help="The HTML file to write.")] = Path("report.html"),
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Write a sweep's report: one HTML file that needs no network."""
@@ -58,9 +52,7 @@ def report(
     typer.echo(write(Store(store), sweep, output))
 
 
-def explore(
-    port: PortOption = 2718, headless: HeadlessOption = False, store: StoreOption = DEFAULT_STORE
-) -> None:
+def explore(port: PortOption = 2718, headless: HeadlessOption = False, store: StoreOption = DEFAULT_STORE) -> None:
     """Look into the store in the browser: shares, pictures, SQL over every view."""
     from fairsweep import serve, shipped
     from fairsweep.store import Store
@@ -105,9 +97,7 @@ def ui(
     uri = track.local_uri(opened)
     path = track.comparison(opened, name, uri) if track.local_file(opened).exists() else None
     if path is None:
-        raise FairsweepError(
-            f"no run of {name!r} is logged yet: log them with `fairsweep track --sweep {name}`"
-        )
+        raise FairsweepError(f"no run of {name!r} is logged yet: log them with `fairsweep track --sweep {name}`")
     port = serve.free_port(port)
     address = f"http://{serve.HOST}:{port}/"
 

@@ -46,9 +46,7 @@ def _from_folder_or_hub(source: str, model):
     is_path = source.startswith((".", "/", "~")) or source.count("/") != 1 or folder.exists()
     if is_path and not (folder.expanduser() / "model_index.json").is_file():
         what = "holds no model_index.json" if folder.expanduser().is_dir() else "does not exist"
-        raise ModelLoadError(
-            f"model {model.name}: the folder {source} {what}: give a diffusers folder or a Hub id"
-        )
+        raise ModelLoadError(f"model {model.name}: the folder {source} {what}: give a diffusers folder or a Hub id")
     kind = diffusers.DiffusionPipeline if model.pipeline == "auto" else _class(model.pipeline, model)
     try:
         return kind.from_pretrained(

@@ -28,9 +28,7 @@ class Pipeline:
         self._texts = TextCache(pipe, self._family)
         pipe.set_progress_bar_config(disable=True)
         # Large images are decoded one at a time, so that memory does not grow with the batch.
-        if (model.width or 512) * (
-            model.height or 512
-        ) >= _SLICED_DECODING_PIXELS and pipe.device.type != "cpu":
+        if (model.width or 512) * (model.height or 512) >= _SLICED_DECODING_PIXELS and pipe.device.type != "cpu":
             pipe.vae.enable_slicing()
 
     @torch.inference_mode()
