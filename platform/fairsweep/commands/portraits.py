@@ -72,7 +72,7 @@ def evaluate(
     from fairsweep.portraits.defaults import WEIGHTS
     from fairsweep.portraits.evaluate import evaluate as measure
     from fairsweep.portraits.reader import Reader
-    from fairsweep.portraits.sheet import draw_sheet
+    from fairsweep.portraits.sheet import checked_by_eye, draw_sheet
     from fairsweep.portraits.studio import Studio
 
     console = Console()
@@ -90,7 +90,7 @@ def evaluate(
     output.mkdir(parents=True, exist_ok=True)
     console.print("contact sheet")
     draw_sheet(studio, Reader(folder / "clip"), output / "sheet.jpg")
-    figures = measure(folder, seeds, portraits, console.print, studio)
+    figures = measure(folder, seeds, portraits, console.print, studio) | {"by_eye": checked_by_eye(output)}
     (output / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     for path in write_cards(figures, output):
         console.print(f"written: {path}")

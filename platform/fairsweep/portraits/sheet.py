@@ -1,5 +1,7 @@
 """The contact sheet of the model card: generated portraits with what the classifier reads off them."""
 
+import hashlib
+import json
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -28,3 +30,12 @@ def draw_sheet(studio: Studio, reader: Reader, path: Path) -> None:
         pen.text((left + 2, top + _SIDE), " ".join(words[:3]), fill="black", font=font)
         pen.text((left + 2, top + _SIDE + 10), words[3], fill="black", font=font)
     sheet.save(path, quality=85)
+
+
+def checked_by_eye(folder: Path) -> dict | None:
+    """Return what a person who looked at this very sheet disagreed with, from `by_eye.json`; None if nobody did."""
+    path, sheet = folder / "by_eye.json", folder / "sheet.jpg"
+    if not path.is_file():
+        return None
+    checked = json.loads(path.read_text(encoding="utf-8"))
+    return checked if checked["sheet_sha256"] == hashlib.sha256(sheet.read_bytes()).hexdigest() else None
