@@ -117,11 +117,11 @@ def until(what, seconds: float = 90):
     return found
 
 
-# marimo's controls live in shadow roots, which selenium searches one at a time.
+# marimo's controls live in shadow roots, which selenium searches one at a time, and hold some content twice.
 DEEP = """
 const found = [];
 const walk = (root) => { for (const node of root.querySelectorAll('*')) {
-    if (node.matches(arguments[0])) found.push(node);
+    if (node.matches(arguments[0]) && node.getClientRects().length) found.push(node);
     if (node.shadowRoot) walk(node.shadowRoot);
 } };
 walk(document); return found;
