@@ -3,7 +3,6 @@
 import sys
 from importlib import import_module
 
-import click
 import typer
 
 from fairsweep.errors import FairsweepError
@@ -33,18 +32,13 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        return build()(args=arguments, standalone_mode=False) or 0
+        build()(args=arguments)
     except FairsweepError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except (KeyboardInterrupt, click.Abort):
-        print("interrupted; the same command resumes", file=sys.stderr)
-        return 130
+    except SystemExit as ended:
+        return ended.code or 0
+    return 0
 
 
 if __name__ == "__main__":

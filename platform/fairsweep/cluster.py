@@ -1,6 +1,7 @@
 """The Ray cluster of a run: start or join it, and decide how many actors of what size it gets."""
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ def connected(address: str | None) -> Iterator[None]:
         return
     address = address or os.environ.get("RAY_ADDRESS")
     more = {} if address else {"include_dashboard": False, "num_cpus": len(os.sched_getaffinity(0))}
+    _check_reachable(address)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             ray.init(address=address, logging_level="error", log_to_driver=False, **more)
@@ -60,6 +62,17 @@ def connected(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str | None) -> None:
+    """Refuse an address where nobody listens: Ray itself would end the whole process after half a minute."""
+    host, _, port = (address or "").rpartition(":")
+    if not port.isdigit() or "/" in host:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise ClusterError(f"cannot join the Ray cluster at {address}: {error.strerror or error}") from None
 
 
 def generator_size(run: RunSpec, batches: int) -> Size:

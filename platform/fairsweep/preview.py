@@ -11,10 +11,11 @@ from fairsweep.store import Store
 _STATUS = """
 with cells as (
     select sweep, model, setting, count(*) as planned,
-        count(*) filter (where images.error is null and images.image_id is not null) as done,
-        count(*) filter (where images.error is not null) as failed,
-        min(images.error) as error
-    from plan left join images using (image_id) group by all
+        count(*) filter (where made.found and made.error is null) as done,
+        count(*) filter (where made.error is not null) as failed,
+        min(made.error) as error
+    from plan left join (select image_id, error, true as found from images) as made using (image_id)
+    group by all
 ),
 per_image as (
     select image_id, classifier, bool_or(error is not null) as failed from labels group by all

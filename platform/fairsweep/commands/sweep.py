@@ -50,8 +50,12 @@ def run(
     from fairsweep.store import Store
 
     opened, screen = Store(store), console()
-    with cluster.connected(address):
-        outcome = Run(loaded, opened, screen).execute(limit)
+    try:
+        with cluster.connected(address):
+            outcome = Run(loaded, opened, screen).execute(limit)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command resumes", err=True)
+        raise typer.Exit(130) from None
     logged = _log(opened, loaded.name, mlflow, outcome, screen) if track else None
     findings.show(opened, loaded.name, outcome, logged, screen)
     raise typer.Exit(0 if outcome.complete else 1)
