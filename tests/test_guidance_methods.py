@@ -42,6 +42,8 @@ def test_fair_with_more_groups_pushes_one_and_pulls_the_others():
         ("light person", True, 0.4),
         ("dark person", True, 0.4),
     ]
+    assert condition("fair", {"skin_tone": "medium"}).edit == toward("medium person", "light person", "dark person")
+    assert [c.weight for c in condition("fair", {"skin_tone": "medium"}).edit.concepts] == [1.0, 0.05, 0.05]
 
 
 def test_fair_steers_several_attributes_each_its_own_way():

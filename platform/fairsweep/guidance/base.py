@@ -58,11 +58,22 @@ class Conditioning:
 def toward(text: str, *away_from: str, momentum_scale: float = 0.5, momentum_beta: float = 0.6, **concept) -> Edit:
     """Build the edit that pushes one concept and pulls the others, at Fair Diffusion's settings.
 
-    The others share the weight of one concept. `concept` takes Concept's scale, threshold, warmup_steps and
+    The others share one weight, see `pull_weight`. `concept` takes Concept's scale, threshold, warmup_steps and
     cooldown_steps.
     """
-    pulled = (Concept(other, reverse=True, weight=1 / len(away_from), **concept) for other in away_from)
+    pulled = (Concept(other, reverse=True, weight=pull_weight(len(away_from)), **concept) for other in away_from)
     return Edit((Concept(text, **concept), *pulled), momentum_scale, momentum_beta)
+
+
+def pull_weight(others: int, pull: float | None = None) -> float:
+    """Return the weight of each pulled group, beside 1 for the pushed one: they share `pull`.
+
+    Where silent it is 1 for one other group, Fair Diffusion's pair, and 0.1 for more: these lie on both sides of
+    a middle group, and a stronger pull on the one that the model finds farther throws the image to the other side.
+    """
+    if pull is None:
+        pull = 1.0 if others == 1 else 0.1
+    return pull / others
 
 
 class NoParams(BaseModel):

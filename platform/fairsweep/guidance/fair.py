@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from fairsweep.errors import FairsweepError
-from fairsweep.guidance.base import Concept, Conditioning, Edit, GuidanceMethod, NoParams, group_texts
+from fairsweep.guidance.base import Concept, Conditioning, Edit, GuidanceMethod, NoParams, group_texts, pull_weight
 
 
 class FairParams(NoParams):
@@ -15,14 +15,16 @@ class FairParams(NoParams):
     cooldown_steps: int | None = Field(default=None, ge=0)
     momentum_scale: float = 0.5
     momentum_beta: float = Field(default=0.6, ge=0, le=1)
-    pull: float = Field(default=1.0, ge=0, description="weight of pulling the other groups, shared among them")
+    pull: float | None = Field(
+        default=None, ge=0, description="weight that the other groups share; 1 for one other, 0.1 for more"
+    )
 
 
 class Fair(GuidanceMethod):
     """Push the group that the image is steered to and pull the others.
 
-    With two groups this is Fair Diffusion's concept pair. With more, the pulled groups share one weight, so
-    that push and pull balance whatever the number of groups. Several attributes add up.
+    With two groups this is Fair Diffusion's concept pair. With more, the pulled groups share a smaller weight.
+    Several attributes add up.
     """
 
     Params = FairParams
@@ -38,8 +40,8 @@ class Fair(GuidanceMethod):
                 "cooldown_steps": params.cooldown_steps,
             }
             concepts.append(Concept(text, **shared))
-            if params.pull:
-                weight = params.pull / len(others)
+            weight = pull_weight(len(others), params.pull)
+            if weight:
                 concepts += [Concept(other, reverse=True, weight=weight, **shared) for other in others]
         edit = Edit(tuple(concepts), params.momentum_scale, params.momentum_beta) if concepts else None
         return Conditioning(prompt, negative_prompt, edit)
