@@ -69,12 +69,13 @@ def _log(store, sweep: str, uri: str | None, outcome, screen) -> str | None:
     """Log the sweep to MLflow; a failure there never costs the results, which are in the store."""
     from fairsweep import track
 
-    state = "failed" if outcome.stopped else "finished"
     try:
-        return track.log_sweep(store, sweep, uri, status=state, reason=outcome.stopped)
+        # Where nothing stopped it, what is there and what is not tells the state.
+        return track.log_sweep(store, sweep, uri, status="failed" if outcome.stopped else None, reason=outcome.stopped)
     except Exception as error:
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        screen.print(f"not logged to MLflow: {first}\n(the results are in the store; log them with `fairsweep track`)")
+        reason = " ".join(str(error).split()) or type(error).__name__
+        screen.print(f"not logged to MLflow: {reason}", soft_wrap=True, markup=False)
+        screen.print(f"The results are in the store; log them with: fairsweep track --sweep {sweep} --store {store.root}")
         return None
 
 
