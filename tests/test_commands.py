@@ -62,7 +62,7 @@ def test_an_unknown_option(capsys):
 
 def test_status(store, capsys):
     assert cli.run(["status", "--store", str(store.root)]) == 0
-    lines = [line.split(maxsplit=7) for line in capsys.readouterr().out.splitlines()]
+    lines = [line.strip().split(maxsplit=7) for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ["sweep", "model", "setting", "planned", "done", "labelled", "failed", "error"]
     assert lines[1] == ["tiny", "tiny", "fair", "8", "0", "0", "1", "ValueError: too long"]
     assert lines[2] == ["tiny", "tiny", "none", "8", "3", "2", "0"]
