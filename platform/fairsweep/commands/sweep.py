@@ -75,7 +75,7 @@ def _log(store, sweep: str, uri: str | None, outcome, screen) -> str | None:
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         screen.print(f"not logged to MLflow: {reason}", soft_wrap=True, markup=False)
-        screen.print(f"The results are in the store; log them with: fairsweep track --sweep {sweep} --store {store.root}")
+        screen.print(f"The results are in the store; log them: fairsweep track --sweep {sweep} --store {store.root}")
         return None
 
 
