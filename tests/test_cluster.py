@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections import Counter
 from pathlib import Path
 
@@ -76,6 +77,16 @@ def generator_processes() -> list[psutil.Process]:
     return [process for process in children if process.name().startswith("ray::Generator")]
 
 
+def counted(metric: str) -> float:
+    """Return the sum of a metric over what the nodes tell Prometheus."""
+    total = 0.0
+    for node in ray.nodes():
+        address = f"http://127.0.0.1:{node['MetricsExportPort']}/metrics"
+        text = urllib.request.urlopen(address).read().decode()
+        total += sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"ray_{metric}"))
+    return total
+
+
 def test_every_actor_sits_on_a_device_of_its_own_and_all_work(tiny_data, tmp_path, nodes):
     cluster = nodes({"num_cpus": 2, "num_gpus": 2}, {"num_cpus": 2, "num_gpus": 2})
     spec = SweepSpec.model_validate(tiny_data | {"seeds": 16})
@@ -92,6 +103,8 @@ def test_every_actor_sits_on_a_device_of_its_own_and_all_work(tiny_data, tmp_pat
             tasks = ((batch,) for batch in batches(path, todo.missing(), 4))
         reports = list(dispatch.Dispatcher(actors, "make", tasks).run(lambda: None))
         assert sum(report.made for report in reports) == 64
+        wait_for(lambda: counted("fairsweep_images_generated") == 64)
+        assert counted("fairsweep_stage_seconds") > 0
     assert {row[0] for row in ask(tmp_path, "select distinct device from images")} == set(places)
 
 

@@ -37,8 +37,11 @@ class Size:
 
 
 @contextmanager
-def connected(address: str | None) -> Iterator[None]:
-    """Join the cluster at `address` (or that of RAY_ADDRESS), or start one on this machine; leave it at the end."""
+def connected(address: str | None, gpus_per_actor: float | None = None) -> Iterator[None]:
+    """Join the cluster at `address` (or that of RAY_ADDRESS), or start one on this machine; leave it at the end.
+
+    Raises ClusterError where the cluster is not there, or where this machine has not the GPUs that an actor needs.
+    """
     import ray
 
     if ray.is_initialized():
@@ -59,6 +62,12 @@ def connected(address: str | None) -> Iterator[None]:
                 where = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
                 raise ClusterError(f"cannot join {where}: {first}") from None
     try:
+        there = ray.cluster_resources().get("GPU", 0)
+        if not address and (gpus_per_actor or 0) > there:
+            raise ClusterError(
+                f"run.gpus_per_actor is {gpus_per_actor:g} and this machine has {there:g} GPUs: "
+                "join a cluster with --address, or set it to 0"
+            )
         yield
     finally:
         ray.shutdown()

@@ -101,6 +101,11 @@ class Store:
             except BlockingIOError:
                 file.seek(0)
                 raise StoreError(f"another run is writing to {self.root} ({file.read().strip()})") from None
+            except OSError as error:
+                raise StoreError(f"cannot lock {self.root}: {error.strerror}; use another file system") from None
+            # What a killed run had not finished writing.
+            for path in self.root.rglob(".*.tmp"):
+                path.unlink(missing_ok=True)
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
             file.flush()

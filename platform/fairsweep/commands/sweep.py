@@ -51,7 +51,7 @@ def run(
 
     opened, screen = Store(store), console()
     try:
-        with cluster.connected(address):
+        with cluster.connected(address, loaded.run.gpus_per_actor):
             outcome = Run(loaded, opened, screen).execute(limit)
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command resumes", err=True)
