@@ -14,7 +14,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join([str(TESTS), *filter(None, [os.enviro
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["RAY_metrics_report_interval_ms"] = "1000"
+os.environ["RAY_metrics_report_interval_ms"] = "1000"  # noqa: SIM112 (spelt so by Ray)
 
 
 def free_port() -> int:

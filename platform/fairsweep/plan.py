@@ -4,10 +4,13 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -30,11 +33,15 @@ def write_plan(spec: SweepSpec, store: Store) -> Path:
     """
     path = store.root / "plan" / f"{spec.name}.parquet"
     with whole_file(path) as temporary, pq.ParquetWriter(temporary, PLAN, compression="zstd") as writer:
-        rows = _rows(spec)
-        while group := list(islice(rows, ROW_GROUP)):
-            columns = zip(*group, strict=True)
-            arrays = [pa.array(column, type=field.type) for column, field in zip(columns, PLAN, strict=True)]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=PLAN), row_group_size=ROW_GROUP)
+        runs, rows = [], 0
+        for run in _runs(spec):
+            runs.append(run)
+            rows += len(run.ids)
+            if rows >= ROW_GROUP:
+                writer.write_table(_table(runs))
+                runs, rows = [], 0
+        if runs:
+            writer.write_table(_table(runs))
     store.write("targets", spec.name, _targets(spec))
     store.write("settings", spec.name, _settings(spec))
     with whole_file(store.root / "specs" / f"{spec.name}.json") as temporary:
@@ -43,40 +50,63 @@ def write_plan(spec: SweepSpec, store: Store) -> Path:
     return path
 
 
-def _rows(spec: SweepSpec) -> Iterator[tuple]:
+@dataclass
+class _Run:
+    """Rows of one model, setting and prompt: what they share, and what differs."""
+
+    shared: dict[str, Any]
+    ids: list[str]
+    directions: list[tuple]
+    seeds: tuple[int, ...]
+
+
+def _runs(spec: SweepSpec) -> Iterator[_Run]:
     prompts = spec.prompts.expand()
     targets = {name: attribute.target for name, attribute in spec.attributes.items()}
     keys = [f"{spec.direction_seed}\n{prompt.text}" for prompt in prompts]
-    directions = [_shared(islice(deal(targets, key), len(spec.seeds))) for key in keys]
-    variables = [list(prompt.variables.items()) for prompt in prompts]
+    directions = [_interned(islice(deal(targets, key), len(spec.seeds))) for key in keys]
     steering = [_Steering(spec, setting) for setting in spec.guidance]
     for model in spec.models:
         identity = model_identity(model)
         for start in range(0, len(spec.seeds), spec.run.batch_size):
-            block = range(start, min(start + spec.run.batch_size, len(spec.seeds)))
+            block = slice(start, start + spec.run.batch_size)
             for number, prompt in enumerate(prompts):
                 for steer in steering:
-                    for index in block:
-                        direction = steer.restrict(directions[number][index])
+                    dealt = [steer.restrict(direction) for direction in directions[number][block]]
+                    ids = []
+                    for direction, seed in zip(dealt, spec.seeds[block], strict=True):
                         key = steer.key(identity, prompt.text, direction).copy()
-                        key.update(b"%d}" % spec.seeds[index])
-                        yield (
-                            key.hexdigest(),
-                            spec.name,
-                            model.name,
-                            steer.setting.name,
-                            steer.setting.method,
-                            prompt.text,
-                            prompt.name,
-                            variables[number],
-                            direction,
-                            spec.seeds[index],
-                            model.name,
-                            steer.scale,
-                        )
+                        key.update(b"%d}" % seed)
+                        ids.append(key.hexdigest())
+                    shared = {
+                        "sweep": spec.name,
+                        "model": model.name,
+                        "setting": steer.setting.name,
+                        "method": steer.setting.method,
+                        "prompt": prompt.text,
+                        "prompt_name": prompt.name,
+                        "variables": list(prompt.variables.items()),
+                        "batch_key": model.name,
+                        "scale": steer.scale,
+                    }
+                    yield _Run(shared, ids, dealt, spec.seeds[block])
 
 
-def _shared(directions: Iterator[dict[str, str]]) -> list[tuple]:
+def _table(runs: list[_Run]) -> pa.Table:
+    repeat = np.repeat(np.arange(len(runs)), [len(run.ids) for run in runs])
+    known: dict[tuple, int] = {}
+    dealt = [known.setdefault(direction, len(known)) for run in runs for direction in run.directions]
+    columns = {
+        "image_id": pa.array([image_id for run in runs for image_id in run.ids]),
+        "seed": pa.array([seed for run in runs for seed in run.seeds]),
+        "direction": pa.array([list(direction) for direction in known], PLAN.field("direction").type).take(dealt),
+    }
+    for name in runs[0].shared:
+        columns[name] = pa.array([run.shared[name] for run in runs], PLAN.field(name).type).take(repeat)
+    return pa.Table.from_pydict({name: columns[name] for name in PLAN.names}, schema=PLAN)
+
+
+def _interned(directions: Iterator[dict[str, str]]) -> list[tuple]:
     """Hold each distinct direction once."""
     seen: dict[tuple, tuple] = {}
     return [seen.setdefault(items, items) for items in (tuple(direction.items()) for direction in directions)]
