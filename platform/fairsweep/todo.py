@@ -37,7 +37,7 @@ class Todo:
     def __init__(self, store: Store, plan: Path):
         self._store, self._path = store, plan
         self._sql = duckdb.connect()
-        self._sql.execute("set memory_limit = '1GB'; set preserve_insertion_order = false")
+        self._sql.execute("set memory_limit = '512MB'; set preserve_insertion_order = false")
         views.create(self._sql, {kind: store.readable(kind) for kind in FOLDERS} | {"plan": [self._path]})
 
     def __enter__(self) -> "Todo":
