@@ -167,7 +167,8 @@ def test_an_interrupted_and_a_killed_driver_resume(slow_data, tmp_path, ray_clus
     driver.send_signal(signal.SIGINT)
     _, errors = driver.communicate()
     assert driver.returncode == 130, errors
-    assert errors == "interrupted; the same command resumes\n"
+    # DuckDB's binding may add lines about leaked objects when it is torn down by a signal.
+    assert errors.splitlines()[0] == "interrupted; the same command resumes"
     before = shards(store)
     driver = start()
     wait_for(lambda: shards(store) >= before + 2)
