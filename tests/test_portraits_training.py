@@ -36,7 +36,7 @@ def _stage(name, corpus):
 def _loss(stage, module):
     """Return the loss of the module on one fixed batch."""
     stage.module.load_state_dict(module.state_dict())
-    stage.module.eval()
+    stage.module.train()
     with torch.no_grad():
         parts = stage.loss(64, np.random.default_rng(7), torch.Generator().manual_seed(7))
     return sum(value.item() for value in parts.values())
