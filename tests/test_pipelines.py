@@ -1,5 +1,8 @@
 """Loading models, and turning conditionings and seeds into images."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import numpy as np
 import pytest
 import tiny
@@ -77,7 +80,7 @@ def test_a_text_is_encoded_once(folder):
     assert len(seen) == len(set(seen)) + 1  # the empty condition: as prompts' length and as concepts'
 
 
-def test_scheduler_dtype_and_single_file(folder):
+def test_scheduler_and_dtype(folder):
     pipeline = load(spec(folder, scheduler="EulerDiscreteScheduler", dtype="bfloat16"), "cpu")
     assert type(pipeline.pipe.scheduler).__name__ == "EulerDiscreteScheduler"
     assert pipeline.pipe.unet.dtype == torch.bfloat16
@@ -99,14 +102,64 @@ def test_distilled_flux_refuses_a_negative_prompt(tmp_path):
         ("builtin:portrait", {}, "no built-in model 'builtin:portrait'; did you mean 'builtin:portraits'"),
         ("{folder}", {"scheduler": "DDIMSchedular"}, "no scheduler 'DDIMSchedular'.*did you mean 'DDIMScheduler'"),
         ("{folder}", {"pipeline": "FluxPipline"}, "unknown pipeline 'FluxPipline'; did you mean 'FluxPipeline'"),
-        ("nobody/nothing", {}, "nobody/nothing cannot be fetched, the Hub is out of reach: download it beforehand"),
     ],
 )
-def test_a_model_that_cannot_be_loaded_says_why(folder, source, options, reason, monkeypatch):
-    # A closed port stands for a machine without network.
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+def test_a_model_that_cannot_be_loaded_says_why(folder, source, options, reason):
     with pytest.raises(ModelLoadError, match=reason):
         load(spec(source.format(folder=folder), **options), "cpu")
+
+
+class _Refusing(BaseHTTPRequestHandler):
+    """Answer as the Hub does where a model cannot be had: the kind of refusal stands in a header."""
+
+    def do_GET(self):
+        codes = {"gated": (403, "GatedRepo"), "absent": (404, "RepoNotFound"), "norevision": (404, "RevisionNotFound")}
+        status, code = next(answer for word, answer in codes.items() if word in self.path)
+        self.send_response(status)
+        self.send_header("X-Error-Code", code)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """A Hub on loopback; tests that need it out of reach close it."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Refusing)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+    monkeypatch.setattr("huggingface_hub.hf_api.api.endpoint", address)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("somebody/gated", "somebody/gated is gated: accept its licence on its Hub page, then set HF_TOKEN"),
+        ("somebody/absent", "somebody/absent is not on the Hub, or is private: check the id, or set HF_TOKEN"),
+        ("somebody/norevision", "has no such revision: give a branch, a tag or a commit of it"),
+    ],
+)
+def test_a_model_that_the_hub_refuses_says_why(hub, source, reason):
+    with pytest.raises(ModelLoadError, match=reason):
+        load(spec(source), "cpu")
+
+
+def test_without_the_hub_a_model_says_what_to_do(hub):
+    hub.socket.close()
+    with pytest.raises(ModelLoadError, match="cannot be fetched, the Hub is out of reach: download it beforehand"):
+        load(spec("somebody/absent"), "cpu")
 
 
 def test_builtin_source():
