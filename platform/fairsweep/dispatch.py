@@ -40,7 +40,17 @@ class Dispatcher:
         return len(self._actors)
 
     def run(self, tick: Callable[[], None]) -> Iterator[Any]:
-        """Yield the actors' results as they come; call `tick` about once a second."""
+        """Yield the actors' results as they come; call `tick` about once a second.
+
+        Close it to give up what is still running.
+        """
+        try:
+            yield from self._results(tick)
+        finally:
+            for ref in (*self._running, *self._starting, *self._pings):
+                ray.cancel(ref)
+
+    def _results(self, tick: Callable[[], None]) -> Iterator[Any]:
         while True:
             exhausted = not self._fill()
             if exhausted and not self._running:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -140,13 +141,13 @@ class Run:
 
         dispatcher = Dispatcher(actors, method, tasks)
         start = time.perf_counter()
-        with RunProgress(self.console, what, total) as self._progress:
 
-            def tick() -> None:
-                waiting = f"{dispatcher.actors} of {len(actors)} actors are there"
-                self._progress.tick("loading models" if dispatcher.actors else f"waiting for the cluster: {waiting}")
+        def tick() -> None:
+            waiting = f"{dispatcher.actors} of {len(actors)} actors are there"
+            self._progress.tick("loading models" if dispatcher.actors else f"waiting for the cluster: {waiting}")
 
-            for report in dispatcher.run(tick):
+        with RunProgress(self.console, what, total) as self._progress, closing(dispatcher.run(tick)) as reports:
+            for report in reports:
                 if "startup" not in self.outcome.seconds and isinstance(report, BatchReport):
                     work = sum(seconds for stage, seconds in report.seconds.items() if stage != "load")
                     self._spent("startup", max(0.0, time.perf_counter() - start - work))
