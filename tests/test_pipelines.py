@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from ldm import save_as_single_file
 
 from fairsweep.errors import FairsweepError, ModelLoadError
 from fairsweep.guidance import Conditioning, fair_guidance, toward
@@ -85,6 +86,15 @@ def test_scheduler_and_dtype(folder):
     assert type(pipeline.pipe.scheduler).__name__ == "EulerDiscreteScheduler"
     assert pipeline.pipe.unet.dtype == torch.bfloat16
     assert pipeline.generate(CONDITIONINGS[:1], SEEDS[:1])[0].size == (32, 32)
+
+
+def test_a_single_file_makes_the_images_of_its_folder(folder, tmp_path):
+    file = tmp_path / "tiny.safetensors"
+    save_as_single_file(load(spec(folder), "cpu").pipe, file)
+    from_file = load(spec(file, config=str(folder)), "cpu").generate(CONDITIONINGS, SEEDS)
+    assert np.array_equal(pixels(from_file), pixels(load(spec(folder), "cpu").generate(CONDITIONINGS, SEEDS)))
+    with pytest.raises(ModelLoadError, match=r"the configuration of .*give its folder as the model's config"):
+        load(spec(file), "cpu")
 
 
 def test_distilled_flux_refuses_a_negative_prompt(tmp_path):

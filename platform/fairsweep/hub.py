@@ -1,16 +1,16 @@
 """Say why a model could not be fetched or loaded, and what to do about it."""
 
-_OUT_OF_REACH = "cannot be fetched, the Hub is out of reach: download it beforehand and give its folder"
+OUT_OF_REACH = "cannot be fetched, the Hub is out of reach: download it beforehand and give its folder"
 # By class name, along the whole chain of causes: most libraries raise one OSError whose causes tell more.
 _REASONS = {
     "GatedRepoError": "is gated: accept its licence on its Hub page, then set HF_TOKEN",
     "RevisionNotFoundError": "has no such revision: give a branch, a tag or a commit of it",
     "RepositoryNotFoundError": "is not on the Hub, or is private: check the id, or set HF_TOKEN",
-    "LocalEntryNotFoundError": _OUT_OF_REACH,
-    "OfflineModeIsEnabled": _OUT_OF_REACH,
-    "ConnectError": _OUT_OF_REACH,
-    "ConnectionError": _OUT_OF_REACH,
-    "ConnectTimeout": _OUT_OF_REACH,
+    "LocalEntryNotFoundError": OUT_OF_REACH,
+    "OfflineModeIsEnabled": OUT_OF_REACH,
+    "ConnectError": OUT_OF_REACH,
+    "ConnectionError": OUT_OF_REACH,
+    "ConnectTimeout": OUT_OF_REACH,
 }
 
 

@@ -30,6 +30,9 @@ class ModelSpec(Frozen):
         min_length=1, description="builtin:portraits, a Hub id, a diffusers folder or a .safetensors file"
     )
     revision: str | None = None
+    config: str | None = Field(
+        default=None, description="of a .safetensors file: a folder or Hub id with its configuration; silent: the Hub's"
+    )
     pipeline: str = "auto"
     scheduler: str | None = None
     steps: int = Field(default=30, ge=1, le=1000)

@@ -6,7 +6,7 @@ import diffusers
 import torch
 
 from fairsweep.errors import FairsweepError, ModelLoadError
-from fairsweep.hub import reason_of
+from fairsweep.hub import OUT_OF_REACH, reason_of
 from fairsweep.pipelines import FAMILIES, family_of, resolve_source
 from fairsweep.pipelines.pipeline import Pipeline
 from fairsweep.spec_errors import near
@@ -63,10 +63,14 @@ def _from_file(source: str, model):
     if not Path(source).expanduser().is_file():
         raise ModelLoadError(f"model {model.name}: the file {source} does not exist")
     kind = _class("StableDiffusionPipeline" if model.pipeline == "auto" else model.pipeline, model)
+    config = {"config": str(Path(model.config).expanduser())} if model.config else {}
     try:
-        return kind.from_single_file(str(Path(source).expanduser()), dtype=getattr(torch, model.dtype))
+        return kind.from_single_file(str(Path(source).expanduser()), dtype=getattr(torch, model.dtype), **config)
     except Exception as error:
-        raise ModelLoadError(f"model {model.name}: {source} {reason_of(error)}") from None
+        reason = f"{source} {reason_of(error)}"
+        if reason.endswith(OUT_OF_REACH) and not config:
+            reason = f"the configuration of {reason} as the model's config"
+        raise ModelLoadError(f"model {model.name}: {reason}") from None
 
 
 def _class(name: str, model):
