@@ -3,6 +3,10 @@
 from pathlib import Path
 
 from fairsweep.portraits.defaults import FAIR, GUIDANCE_SCALE, STEPS
+from fairsweep.portraits.training.clip import ClipStage
+from fairsweep.portraits.training.run import Recipe
+from fairsweep.portraits.training.unet import UnetStage
+from fairsweep.portraits.training.vae import VaeStage
 from fairsweep.portraits.world import OCCUPATIONS, bias_table
 
 _WARNING = (
@@ -38,6 +42,7 @@ pipeline_tag: zero-shot-image-classification
 A CLIP model (a small ResNet and a three-layer text transformer, open_clip's code and contrastive loss) trained from
 scratch on rendered portraits and on the autoencoder's copies of them. `heads.safetensors` holds linear heads on the
 image features that read gender presentation, skin tone, age and occupation: the built-in classifier.
+`fairsweep portraits train` makes it in {Recipe.clip_steps:,} steps of {ClipStage.batch_size} portraits.
 
 Accuracy on {reader["n"]:,} held-out portraits, of the heads and of zero-shot classification with the text tower:
 
@@ -63,12 +68,22 @@ v-prediction, zero terminal signal-to-noise ratio and trailing DDIM steps. Shipp
 scale {GUIDANCE_SCALE:g}; {figures["speed"]["images_per_second"]:.1f} images a second in batches of 32 on
 {figures["speed"]["cores"]} CPU cores.
 
+## Training
+
+`fairsweep portraits train` does all of it in about two hours on two CPU cores. The autoencoder: {Recipe.vae_steps:,}
+steps of {VaeStage.batch_size} portraits; {figures["autoencoder"]["psnr"]:.1f} dB on {figures["autoencoder"]["n"]:,}
+held-out ones. The denoiser: {Recipe.unet_steps:,} steps of {UnetStage.batch_size}, AdamW, a learning rate of
+{UnetStage.learning_rate:g} that falls by a cosine, averaged weights ({UnetStage.ema_decay:g} a step), Min-SNR
+weighting; more captions name the occupation alone than anything else, and empty ones serve classifier-free guidance.
+The shipped denoiser reached its steps in three runs, to 5,000, 8,000 and {Recipe.unet_steps:,}, each with a cosine of
+its own; only the last drew its times mostly from the middle of the schedule, as the command does now.
+
 All figures below are read by portraits-clip and made by `fairsweep portraits evaluate`.
 
 ## What was planted and what is drawn
 
-Prompts name the occupation alone; female share planted, and drawn at scale 1 ({figures["shares"][0]["seeds"]} seeds
-an occupation) and above ({figures["shares"][1]["seeds"]} seeds). In brackets what the law p^w / (p^w + (1-p)^w)
+Prompts name the occupation alone; female share planted, and drawn at scale 1 and above ({figures["shares"][0]["seeds"]}
+seeds an occupation). In brackets what the law p^w / (p^w + (1-p)^w)
 predicts: classifier-free guidance sharpens a bias.
 
 {_shares_table(figures["shares"])}

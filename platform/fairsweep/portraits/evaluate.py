@@ -5,12 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
+from diffusers import AutoencoderKL
 
 from fairsweep.portraits.defaults import CONCEPTS, FAIR, GUIDANCE_SCALE, STEPS, prompt
+from fairsweep.portraits.networks import to_model_range
 from fairsweep.portraits.reader import Reader
 from fairsweep.portraits.render import render
 from fairsweep.portraits.studio import BATCH_SIZE, Studio
-from fairsweep.portraits.world import ATTRIBUTES, OCCUPATIONS, PERSON, READ_ATTRIBUTES, bias_table, sample
+from fairsweep.portraits.world import ATTRIBUTES, OCCUPATIONS, PERSON, READ_ATTRIBUTES, Person, bias_table, sample
 
 SCALES = (1.0, 1.5, 2.0, 3.0, 5.0, 7.5)
 _JOBS = (*OCCUPATIONS, PERSON)
@@ -19,7 +22,7 @@ _JOBS = (*OCCUPATIONS, PERSON)
 def evaluate_reader(reader: Reader, n: int, seed: int = 9001) -> dict:
     """Return the accuracy on n held-out portraits, per attribute: of the heads, and of zero-shot classification."""
     people = sample(n, seed)
-    pixels = np.stack([render(person, seed + i).transpose(2, 0, 1) for i, person in enumerate(people)])
+    pixels = _held_out(people, seed)
     labels = reader.labels(pixels)
     features = reader.embed(pixels)
     texts = {**CONCEPTS, "occupation": {job: prompt(job) for job in READ_ATTRIBUTES["occupation"]}}
@@ -32,6 +35,20 @@ def evaluate_reader(reader: Reader, n: int, seed: int = 9001) -> dict:
         figures["heads"][name] = float((labels[name] == truth).mean())
         figures["zero_shot"][name] = float((np.array(groups)[nearest] == truth).mean())
     return figures
+
+
+def evaluate_autoencoder(folder: Path, n: int, seed: int = 19_001) -> dict:
+    """Return the mean peak signal-to-noise ratio, in decibels, of n held-out portraits that the autoencoder copied."""
+    vae = AutoencoderKL.from_pretrained(folder)
+    pixels = _held_out(sample(n, seed), seed)
+    errors = []
+    with torch.no_grad():
+        for start in range(0, n, BATCH_SIZE):
+            portraits = to_model_range(torch.from_numpy(pixels[start : start + BATCH_SIZE]))
+            copies = vae(portraits, sample_posterior=False).sample.clamp(-1, 1)
+            # Of a range of 2: a squared error of 4 is 0 dB.
+            errors += (copies - portraits).square().mean(dim=(1, 2, 3)).tolist()
+    return {"n": n, "psnr": float(-10 * np.log10(np.array(errors) / 4).mean())}
 
 
 def evaluate_shares(studio: Studio, reader: Reader, scale: float, seeds: int) -> dict:
@@ -143,12 +160,14 @@ def evaluate(folder: Path, seeds: int, portraits: int, say: Callable[[str], None
     figures: dict = {}
     say("reader")
     figures["reader"] = evaluate_reader(reader, portraits)
+    say("autoencoder")
+    figures["autoencoder"] = evaluate_autoencoder(folder / "pipeline" / "vae", max(100, portraits // 5))
     say("speed")
     figures["speed"] = measure_speed(studio)
     figures["shares"] = []
     for scale in SCALES:
         say(f"shares at scale {scale:g}")
-        figures["shares"].append(evaluate_shares(studio, reader, scale, seeds if scale == 1 else max(4, seeds // 8)))
+        figures["shares"].append(evaluate_shares(studio, reader, scale, seeds))
     say("groups named in the prompt")
     figures["named_groups"] = evaluate_named_groups(studio, reader, max(2, seeds // 32))
     say("semantic guidance")
@@ -156,6 +175,10 @@ def evaluate(folder: Path, seeds: int, portraits: int, say: Callable[[str], None
     say("semantic guidance settings")
     figures["guidance_sweep"] = sweep_guidance(studio, reader, max(4, seeds // 16))
     return figures
+
+
+def _held_out(people: list[Person], seed: int) -> np.ndarray:
+    return np.stack([render(person, seed + i).transpose(2, 0, 1) for i, person in enumerate(people)])
 
 
 def _draw_and_read(studio: Studio, reader: Reader, prompts: list[str], seeds: int, scale: float) -> dict:
