@@ -1,5 +1,7 @@
 import threading
 
+import pyarrow.parquet as pq
+
 from fairsweep.compact import compact
 from fairsweep.store import MANIFEST, Store
 
@@ -26,6 +28,8 @@ def test_many_shards_become_one_and_nothing_changes(tmp_path):
     write_labels(store, 0)
     assert compact(store, grace=0) == {"labels/classifier=clip": SHARDS}
     assert (files(store), counts(store)) == (1, (SHARDS * ROWS, SHARDS * ROWS))
+    (merged,) = (store.root / "labels" / "classifier=clip").glob("*.parquet")
+    assert pq.read_metadata(merged).num_row_groups == 1
     assert compact(store, grace=0) == {}
     write_labels(store, SHARDS)
     assert compact(store, grace=0) == {"labels/classifier=clip": SHARDS + 1}

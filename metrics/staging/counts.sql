@@ -12,32 +12,38 @@ placed as (
     select hash(image_id) as image, hash(sweep, model, setting, prompt) as cell from plan
 ),
 answers as (
-    select hash(image_id) as image, hash(attribute, classifier, label) as answer from label_rows
+    select hash(image_id) as image, answer_key(attribute, classifier, label) as answer from label_rows
 ),
 tallies as (
-    select xor(cell, answer) as key, count(*) as n from answers join placed using (image) group by key
+    select xor(cell, answer) as key, any_value(answer) as answer, count(*) as n
+    from answers
+    join placed using (image)
+    group by key
 ),
--- A label that failed is null.
+-- What any row may say, one column at a time, which reads the files' own dictionaries; a label that failed is null.
 dictionary as (
-    select *, hash(attribute, classifier, label) as answer
-    from (select distinct attribute, classifier, label from label_rows)
+    select *, answer_key(attribute, classifier, label) as answer
+    from (select distinct attribute from label_rows)
+    cross join (select distinct classifier from label_rows)
+    cross join (select distinct label from label_rows)
     where attribute <> '_image'
 ),
 answered as (
     select
-        dictionary.sweep, cell, dictionary.attribute, dictionary.classifier,
+        prompts.sweep, cell, dictionary.attribute, classifier,
         case
-            when dictionary.label is null then 'failed'
-            when targets.group is not null or dictionary.label = 'no_face' then dictionary.label
+            when label is null then 'failed'
+            when targets.group is not null or label = 'no_face' then label
             else 'unknown'
         end as outcome,
         sum(n)::bigint as n
     from tallies
-    join (select *, xor(cell, answer) as key from prompts cross join dictionary) as dictionary using (key)
+    join dictionary using (answer)
+    join prompts on prompts.cell = xor(key, tallies.answer)
     left join targets
-        on targets.sweep = dictionary.sweep
+        on targets.sweep = prompts.sweep
         and targets.attribute = dictionary.attribute
-        and targets.group = dictionary.label
+        and targets.group = label
     group by all
 ),
 judged as (
@@ -50,22 +56,15 @@ possible as (
     union all
     select judged.*, unnest(['no_face', 'unknown', 'failed']), null, null from judged
 ),
-dense as (
-    select
-        sweep, model, setting, prompt, prompt_name, attribute, classifier, outcome, position, target, images,
-        coalesce(answered.n, 0) as answers
-    from prompts
-    join possible using (sweep)
-    left join answered using (sweep, cell, attribute, classifier, outcome)
+answered_at_all as (
+    select cell, attribute, classifier, sum(n) as n from answered where outcome <> 'failed' group by all
 )
 select
-    * exclude (images, answers),
+    prompts.sweep, model, setting, prompt, prompt_name, possible.attribute, possible.classifier, possible.outcome,
+    position, target,
     -- An image without any answer counts as failed, like one whose answer was an error.
-    if(
-        outcome = 'failed',
-        images - sum(if(outcome = 'failed', 0, answers)) over (
-            partition by sweep, model, setting, prompt, attribute, classifier
-        ),
-        answers
-    )::bigint as n
-from dense
+    if(possible.outcome = 'failed', images - coalesce(answered_at_all.n, 0), coalesce(answered.n, 0))::bigint as n
+from prompts
+join possible using (sweep)
+left join answered using (cell, attribute, classifier, outcome)
+left join answered_at_all using (cell, attribute, classifier)

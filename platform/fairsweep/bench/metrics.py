@@ -2,14 +2,19 @@
 
 import tempfile
 import time
-from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from fairsweep.store import Store
+from fairsweep.compact import compact
+from fairsweep.plan import ROW_GROUP
+from fairsweep.schemas import LABELS, PLAN
+from fairsweep.store import Store, whole_file, write_table
 
-PROMPTS, SETTINGS = 150, 4
-SEEDS = 250
+PROMPTS, SETTINGS, SEEDS = 150, 4, 256
+# Images per batch, and labels per shard before compaction.
+BATCH, SHARD = 16, 100_000
 # One attribute per row: its groups, and the labels that the images draw from.
 ATTRIBUTES = {
     "gender": (("female", "male"), ("female", "male", "male", "no_face")),
@@ -36,34 +41,43 @@ def run(labels: int = 10_000_000, threads: int = 2, repeats: int = 3) -> dict[st
 
 
 def build(store: Store, labels: int) -> None:
-    """Write the plan, targets, settings and labels of one sweep with about so many labels; no images."""
+    """Write the plan, targets, settings and labels of one sweep with about so many labels; no images.
+
+    Rows lie as `fairsweep run` leaves them: the plan by model, block of seeds, prompt and setting; an image's labels
+    together, in shards that compaction has merged.
+    """
     images = labels // len(ATTRIBUTES)
-    models = max(1, round(images / (PROMPTS * SETTINGS * SEEDS)))
     connection = duckdb.connect()
+    connection.execute("create table numbers as select range as i from range(?)", [images])
     connection.execute(
-        f"""create table plan as select
-            md5(i::varchar) as image_id, 'bench' as sweep, 'model-' || i % {models} as model,
-            if(i // {models} % {SETTINGS} = 0, 'none', 'fair-scale' || i // {models} % {SETTINGS}) as setting,
-            if(i // {models} % {SETTINGS} = 0, 'none', 'fair') as method,
-            'a photo of the face of a worker ' || i // {models * SETTINGS} % {PROMPTS} as prompt,
-            'worker ' || i // {models * SETTINGS} % {PROMPTS} as prompt_name,
+        f"""create view plan as select
+            md5(i::varchar) as image_id, 'bench' as sweep, 'model-' || i // {PROMPTS * SETTINGS * SEEDS} as model,
+            if(i // {BATCH} % {SETTINGS} = 0, 'none', 'fair-scale' || i // {BATCH} % {SETTINGS}) as setting,
+            if(i // {BATCH} % {SETTINGS} = 0, 'none', 'fair') as method,
+            'a photo of the face of a worker ' || i // {BATCH * SETTINGS} % {PROMPTS} as prompt,
+            'worker ' || i // {BATCH * SETTINGS} % {PROMPTS} as prompt_name,
             map {{'occupation': 'worker'}} as variables, map([]::varchar[], []::varchar[]) as direction,
-            i // {models * SETTINGS * PROMPTS} as seed, 'batch' as batch_key, 1e0 as scale
-        from range({images}) as t(i)"""
+            i // {BATCH * SETTINGS * PROMPTS} % {SEEDS // BATCH} * {BATCH} + i % {BATCH} as seed,
+            'batch' as batch_key, 1e0 as scale
+        from numbers"""
     )
-    for kind in ("plan", "labels/classifier=bench"):
-        (Path(store.root) / kind).mkdir(parents=True, exist_ok=True)
-    connection.execute(f"copy plan to '{store.root}/plan/bench.parquet' (compression zstd)")
-    for attribute, (_, drawn) in ATTRIBUTES.items():
-        connection.execute(
-            f"""copy (
-                select image_id, '{attribute}' as attribute,
-                    {list(drawn)}[1 + (hash(image_id || '{attribute}') % {len(drawn)})::int]
-                    as label, 0.9e0 as score, null::map(varchar, double) as scores, null::float[] as embedding,
-                    0.01e0 as seconds, null::varchar as error
-                from plan
-            ) to '{store.root}/labels/classifier=bench/{attribute}.parquet' (compression zstd)"""
-        )
+    plan = connection.sql("from plan").to_arrow_table().cast(PLAN)
+    with whole_file(store.root / "plan" / "bench.parquet") as path:
+        pq.write_table(plan, path, compression="zstd", row_group_size=ROW_GROUP)
+    drawn = [
+        f"{list(drawn)}[1 + (hash(image_id || '{attribute}') % {len(drawn)})::int]"
+        for attribute, (_, drawn) in ATTRIBUTES.items()
+    ]
+    rows = connection.sql(
+        f"""select image_id, unnest({list(ATTRIBUTES)}) as attribute, unnest([{", ".join(drawn)}]) as label,
+            0.9e0 as score, null::map(varchar, double) as scores, null::float[] as embedding, 0.01e0 as seconds,
+            null::varchar as error
+        from plan"""
+    )
+    for number, batch in enumerate(rows.to_arrow_reader(SHARD)):
+        shard = store.root / "labels" / "classifier=bench" / f"{number:06}.parquet"
+        write_table(shard, pa.Table.from_batches([batch]).cast(LABELS))
+    compact(store, grace=0)
     store.write(
         "targets",
         "bench",
@@ -73,7 +87,7 @@ def build(store: Store, labels: int) -> None:
             for p, g in enumerate(groups)
         ],
     )
-    rows = connection.execute("select distinct model, setting, method from plan").fetchall()
+    cells = connection.execute("select distinct model, setting, method from plan").fetchall()
     store.write(
         "settings",
         "bench",
@@ -87,7 +101,7 @@ def build(store: Store, labels: int) -> None:
                 "params": "{}",
                 "baseline": k == "none",
             }
-            for m, s, k in rows
+            for m, s, k in cells
         ],
     )
 
