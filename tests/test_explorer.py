@@ -2,16 +2,10 @@
 
 import csv
 import io
-import os
-import re
-import signal
-import subprocess
-import sys
-import time
-from contextlib import contextmanager
 
 import browser
 import pytest
+from pages import deep, served, until
 from selenium.webdriver.support.select import Select
 from synthetic import build, image_id
 
@@ -94,44 +88,6 @@ def test_sql_sees_every_view_and_nothing_outside_the_store(sql, tmp_path):
             explore.query(sql, text)
 
 
-@contextmanager
-def served(store: Store):
-    command = [sys.executable, "-c", "from fairsweep.cli import main; main()", "explore", "--headless"]
-    process = subprocess.Popen(
-        [*command, "--port", "0", "--store", str(store.root)], stdout=subprocess.PIPE, text=True, env={**os.environ}
-    )
-    try:
-        line = process.stdout.readline()
-        yield re.search(r"http://127\.0\.0\.1:\d+\S*", line)[0]
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-
-
-def until(what, seconds: float = 90):
-    """Return the first truthy answer of `what`."""
-    end = time.monotonic() + seconds
-    while not (found := what()) and time.monotonic() < end:
-        time.sleep(0.2)
-    assert found
-    return found
-
-
-# marimo's controls live in shadow roots, which selenium searches one at a time, and hold some content twice.
-DEEP = """
-const found = [];
-const walk = (root) => { for (const node of root.querySelectorAll('*')) {
-    if (node.matches(arguments[0]) && node.getClientRects().length) found.push(node);
-    if (node.shadowRoot) walk(node.shadowRoot);
-} };
-walk(document); return found;
-"""
-
-
-def deep(driver, selector: str) -> list:
-    return driver.execute_script(DEEP, selector)
-
-
 def choose(driver, option: str) -> None:
     menus = [menu for menu in deep(driver, "select") if option in menu.text]
     Select(menus[0]).select_by_visible_text(option)
@@ -144,7 +100,7 @@ def press(driver, name: str) -> None:
 
 
 def test_app_in_a_browser(store):
-    with browser.chromium() as driver, served(store) as address:
+    with browser.chromium() as driver, served("explore", store) as (_, (address,)):
         driver.get(address)
         until(lambda: deep(driver, ".shares tbody tr"))
         expected = explore.connect(str(store.root)).execute(
@@ -170,7 +126,7 @@ def test_app_in_a_browser(store):
 
 
 def test_app_fits_a_phone(store):
-    with browser.chromium(width=390, dark=True) as driver, served(store) as address:
+    with browser.chromium(width=390, dark=True) as driver, served("explore", store) as (_, (address,)):
         driver.get(address)
         until(lambda: deep(driver, ".shares tbody tr"))
         press(driver, "Pictures")

@@ -8,7 +8,10 @@ import subprocess
 import sys
 import time
 
+import browser
+import psutil
 import pytest
+from pages import served, until
 from synthetic import build
 
 from fairsweep import cli, serve, track
@@ -98,6 +101,35 @@ def test_comparison_names_the_runs(again, made):
     path = track.comparison(made, "audit", track.local_uri(made))
     cells = runs(made, "tags.`fairsweep.kind` = 'cell'")
     assert path.startswith("#/compare-runs?runs=") and all(run.info.run_id in path for run in cells)
+
+
+def test_ui_compares_the_runs_and_leaves_nothing_behind(again, made):
+    names = {run.info.run_name for run in runs(made, "tags.`fairsweep.kind` = 'cell'")}
+    with browser.chromium() as driver, served("ui", made, 2) as (process, (home, address)):
+        assert address.startswith(home + "#/compare-runs?")
+        started = psutil.Process(process.pid).children(recursive=True)
+        # The server and its one worker; MLflow's job runner and its consumers would be here too.
+        assert len(started) <= 2 and not [one for one in started if "job" in " ".join(one.cmdline())]
+        driver.get(address)
+        until(lambda: all(name in driver.find_element("tag name", "body").text for name in names))
+        assert browser.foreign_requests(driver) == []
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        assert not [one for one in started if one.is_running()]
+
+
+def test_ui_without_runs_says_how_to_log_them(tmp_path, capsys):
+    store = build(tmp_path, prompts=("doctor",), settings=("none",))
+    assert cli.run(["ui", "--headless", "--store", str(store.root)]) == 2
+    assert "log them with `fairsweep track --sweep audit --store" in capsys.readouterr().err
+
+
+def test_a_new_file_and_whole_numbers_are_not_worth_a_line(tmp_path):
+    store = build(tmp_path, prompts=("doctor",), settings=("none",))
+    command = [sys.executable, "-W", "default", "-c", "from fairsweep.cli import main; main()"]
+    done = subprocess.run([*command, "track", "--store", str(store.root)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(track.local_file(store))
+    assert "Hint:" not in done.stderr and "INFO mlflow" not in done.stderr and "multiple ways" not in done.stderr
 
 
 def test_what_is_not_there_counts_as_interrupted(made):

@@ -34,11 +34,17 @@ def run(
 ) -> None:
     """Start a server, call `announce` once it answers on `port`, and stop it with this process.
 
-    say: what the server reads from its standard input. Raises FairsweepError if it ends before it answers.
+    say: what the server reads from its standard input. What it prints goes to standard error, so that the
+    output is what `announce` says. Raises FairsweepError if it ends before it answers.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = subprocess.Popen(
-        command, env={**os.environ, **(env or {})}, stdin=subprocess.PIPE, start_new_session=True, text=True
+        command,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.PIPE,
+        stdout=sys.__stderr__,
+        start_new_session=True,
+        text=True,
     )
     try:
         server.stdin.write(say)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import os
 import re
 import tempfile
@@ -10,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 from PIL import Image
 
@@ -35,6 +37,8 @@ _PATIENCE = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     **QUIET,
 }
+# What MLflow says of any table with whole numbers and of any folder, in the middle of a sweep's progress.
+_NOISE = ("Hint: Inferred schema contains integer column", "The specified dataset source can be interpreted in")
 
 
 class TrackError(FairsweepError):
@@ -85,8 +89,9 @@ def comparison(store: Store, sweep: str, uri: str) -> str | None:
         cells = client.search_runs(
             ids, f"tags.`mlflow.parentRunId` = '{parents[0].info.run_id}'", order_by=["attributes.start_time"]
         )
-        runs = json.dumps([run.info.run_id for run in cells], separators=(",", ":"))
-        return f"#/compare-runs?runs={runs}&experiments={json.dumps(ids)}"
+        # Quoted, so that a terminal takes the whole address for a link.
+        asked = {"runs": json.dumps([run.info.run_id for run in cells]), "experiments": json.dumps(ids)}
+        return f"#/compare-runs?{urlencode(asked, quote_via=quote)}"
 
 
 @contextmanager
@@ -100,8 +105,13 @@ def _reached(store: Store, sweep: str, uri: str) -> Iterator:
         from requests.exceptions import RequestException
         from sqlalchemy.exc import SQLAlchemyError
 
+        # Each migration of a new file is a line, too.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
         try:
-            yield MlflowClient(tracking_uri=uri)
+            with warnings.catch_warnings():
+                for said in _NOISE:
+                    warnings.filterwarnings("ignore", message=said)
+                yield MlflowClient(tracking_uri=uri)
         except (MlflowException, RequestException, SQLAlchemyError) as error:
             cause = str(error).strip().splitlines()[0][:300]
             said = f"MLflow at {uri} could not be logged to ({cause}). The results are in {store.root}; log them later"
@@ -202,8 +212,7 @@ class _Log:
         from mlflow.entities import DatasetInput, InputTag
 
         folder = self.book.store.root / ("plan" if cell is None else "images")
-        with warnings.catch_warnings(action="ignore"):
-            data = from_pandas(self.book.frame(query, cell), source=str(folder), name=name)
+        data = from_pandas(self.book.frame(query, cell), source=str(folder), name=name)
         tag = InputTag("mlflow.data.context", name)
         self.client.log_inputs(run, [DatasetInput(data._to_mlflow_entity(), [tag])])
 

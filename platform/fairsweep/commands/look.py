@@ -97,7 +97,8 @@ def ui(
     uri = track.local_uri(opened)
     path = track.comparison(opened, name, uri) if track.local_file(opened).exists() else None
     if path is None:
-        raise FairsweepError(f"no run of {name!r} is logged yet: log them with `fairsweep track --sweep {name}`")
+        how = f"fairsweep track --sweep {name} --store {store}"
+        raise FairsweepError(f"no run of {name!r} is logged yet: log them with `{how}`")
     port = serve.free_port(port)
     address = f"http://{serve.HOST}:{port}/"
 
@@ -107,7 +108,8 @@ def ui(
             typer.launch(address + path)
 
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--workers", "1"]
-    serve.run([*command, "--host", serve.HOST, "--port", str(port)], port, announce, env=track.QUIET)
+    command += ["--host", serve.HOST, "--port", str(port), "--uvicorn-opts", "--log-level warning"]
+    serve.run(command, port, announce, env=track.QUIET)
 
 
 def track(

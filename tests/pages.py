@@ -1,0 +1,49 @@
+"""Start a command that serves pages, and find what a page shows, in tests."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+# marimo's controls live in shadow roots, which selenium searches one at a time; hidden ones do not count.
+_DEEP = """
+const found = [];
+const walk = (root) => { for (const node of root.querySelectorAll('*')) {
+    if (node.matches(arguments[0]) && node.getClientRects().length) found.push(node);
+    if (node.shadowRoot) walk(node.shadowRoot);
+} };
+walk(document); return found;
+"""
+
+
+@contextmanager
+def served(command: str, store, lines: int = 1, *options: str):
+    """Run `fairsweep COMMAND` over a store on a free port; yield its process and the addresses it prints."""
+    call = [sys.executable, "-c", "from fairsweep.cli import main; main()", command, "--headless", "--port", "0"]
+    process = subprocess.Popen(
+        [*call, "--store", str(store.root), *options], stdout=subprocess.PIPE, text=True, env={**os.environ}
+    )
+    try:
+        said = [process.stdout.readline() for _ in range(lines)]
+        yield process, [re.search(r"http://127\.0\.0\.1:\d+\S*", line)[0] for line in said]
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def until(what, seconds: float = 90):
+    """Return the first truthy answer of `what`."""
+    end = time.monotonic() + seconds
+    while not (found := what()) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert found
+    return found
+
+
+def deep(driver, selector: str) -> list:
+    """Return the visible elements of a selector, in shadow roots too."""
+    return driver.execute_script(_DEEP, selector)
