@@ -15,6 +15,7 @@ import pytest
 import ray
 from checks import ask, assert_exactly_once
 from conftest import start_cluster
+from mlflow import MlflowClient
 
 from fairsweep import cluster as engine
 from fairsweep import dispatch
@@ -157,20 +158,26 @@ def test_a_killed_node_costs_only_its_batches_in_flight(slow_data, tmp_path, run
 def test_an_interrupted_and_a_killed_driver_resume(slow_data, tmp_path, ray_cluster, write_spec):
     store = tmp_path / "store"
     command = [sys.executable, "-c", "from fairsweep.cli import main; main()", "run", str(write_spec(slow_data))]
-    command += ["--store", str(store), "--address", ray_cluster, "--no-track"]
+    command += ["--store", str(store), "--address", ray_cluster]
+    runs = MlflowClient(f"sqlite:///{store}/mlflow.db")
 
-    def start() -> subprocess.Popen:
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def start(*more: str) -> subprocess.Popen:
+        return subprocess.Popen([*command, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def logged() -> dict[str, str]:
+        found = runs.search_runs([e.experiment_id for e in runs.search_experiments()])
+        return {run.info.run_id: run.info.status for run in found}
 
     driver = start()
     wait_for(lambda: shards(store) >= 2)
     driver.send_signal(signal.SIGINT)
     _, errors = driver.communicate()
     assert driver.returncode == 130, errors
-    # DuckDB's binding may add lines about leaked objects when it is torn down by a signal.
-    assert errors.splitlines()[0] == "interrupted; the same command resumes"
+    assert errors == "interrupted; the same command resumes\n"
+    interrupted = logged()
+    assert set(interrupted.values()) == {"KILLED"}
     before = shards(store)
-    driver = start()
+    driver = start("--no-track")
     wait_for(lambda: shards(store) >= before + 2)
     driver.kill()
     driver.communicate()
@@ -180,4 +187,5 @@ def test_an_interrupted_and_a_killed_driver_resume(slow_data, tmp_path, ray_clus
     assert driver.returncode == 0, errors
     assert "images 0/48" not in printed
     assert "were there already" in printed
+    assert logged() == dict.fromkeys(interrupted, "FINISHED")
     assert_exactly_once(store, 48)

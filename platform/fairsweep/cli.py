@@ -1,5 +1,7 @@
 """The command line: the app, its table of commands, and the one place where errors become exit codes."""
 
+import atexit
+import os
 import sys
 from importlib import import_module
 
@@ -26,6 +28,8 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Run the command line; exit 0 done, 1 done with failures, 2 bad input, 130 interrupted."""
+    # Registered first, and so called last: after everything that has something to say.
+    atexit.register(_leave_quietly)
     sys.exit(run(sys.argv[1:]))
 
 
@@ -39,6 +43,12 @@ def run(arguments: list[str]) -> int:
     except SystemExit as ended:
         return ended.code or 0
     return 0
+
+
+def _leave_quietly() -> None:
+    """Spare the user what DuckDB's binding prints, below Python, about its own constants when it is torn down."""
+    sys.stderr.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 if __name__ == "__main__":

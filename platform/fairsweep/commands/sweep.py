@@ -2,6 +2,7 @@
 
 import json
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -55,8 +56,14 @@ def run(
             outcome = Run(loaded, opened, screen).execute(limit)
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command resumes", err=True)
+        if track and opened.readable("images"):
+            screen.print("logging what is there; Ctrl-C once more leaves that out")
+            with suppress(KeyboardInterrupt):
+                _log(opened, loaded.name, mlflow, screen, status="interrupted", reason="stopped by the user")
         raise typer.Exit(130) from None
-    logged = _log(opened, loaded.name, mlflow, outcome, screen) if track else None
+    # Where nothing stopped it, what is there and what is not tells the state.
+    status = "failed" if outcome.stopped else None
+    logged = _log(opened, loaded.name, mlflow, screen, status, outcome.stopped) if track else None
     findings.show(opened, loaded.name, outcome, logged, screen)
     raise typer.Exit(0 if outcome.complete else 1)
 
@@ -65,13 +72,12 @@ def _interrupt(*_) -> None:
     raise KeyboardInterrupt
 
 
-def _log(store, sweep: str, uri: str | None, outcome, screen) -> str | None:
+def _log(store, sweep: str, uri: str | None, screen, status: str | None, reason: str | None) -> str | None:
     """Log the sweep to MLflow; a failure there never costs the results, which are in the store."""
     from fairsweep import track
 
     try:
-        # Where nothing stopped it, what is there and what is not tells the state.
-        return track.log_sweep(store, sweep, uri, status="failed" if outcome.stopped else None, reason=outcome.stopped)
+        return track.log_sweep(store, sweep, uri, status=status, reason=reason)
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         screen.print(f"not logged to MLflow: {reason}", soft_wrap=True, markup=False)
