@@ -35,10 +35,11 @@ prompts as (
     group by sweep, model, setting, prompt, attribute, classifier, reference
 ),
 measures as (
-    select sweep, cell, 'zhao' as metric, prompt, zhao as value, null::double as low, null::double as high
+    select sweep, cell, 'zhao' as metric, prompt, null::bigint as seed_block, zhao as value,
+        null::double as low, null::double as high
     from prompts
     union all
-    select sweep, cell, 'directional', prompt, directional, null, null from prompts
+    select sweep, cell, 'directional', prompt, null, directional, null, null from prompts
 ),
 means as (
     from bootstrap('measures')

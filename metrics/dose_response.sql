@@ -1,7 +1,7 @@
 -- What more guidance buys and costs: the mean distance to the target over the guidance's own scale, the unguided
 -- baseline at scale 0.
 -- good: falling
--- reads: total_variation, settings
+-- reads: total_variation, settings, seed_jackknife
 -- one row per: sweep, model, method, setting, attribute, classifier
 -- source: dose-response over the edit scale of SEGA, Brack et al., arXiv 2301.12247
 -- slope is the change of the distance per unit of scale since the next smaller scale of the method.
@@ -19,7 +19,13 @@ cells as (
     from total_variation
 ),
 values as (
-    select sweep, cell, 'distance' as metric, prompt, total_variation as value, low, high from cells
+    select sweep, cell, 'distance' as metric, prompt, null as seed_block, total_variation as value, low, high from cells
+    union all
+    select sweep, cell, 'distance', null, seed_block, avg(total_variation_of(shares, targets)), null, null
+    from seed_jackknife
+    join (select distinct sweep, model, setting, attribute, classifier, cell from cells)
+        using (sweep, model, setting, attribute, classifier)
+    group by sweep, cell, seed_block
 ),
 means as (
     from bootstrap('values')

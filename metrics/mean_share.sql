@@ -1,8 +1,8 @@
 -- The mean over prompts of each group's share, every prompt counting the same.
 -- good: near the target
--- reads: share
+-- reads: share, seed_jackknife
 -- one row per: sweep, model, setting, attribute, classifier, group
--- source: cluster bootstrap over prompts; Hesterberg, The American Statistician 69 (2015)
+-- source: bootstrap over prompts and seeds; Owen, Annals of Applied Statistics 1 (2007)
 -- summary: map_from_entries(list(("group", mean_share) order by position)) as shares
 with shares as (
     select
@@ -18,7 +18,18 @@ cells as (
     group by all
 ),
 prompt_shares as (
-    select sweep, cell, "group" as metric, prompt, share as value, low, high from shares
+    select sweep, cell, "group" as metric, prompt, null as seed_block, share as value, low, high from shares
+    union all
+    select sweep, cell, "group", null, seed_block, avg(share), null, null
+    from (
+        select
+            sweep, model, setting, attribute, classifier, seed_block, unnest(groups) as "group",
+            unnest(shares) as share
+        from seed_jackknife
+        where shares is not null
+    )
+    join cells using (sweep, model, setting, attribute, classifier, "group")
+    group by sweep, cell, "group", seed_block
 ),
 means as (
     from bootstrap('prompt_shares')

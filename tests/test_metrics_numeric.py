@@ -98,7 +98,8 @@ def test_bootstrap_is_deterministic_and_covers_the_mean(macros):
     macros.execute("insert into numbers from rows_frame")
     macros.execute(
         """create or replace view clustered as
-        select 's' || cell // 100 as sweep, cell, 'm' as metric, prompt, value, null as low, null as high
+        select 's' || cell // 100 as sweep, cell, 'm' as metric, prompt, null as seed_block, value, null as low,
+            null as high
         from numbers"""
     )
     query = "select cell, mean, low, high from bootstrap('clustered', replicates := 400) order by cell"
@@ -106,6 +107,39 @@ def test_bootstrap_is_deterministic_and_covers_the_mean(macros):
     assert first == second
     low, high = (np.array([row[place] for row in first]) for place in (2, 3))
     assert 0.92 < ((low <= 0) & (high >= 0)).mean() < 0.98
+
+
+def test_bootstrap_resamples_seeds_that_all_prompts_share(macros):
+    """1,000 cells of 20 prompts x 64 seeds in 8 blocks (numpy seed 4): 95 % intervals cover 0 in 92-98 %.
+
+    A value is the sum of a prompt's own effect, a seed's own effect and chance; without the seeds it covers far less.
+    """
+    rng = np.random.default_rng(4)
+    values = rng.normal(0, 0.5, (1000, 20, 1)) + rng.normal(0, 1, (1000, 1, 64)) + rng.normal(0, 1, (1000, 20, 64))
+    blocks = values.reshape(1000, 20, 8, 8)
+    without = (values.sum(2)[..., None] - blocks.sum(3)) / 56
+    cells, prompts, seed_blocks = 1000, 20, 8
+    rows = {
+        "cell": np.r_[np.repeat(np.arange(cells), prompts), np.repeat(np.arange(cells), seed_blocks)],
+        "prompt": [f"p{i}" for i in range(prompts)] * cells + [None] * cells * seed_blocks,
+        "seed_block": [None] * prompts * cells + list(range(seed_blocks)) * cells,
+        "value": np.r_[values.mean(2).ravel(), without.mean(1).ravel()],
+    }
+    import pyarrow as pa
+
+    macros.register("crossed_frame", pa.table(rows))
+    macros.execute(
+        """create or replace view crossed as select 's' || cell // 100 as sweep, cell, 'm' as metric, prompt, seed_block,
+            value, null::double as low, null::double as high from crossed_frame"""
+    )
+    macros.execute("create or replace view without_seeds as from crossed where prompt is not null")
+
+    def coverage(source):
+        query = f"select avg((low <= 0 and high >= 0)::int) from bootstrap('{source}', replicates := 400)"
+        return macros.execute(query).fetchone()[0]
+
+    assert 0.92 < coverage("crossed") < 0.98
+    assert coverage("without_seeds") < 0.92
 
 
 def _table(rows):

@@ -2,7 +2,7 @@
 
 import pytest
 from scipy import stats
-from synthetic import write_labels, write_plan
+from synthetic import write_labels, write_pictures, write_plan
 
 from fairsweep.store import Store
 
@@ -158,6 +158,41 @@ def test_agreement_of_classifiers(tmp_path):
     expected = (11 / 20) ** 2 + (9 / 20) ** 2
     row = connection.execute("select images, kappa from fleiss_kappa").fetchone()
     assert row == (10, pytest.approx((0.7 - expected) / (1 - expected)))
+
+
+def test_cost_per_image_and_per_finding(tmp_path):
+    """Eight men at half a second each: 4 seconds, 2 images per second, one prompt found off target."""
+    labels = [{"seed": seed, "gender": "male"} for seed in range(8)]
+    store = Store(tmp_path)
+    write_plan(store, [*labels, {"seed": 0, "setting": "fair", "gender": "male"}], GENDER)
+    write_labels(store, labels, GENDER)
+    write_pictures(store, labels)
+    rows = store.connect().execute(
+        """select setting, images, failed, seconds, device_hours, images_per_second, findings, seconds_per_finding
+        from cost order by 1"""
+    )
+    assert rows.fetchall() == [
+        ("fair", 0, 0, None, None, None, 0, None),
+        ("none", 8, 0, 4.0, pytest.approx(4 / 3600), 2.0, 1, 4.0),
+    ]
+
+
+def test_worst_prompts_come_first(tmp_path):
+    """Total variation .5 of four men, .25 of three in four, 0 of two; a prompt without any group comes last."""
+    labels = [
+        {"prompt": prompt, "seed": seed, "gender": label}
+        for prompt, women, label_of_rest in (("a", 2, "male"), ("b", 0, "male"), ("c", 1, "male"), ("d", 0, "no_face"))
+        for seed, label in enumerate(["female"] * women + [label_of_rest] * (4 - women))
+    ]
+    rows = connect(tmp_path, labels).execute(
+        "select rank, prompt_name, n, total_variation, verdict from worst_prompts order by rank"
+    )
+    assert rows.fetchall() == [
+        (1, "b", 4, 0.5, "on target"),
+        (2, "c", 4, 0.25, "on target"),
+        (3, "a", 4, 0.0, "on target"),
+        (4, "d", 0, None, "no images"),
+    ]
 
 
 def test_correction_takes_known_errors_out(tmp_path):

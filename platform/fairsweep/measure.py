@@ -24,6 +24,7 @@ from fairsweep import shipped
 from fairsweep.errors import FairsweepError
 
 CELL = ("sweep", "model", "setting", "attribute", "classifier")
+_BLOCK = "classifier || ' without seeds ' || seed_block"
 _KEYS = ("good", "reads", "one row per", "source", "summary mean", "summary")
 
 
@@ -114,10 +115,15 @@ def _statement(name: str, sql: str) -> str:
 
 def _summary(connection, metrics: list[Metric], bodies: dict[str, str]) -> str:
     """Compose the query of `summary`, with all that it reads as CTEs, so that DuckDB counts the labels only once."""
-    parts = [f'"{name}" as ({bodies[name]}\n)' for name in _upstream(connection, metrics, bodies)]
+    read = _upstream(connection, [metric.name for metric in metrics] + ["seed_jackknife"], bodies)
+    parts = [f'"{name}" as ({bodies[name]}\n)' for name in read]
     cell = ", ".join(CELL)
     parts.append(
         f"cells as (select {cell}, row_number() over () as cell from (select distinct {cell} from distributions))"
+    )
+    parts.append(
+        f"seed_cells as (select sweep, model, setting, attribute, {_BLOCK} as classifier, seed_block, cell "
+        "from cells, (select distinct seed_block from seed_jackknife))"
     )
     values, joins, shown = [], [], []
     for metric in metrics:
@@ -130,11 +136,17 @@ def _summary(connection, metrics: list[Metric], bodies: dict[str, str]) -> str:
             joins.append(f'left join "{metric.name}_" using ({keys})')
             shown.append(f'"{metric.name}_".* exclude ({keys})')
         bounds = "low, high" if {"low", "high"} <= set(columns) else "null::double as low, null::double as high"
+        jackknife = "classifier" in columns and _without_seeds(connection, metric, bodies)
         for column in metric.means:
             values.append(
-                f"select sweep, cell, '{column}' as metric, prompt, \"{column}\"::double as value, {bounds} "
-                f'from "{metric.name}" join cells using ({keys})'
+                f"select sweep, cell, '{column}' as metric, prompt, null as seed_block, "
+                f'"{column}"::double as value, {bounds} from "{metric.name}" join cells using ({keys})'
             )
+            if jackknife:
+                values.append(
+                    f"select sweep, cell, '{column}', null, seed_block, avg(\"{column}\"), null, null "
+                    f"from ({jackknife}) join seed_cells using ({keys}) group by sweep, cell, seed_block"
+                )
             shown += [
                 f"max({part}) filter (metric = '{column}') as \"{name}\""
                 for part, name in (("mean", column), ("low", f"{column}_low"), ("high", f"{column}_high"))
@@ -149,8 +161,25 @@ def _summary(connection, metrics: list[Metric], bodies: dict[str, str]) -> str:
     )
 
 
-def _upstream(connection, metrics: list[Metric], bodies: dict[str, str]) -> list[str]:
-    """Return the views that the metrics read, however far up, each after those that it reads itself."""
+def _without_seeds(connection, metric: Metric, bodies: dict[str, str]) -> str | None:
+    """Compose the metric's own query over `seed_jackknife` in place of `distributions`; None where it reads neither.
+
+    Each block of seeds left out passes through as a classifier of its own, which no metric mixes with another.
+    """
+    inner = {
+        "distributions": f"select * exclude (seed_block) replace ({_BLOCK} as classifier), shares as lows, "
+        "shares as highs, shares as nearest_target, shares as nearest_uniform, [shares] as extremes from seed_jackknife"
+    }
+    for name in _upstream(connection, [metric.name], bodies):
+        if name != "distributions" and inner.keys() & set(_tables(connection, bodies[name])):
+            inner[name] = bodies[name]
+    if metric.name not in inner:
+        return None
+    return "with " + ",\n".join(f'"{name}" as ({sql}\n)' for name, sql in inner.items()) + f' from "{metric.name}"'
+
+
+def _upstream(connection, names: list[str], bodies: dict[str, str]) -> list[str]:
+    """Return the named views and those that they read, however far up, each after those that it reads itself."""
     ordered = []
 
     def visit(name: str) -> None:
@@ -159,8 +188,8 @@ def _upstream(connection, metrics: list[Metric], bodies: dict[str, str]) -> list
                 visit(read)
             ordered.append(name)
 
-    for metric in metrics:
-        visit(metric.name)
+    for name in names:
+        visit(name)
     return ordered
 
 
