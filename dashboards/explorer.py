@@ -6,7 +6,9 @@
 
 import marimo
 
-app = marimo.App(width="medium", app_title="fairsweep explorer", css_file="report/plots.css")
+app = marimo.App(
+    width="medium", app_title="fairsweep explorer", css_file="report/plots.css", html_head_file="head.html"
+)
 
 
 @app.cell
@@ -61,9 +63,23 @@ def _(attribute, classifier, explore, model, prompt, setting, sweep):
 
 
 @app.cell
-def _(choice, explore, mo, sql):
-    plot = mo.Html(explore.share_plot(sql, choice))
-    return (plot,)
+def _(mo):
+    view = mo.ui.tabs({"Shares": "", "Pictures": "", "SQL": ""})
+    mo.vstack([view])
+    return (view,)
+
+
+@app.cell
+def _(choice, explore, mo, sql, view):
+    mo.stop(view.value != "Shares")
+    shares = explore.shares(sql, choice)
+    save_shares = mo.download(
+        lambda: explore.as_csv(shares),
+        filename=f"{choice.sweep}-{choice.setting}-shares.csv",
+        label="Download these shares",
+    )
+    mo.vstack([mo.Html(explore.share_plot(shares)), mo.hstack([save_shares], justify="start")])
+    return
 
 
 @app.cell
@@ -74,28 +90,43 @@ def _(explore, mo):
 
 
 @app.cell
-def _(choice, explore, mo, order, size, sql):
-    first = explore.pairs(sql, choice, order.value, 0, 1)
-    pages = -(-first[0]["total"] // int(size.value)) if first else 1
+def _(mo, order, size, view):
+    # Apart from the wall, which is drawn anew at each change, so that a control keeps the focus.
+    mo.stop(view.value != "Pictures")
+    mo.hstack([order, size], justify="start", wrap=True)
+    return
+
+
+@app.cell
+def _(choice, explore, mo, sql, view):
+    mo.stop(view.value != "Pictures")
+    gathered = explore.gather(sql, choice)
+    return (gathered,)
+
+
+@app.cell
+def _(gathered, mo, size):
+    pages = max(1, -(-gathered // int(size.value)))
     page = mo.ui.number(1, pages, value=1, label=f"page of {pages:,}")
+    mo.hstack([page], justify="start")
     return (page,)
 
 
 @app.cell
-def _(choice, explore, mo, order, page, size, sql):
-    shown = explore.pairs(sql, choice, order.value, (page.value - 1) * int(size.value), int(size.value))
+def _(choice, explore, gathered, mo, order, page, size, sql):
+    shown = explore.pairs(sql, order.value, (page.value - 1) * int(size.value), int(size.value)) if gathered else []
     save = mo.download(
         lambda: explore.as_csv(shown),
         filename=f"{choice.sweep}-{choice.setting}.csv",
         label="Download these rows",
     )
-    wall = mo.vstack(
+    mo.vstack(
         [
-            mo.hstack([order, size, page, save], justify="start", wrap=True),
             mo.Html(explore.wall(sql, choice.setting, shown)),
+            mo.hstack([save], justify="start"),
         ]
     )
-    return (wall,)
+    return
 
 
 @app.cell
@@ -106,21 +137,19 @@ def _(mo):
 
 
 @app.cell
-def _(asked, explore, mo, sql):
-    answer = mo.md("Any view of the store, such as `summary`, `share`, `plan`, `labels`: `show tables` lists them.")
+def _(asked, explore, mo, sql, view):
+    mo.stop(view.value != "SQL")
+    answer = mo.md(
+        "Any view of the store, such as `summary`, `share`, `plan`, `labels`: `show tables` lists them. "
+        "Ctrl+Enter runs the query; Esc and then Tab leave the editor."
+    )
     if asked.value:
         try:
             rows = explore.query(sql, asked.value)
             answer = mo.ui.table(rows, page_size=20, selection=None, show_column_summaries=False)
         except explore.SqlError as error:
             answer = mo.callout(mo.plain_text(str(error)), kind="danger")
-    console = mo.vstack([asked, answer])
-    return (console,)
-
-
-@app.cell
-def _(console, mo, plot, wall):
-    mo.ui.tabs({"Shares": plot, "Pictures": wall, "SQL": console})
+    mo.vstack([asked, answer])
     return
 
 

@@ -56,11 +56,13 @@ def errors(driver) -> list[str]:
 
 
 def foreign_requests(driver) -> list[str]:
-    """List the addresses beyond this machine that the page asked for since the last call."""
-    sent = (json.loads(entry["message"])["message"] for entry in driver.get_log("performance"))
-    asked = [m["params"]["request"]["url"] for m in sent if m["method"] == "Network.requestWillBeSent"]
-    asked += [m["params"]["url"] for m in sent if m["method"] == "Network.webSocketCreated"]
-    return [url for url in asked if not _local(url)]
+    """List the addresses beyond this machine that the page asked for, and was let to, since the last call."""
+    sent = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    refused = {m["params"]["requestId"] for m in sent if m["params"].get("blockedReason") == "csp"}
+    asked = [m["params"] for m in sent if m["method"] == "Network.requestWillBeSent"]
+    urls = [request["request"]["url"] for request in asked if request["requestId"] not in refused]
+    urls += [m["params"]["url"] for m in sent if m["method"] == "Network.webSocketCreated"]
+    return [url for url in urls if not _local(url)]
 
 
 def overflow(driver) -> int:

@@ -8,6 +8,8 @@ import sys
 import time
 from contextlib import contextmanager
 
+from selenium.common.exceptions import StaleElementReferenceException
+
 # marimo's controls live in shadow roots, which selenium searches one at a time; hidden ones do not count.
 _DEEP = """
 const found = [];
@@ -36,12 +38,16 @@ def served(command: str, store, lines: int = 1, *options: str):
 
 
 def until(what, seconds: float = 90):
-    """Return the first truthy answer of `what`."""
+    """Return the first truthy answer of `what`; an element that the page has just replaced is looked for again."""
     end = time.monotonic() + seconds
-    while not (found := what()) and time.monotonic() < end:
+    while True:
+        try:
+            if found := what():
+                return found
+        except StaleElementReferenceException:
+            pass
+        assert time.monotonic() < end
         time.sleep(0.2)
-    assert found
-    return found
 
 
 def deep(driver, selector: str) -> list:

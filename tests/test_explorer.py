@@ -1,11 +1,15 @@
 """The explorer: what it fetches, and the app in a real browser."""
 
 import csv
+import dataclasses
 import io
+import json
 
 import browser
 import pytest
 from pages import deep, served, until
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 from synthetic import build, image_id
 
@@ -39,49 +43,66 @@ def test_options_name_what_is_there(sql):
     assert found["setting"] == ["fair-scale2", "fair-scale4", "none"]
 
 
+def walls(sql, order="seed", start=0, size=100, **choice) -> list[dict]:
+    explore.gather(sql, dataclasses.replace(CHOICE, **choice))
+    return explore.pairs(sql, order, start, size)
+
+
 def test_pairs_hold_the_unguided_image_of_the_seed(sql):
-    rows = explore.pairs(sql, CHOICE)
-    assert len(rows) == 24 and rows[0]["total"] == 24
+    assert explore.gather(sql, CHOICE) == 24
+    rows = walls(sql)
+    assert len(rows) == 24
     for row in rows:
         assert row["image_id"] == image_id("audit", "m", "fair-scale4", row["prompt_name"], row["seed"])
         assert row["unguided_id"] == image_id("audit", "m", "none", row["prompt_name"], row["seed"])
     assert [row["seed"] for row in rows[:8]] == list(range(8))
+    assert [answer["classifier"] for answer in rows[0]["answers"]] == ["portraits", "second"]
+    assert rows[0]["answers"][1] == {"classifier": "second", "label": "female", "score": 0.2}
 
 
 def test_pairs_are_paged_and_sorted(sql):
-    scores = [row["lowest_score"] for row in explore.pairs(sql, CHOICE, "lowest score")]
-    assert scores == sorted(scores)
+    scores = [row["lowest_score"] for row in walls(sql, "lowest score")]
+    # The second classifier scores 0.2 + seed / 10, the first always 0.9; firefighters have the first alone.
+    assert scores == pytest.approx(sorted([0.2 + seed / 10 for seed in range(7)] * 2 + [0.9] * 10))
     for order, mark in (("flips", "flipped"), ("disagreement", "disagreed")):
-        marks = [row[mark] for row in explore.pairs(sql, CHOICE, order)]
+        marks = [row[mark] for row in walls(sql, order)]
         assert True in marks and False in marks and marks == sorted(marks, reverse=True)
-    second = explore.pairs(sql, CHOICE, "seed", start=12, size=12)
-    assert second == explore.pairs(sql, CHOICE)[12:]
-    one = explore.pairs(sql, explore.Choice(**{**vars(CHOICE), "prompt": "nurse"}))
-    assert {row["prompt_name"] for row in one} == {"nurse"}
+    assert walls(sql, "seed", start=12, size=12) == walls(sql)[12:]
+    assert {row["prompt_name"] for row in walls(sql, prompt="nurse")} == {"nurse"}
+
+
+def test_flips_and_disagreements_are_those_of_the_metrics(sql):
+    rows = walls(sql)
+    query = "select flipped from mcnemar where setting = 'fair-scale4' and versus = 'none' and prompt is null"
+    query += " and attribute = 'gender' and classifier = 'portraits'"
+    assert [(sum(row["flipped"] for row in rows),)] == sql.sql(query).fetchall()
+    for row in rows:
+        labels = {answer["label"] for answer in row["answers"]}
+        assert row["disagreed"] == (len(labels) > 1)
 
 
 def test_wall_reads_only_the_pictures_on_screen(sql, monkeypatch):
     asked = []
     read = pictures.read
     monkeypatch.setattr(pictures, "read", lambda connection, ids: asked.extend(ids) or read(connection, ids))
-    rows = explore.pairs(sql, CHOICE, size=3)
-    html = explore.wall(sql, "fair-scale4", rows)
+    html = explore.wall(sql, "fair-scale4", walls(sql, size=3))
     assert len(asked) == 6 and html.count("<img") == 6 and html.count('loading="lazy"') == 6
 
 
 def test_text_from_a_spec_is_escaped(sql):
-    row = {**explore.pairs(sql, CHOICE, size=1)[0], "prompt_name": "<script>x</script>"}
+    row = {**walls(sql, size=1)[0], "prompt_name": "<script>x</script>"}
     assert "<script>" not in explore.wall(sql, "<b>", [row]) and "<b>" not in explore.wall(sql, "<b>x", [])
 
 
 def test_download_holds_the_rows_shown(sql):
-    rows = explore.pairs(sql, CHOICE, size=5)
+    rows = walls(sql, size=5)
     read = list(csv.DictReader(io.StringIO(explore.as_csv(rows).decode())))
     assert [row["image_id"] for row in read] == [row["image_id"] for row in rows]
+    assert [json.loads(row["answers"]) for row in read] == [row["answers"] for row in rows]
 
 
 def test_sql_sees_every_view_and_nothing_outside_the_store(sql, tmp_path):
-    assert explore.query(sql, "from share").num_rows == sql.sql("from share").shape[0]
+    assert explore.query(sql, "from share").num_rows == sql.sql("from main.share").shape[0]
     (tmp_path / "other.csv").write_text("a\n1\n")
     for text in (f"from '{tmp_path}/other.csv'", "set enable_external_access = true", "select"):
         with pytest.raises(explore.SqlError):
@@ -89,7 +110,7 @@ def test_sql_sees_every_view_and_nothing_outside_the_store(sql, tmp_path):
 
 
 def choose(driver, option: str) -> None:
-    menus = [menu for menu in deep(driver, "select") if option in menu.text]
+    menus = until(lambda: [menu for menu in deep(driver, "select") if option in menu.text])
     Select(menus[0]).select_by_visible_text(option)
 
 
@@ -99,37 +120,140 @@ def press(driver, name: str) -> None:
     until(lambda: tab.get_attribute("data-state") == "active")
 
 
-def test_app_in_a_browser(store):
+def focused(driver):
+    script = "let a = document.activeElement; while (a.shadowRoot) a = a.shadowRoot.activeElement; return a"
+    return driver.execute_script(script)
+
+
+def type_keys(driver, *keys) -> None:
+    ActionChains(driver).send_keys(*keys).perform()
+
+
+def tab_to(driver, wanted) -> None:
+    """Press Tab until what has the focus is `wanted`."""
+    for _ in range(30):
+        type_keys(driver, Keys.TAB)
+        if wanted(focused(driver)):
+            return
+    raise AssertionError("Tab does not lead there")
+
+
+def shown(driver) -> list[str]:
+    return [pair.get_attribute("data-image") for pair in deep(driver, ".pair")]
+
+
+def all_pictures_loaded(driver) -> bool:
+    return all(driver.execute_script("return arguments[0].naturalWidth", image) for image in deep(driver, ".pair img"))
+
+
+def ask(driver, query: str) -> None:
+    """Replace the query in the editor and run it, by keys alone."""
+    ActionChains(driver).key_down(Keys.CONTROL).send_keys("a").key_up(Keys.CONTROL).send_keys(query).perform()
+    ActionChains(driver).key_down(Keys.CONTROL).send_keys(Keys.ENTER).key_up(Keys.CONTROL).perform()
+
+
+def test_app_in_a_browser(store, sql, tmp_path):
     with browser.chromium() as driver, served("explore", store) as (_, (address,)):
         driver.get(address)
         until(lambda: deep(driver, ".shares tbody tr"))
-        expected = explore.connect(str(store.root)).execute(
-            """select share, low, high from share where setting = 'fair-scale2' and prompt_name = 'doctor'
+        expected = sql.sql(
+            """select share, low, high from main.share where setting = 'fair-scale2' and prompt_name = 'doctor'
             and attribute = 'gender' and classifier = 'portraits' and "group" = 'female'"""
         )
-        value, low, high = expected.fetchone()
-        shown = [row.get_attribute("textContent") for row in deep(driver, ".shares tbody tr")]
-        assert any(
-            "doctor" in row and f"{100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]" in row for row in shown
-        )
+        ((value, low, high),) = expected.fetchall()
+        plot = [row.get_attribute("textContent") for row in deep(driver, ".shares tbody tr")]
+        text = f"{100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+        assert [text in row for row in plot if "doctor" in row] == [True]
 
-        choose(driver, "nurse")
-        until(lambda: len(deep(driver, ".shares tbody tr")) == 1)
         press(driver, "Pictures")
-        until(lambda: len(deep(driver, ".pair")) == 8)
-        until(
-            lambda: all(driver.execute_script("return arguments[0].naturalWidth", i) for i in deep(driver, ".pair img"))
+        choose(driver, "fair-scale4")
+        for order in explore.ORDERS:
+            choose(driver, order)
+            rows = walls(sql, order, size=24)
+            until(lambda rows=rows: shown(driver) == [row["image_id"] for row in rows])
+        until(lambda: all_pictures_loaded(driver))
+        download = {"behavior": "allow", "downloadPath": str(tmp_path)}
+        driver.execute_cdp_cmd("Browser.setDownloadBehavior", download)
+        next(button for button in deep(driver, "button,a") if "Download these rows" in button.text).send_keys(
+            Keys.ENTER
         )
-        press(driver, "SQL")
+        (file,) = until(lambda: list(tmp_path.glob("*.csv")))
+        saved = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
+        assert [row["image_id"] for row in saved] == shown(driver)
+        assert [row["flipped"] for row in saved] == [str(row["flipped"]) for row in rows]
+
+        choose(driver, "12")
+        until(lambda: shown(driver) == [row["image_id"] for row in rows[:12]])
         assert browser.errors(driver) == [] and browser.foreign_requests(driver) == []
         assert browser.overflow(driver) == 0
+
+
+def test_app_by_keyboard(store, sql):
+    with browser.chromium() as driver, served("explore", store) as (_, (address,)):
+        driver.get(address)
+        until(lambda: len(deep(driver, ".shares tbody tr")) == 3)
+        tab_to(driver, lambda element: element.tag_name == "select" and "nurse" in element.text)
+        type_keys(driver, "n")
+        until(lambda: [row.text.split()[0] for row in deep(driver, ".shares tbody tr")] == ["nurse"])
+        tab_to(driver, lambda element: element.get_attribute("role") == "tab")
+        type_keys(driver, Keys.ARROW_RIGHT)
+        rows = walls(sql, "flips", setting="fair-scale2", prompt="nurse")
+        until(lambda: len(deep(driver, ".pair")) == len(rows) == 8)
+        tab_to(driver, lambda element: element.tag_name == "select" and "flips" in element.text)
+        type_keys(driver, "f")
+        until(lambda: shown(driver) == [row["image_id"] for row in rows])
+
+        press(driver, "SQL")
+        until(lambda: deep(driver, "[role=textbox]"))
+        tab_to(driver, lambda element: element.get_attribute("role") == "textbox")
+        query = (
+            "select prompt_name, setting, sum(count)::int as n, max(share) as most from share group by all order by all"
+        )
+        ask(driver, query)
+        wanted = sql.sql(query).fetchall()
+
+        def table() -> list[tuple]:
+            cells = [row.find_elements("css selector", "td") for row in deep(driver, "table tbody tr")]
+            return [(row[0].text, row[1].text, int(row[2].text), float(row[3].text)) for row in cells]
+
+        until(lambda: len(deep(driver, "table tbody tr")) == len(wanted) == 9)
+        assert table() == [(*row[:3], pytest.approx(row[3], abs=0.001)) for row in wanted]
+        ask(driver, "select nonsense")
+        until(lambda: any("nonsense" in note.text for note in deep(driver, "marimo-callout-output")))
+        type_keys(driver, Keys.ESCAPE)
+        tab_to(driver, lambda element: element.text == "Run")
+        assert browser.errors(driver) == []
 
 
 def test_app_fits_a_phone(store):
     with browser.chromium(width=390, dark=True) as driver, served("explore", store) as (_, (address,)):
         driver.get(address)
         until(lambda: deep(driver, ".shares tbody tr"))
+        assert browser.overflow(driver) == 0
         press(driver, "Pictures")
         until(lambda: deep(driver, ".pair"))
         assert browser.overflow(driver) == 0
+        press(driver, "SQL")
+        until(lambda: deep(driver, "[role=textbox]"))
+        assert browser.overflow(driver) == 0
         assert browser.errors(driver) == []
+
+
+def test_text_cannot_become_part_of_the_page(tmp_path):
+    evil = "<img src=x onerror=\"document.title='broken'\"><script>document.title='broken'</script>"
+    link = "https://example.org/picture.png"
+    hostile = build(tmp_path, prompts=(evil, link), models=(evil,), settings=("none", evil), seeds=2)
+    with browser.chromium() as driver, served("explore", hostile) as (_, (address,)):
+        driver.get(address)
+        until(lambda: deep(driver, ".shares tbody tr"))
+        assert evil in [row.find_element("tag name", "th").text for row in deep(driver, ".shares tbody tr")]
+        press(driver, "Pictures")
+        until(lambda: len(deep(driver, ".pair")) == 4)
+        press(driver, "SQL")
+        until(lambda: deep(driver, "[role=textbox]"))[0].click()
+        ask(driver, "select distinct model, setting, prompt, prompt_name from plan")
+        until(lambda: len(deep(driver, "table tbody tr")) == 4)
+        assert driver.title == "fairsweep explorer" and not deep(driver, "img[src=x]")
+        # The page may try to show the address as a picture, and is refused.
+        refused = [error for error in browser.errors(driver) if "Content Security Policy" not in error]
+        assert refused == [] and browser.foreign_requests(driver) == []

@@ -133,3 +133,12 @@ def test_images_open_as_pictures_everywhere(tmp_path, monkeypatch):
     )
     assert isinstance(loaded.features["image"], datasets.Image)
     assert loaded[0]["image"].size == (8, 8)
+
+
+def test_one_large_picture_is_read_without_its_neighbours(tmp_path):
+    store = Store(tmp_path)
+    large = {"bytes": bytes(600_000), "path": None}
+    (path,) = store.write_images([image_row(str(number), image=large) for number in range(8)])
+    (small,) = store.write_images([image_row(f"small {number}") for number in range(8)])
+    assert pq.ParquetFile(path).num_row_groups == 8
+    assert pq.ParquetFile(small).num_row_groups == 1

@@ -2,15 +2,21 @@
 
 import csv
 import io
+import json
 from dataclasses import asdict, dataclass
 
 import duckdb
 import pyarrow as pa
 
-from fairsweep import figures, pictures, shipped
+from fairsweep import figures, pictures
 from fairsweep.store import Store
 
-ORDERS = ("seed", "disagreement", "lowest score", "flips")
+ORDERS = {
+    "seed": "prompt_name, seed",
+    "disagreement": "disagreed desc, lowest_score nulls last, prompt_name, seed",
+    "lowest score": "lowest_score nulls last, prompt_name, seed",
+    "flips": "flipped desc, lowest_score nulls last, prompt_name, seed",
+}
 ROWS = 100_000
 SqlError = duckdb.Error
 
@@ -28,9 +34,10 @@ class Choice:
 
 
 def connect(root: str) -> duckdb.DuckDBPyConnection:
-    """Return a connection to a store whose SQL can reach the store's files and no others."""
+    """Return a connection to a store whose SQL can reach the store's files and no others; shares are computed once."""
     store = Store(root)
     connection = store.connect()
+    connection.execute("create temp table share as from main.share")
     connection.execute(f"set allowed_directories = ['{str(store.root).replace(chr(39), chr(39) * 2)}']")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
@@ -54,8 +61,8 @@ def options(connection: duckdb.DuckDBPyConnection, sweep: str | None = None) -> 
     }
 
 
-def share_plot(connection: duckdb.DuckDBPyConnection, choice: Choice) -> str:
-    """Return the dot plot of a cell's shares, unguided and guided, as HTML."""
+def shares(connection: duckdb.DuckDBPyConnection, choice: Choice) -> list[dict]:
+    """Return the rows of `share` of a cell and of its unguided baseline."""
     query = """
         select attribute, "group", prompt_name, model, setting, baseline, share, low, high, target, n
         from share
@@ -63,19 +70,51 @@ def share_plot(connection: duckdb.DuckDBPyConnection, choice: Choice) -> str:
         where sweep = $sweep and model = $model and attribute = $attribute and classifier = $classifier
             and (setting = $setting or baseline) and coalesce(prompt_name = $prompt, true)
         order by prompt_name, position, baseline desc"""
-    plots = figures.share_plots(_rows(connection, query, asdict(choice)))
+    return _rows(connection, query, asdict(choice))
+
+
+def share_plot(rows: list[dict]) -> str:
+    """Return the dot plot of such rows, unguided and guided, as HTML."""
+    plots = figures.share_plots(rows)
     return figures.templates().get_template("shares.html.j2").module.plot(plots[0], lambda row: "") if plots else ""
 
 
-def pairs(
-    connection: duckdb.DuckDBPyConnection, choice: Choice, order: str = "seed", start: int = 0, size: int = 24
-) -> list[dict]:
-    """Return the images `start` to `start + size` in one of ORDERS, each with the unguided image of its seed.
+def gather(connection: duckdb.DuckDBPyConnection, choice: Choice) -> int:
+    """Lay ready the images of a cell, each with the unguided image of its seed, and return how many there are."""
+    connection.execute(
+        """
+        create or replace temp table gathered as
+        select * from seed_pairs
+        where sweep = $sweep and model = $model and setting = $setting and attribute = $attribute
+            and classifier = $classifier and coalesce(prompt_name = $prompt, true)""",
+        asdict(choice),
+    )
+    return connection.table("gathered").shape[0]
 
-    Each row also says in `total` how many there are.
-    """
-    query = (shipped.path("dashboards") / "wall.sql").read_text(encoding="utf-8")
-    return _rows(connection, query, {**asdict(choice), "order": order, "start": start, "size": size})
+
+def pairs(connection: duckdb.DuckDBPyConnection, order: str = "seed", start: int = 0, size: int = 24) -> list[dict]:
+    """Return those `start` to `start + size` of what is gathered, in one of ORDERS, with what each classifier saw."""
+    query = f"""
+        with page as (
+            select *, row_number() over (order by {ORDERS[order]}) as place from gathered
+            qualify place > $start and place <= $start + $size
+        ),
+        seen as (select image_id, attribute from page union select unguided_id, attribute from page),
+        answered as (
+            select image_id, list({{classifier: classifier, label: label, score: score}} order by classifier) as answers
+            from labels
+            semi join seen using (image_id, attribute)
+            where error is null
+            group by image_id
+        )
+        select
+            prompt_name, seed, steered_to, page.image_id, unguided_id, one.answers, other.answers as unguided_answers,
+            disagreed, flipped, lowest_score
+        from page
+        left join answered as one on one.image_id = page.image_id
+        left join answered as other on other.image_id = unguided_id
+        order by place"""
+    return _rows(connection, query, {"start": start, "size": size})
 
 
 def wall(connection: duckdb.DuckDBPyConnection, setting: str, rows: list[dict]) -> str:
@@ -86,11 +125,12 @@ def wall(connection: duckdb.DuckDBPyConnection, setting: str, rows: list[dict]) 
 
 
 def as_csv(rows: list[dict]) -> bytes:
-    """Return what the wall shows as CSV."""
+    """Return rows as CSV, what is nested in them as JSON."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, list(rows[0]) if rows else ["image_id"])
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow({key: json.dumps(value) if isinstance(value, list) else value for key, value in row.items()})
     return buffer.getvalue().encode()
 
 

@@ -51,7 +51,9 @@ class Store:
         table = pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema=schema)
         keys = sorted({f"{row['image_id']} {row.get('attribute', '')}" for row in rows})
         name = hashlib.blake2b("\n".join(keys).encode(), digest_size=12).hexdigest()
-        return write_table(folder / f"{name}.parquet", table)
+        # Groups of about a mebibyte, so that a picture can be read without all of its neighbours.
+        rows = max(1, len(rows) * 2**20 // max(1, table.nbytes)) if schema is IMAGES else None
+        return write_table(folder / f"{name}.parquet", table, rows)
 
     def write(self, kind: str, name: str, rows: list[dict] | pa.Table) -> Path:
         """Write a small named file (targets, settings, references, calibration), replacing the one of that name."""
@@ -112,10 +114,10 @@ class Store:
             yield
 
 
-def write_table(path: Path, table: pa.Table) -> Path:
+def write_table(path: Path, table: pa.Table, row_group_size: int | None = None) -> Path:
     """Write a Parquet file that appears whole or not at all."""
     with whole_file(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, row_group_size, compression="zstd")
     return path
 
 

@@ -27,14 +27,16 @@ def create(connection: duckdb.DuckDBPyConnection, files: dict[str, list[Path]]) 
         _view(connection, kind, kind, files[kind])
     _view(connection, "reference_shares", "references", files["references"])
     _view(connection, "calibration_counts", "calibration", files["calibration"])
-    _view(connection, "image_files", "images", files["images"], {"model": "model", "guidance": "setting"})
+    folders = {"model": "model", "guidance": "setting"}
+    _view(connection, "image_files", "images", files["images"], {**folders, "filename": "filename"})
     columns = [name for name in FOLDERS["images"].names if name != "image"]
     connection.execute(
         f"create or replace view image_rows as select {', '.join(columns)}, model, setting from image_files"
     )
     connection.execute(SETTLED.format(name="images", source="image_rows", key="image_id", newest="created desc"))
     connection.execute(
-        "create or replace view pictures as select image_id, model, setting, image from image_files where error is null"
+        "create or replace view pictures as "
+        "select image_id, model, setting, image, filename from image_files where error is null"
     )
     _view(connection, "label_rows", "labels", files["labels"], {"classifier": "classifier"})
     connection.execute(

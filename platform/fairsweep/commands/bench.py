@@ -1,4 +1,4 @@
-"""The commands that measure speed: bench sweep, bench guidance, bench metrics."""
+"""The commands that measure speed: bench sweep, bench guidance, bench metrics, bench explore."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ import typer
 def register(app: typer.Typer) -> None:
     """Add the group of commands to the app."""
     group = typer.Typer(help="Measure speed, as ratios within one run: compare nothing across machines.")
-    for command in (sweep, guidance, metrics):
+    for command in (sweep, guidance, metrics, explore):
         group.command()(command)
     app.add_typer(group, name="bench")
 
@@ -47,6 +47,16 @@ def metrics(
     from fairsweep.bench.metrics import run
 
     _show(run(labels, threads))
+
+
+def explore(
+    labels: Annotated[int, typer.Option("--labels", min=5000, help="Labels in the synthetic store.")] = 1_000_000,
+    size: Annotated[int, typer.Option("--size", min=1, help="Pairs of pictures on a page.")] = 24,
+) -> None:
+    """Time the explorer's screens over a store of many labels, with the bytes of pictures read and the memory."""
+    from fairsweep.bench.explore import run
+
+    _show(run(labels, size))
 
 
 def _show(figures: dict[str, float]) -> None:

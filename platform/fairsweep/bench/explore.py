@@ -1,0 +1,130 @@
+"""Time the explorer's screens over a store of many labels: the first page, and each change of a control."""
+
+import io
+import os
+import resource
+import tempfile
+import time
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import duckdb
+
+from fairsweep import explore
+from fairsweep.bench import metrics
+from fairsweep.store import Store
+
+SHARD = 64
+PORTRAITS = 256
+
+
+def run(labels: int = 1_000_000, size: int = 24) -> dict[str, float]:
+    """Return the seconds of a first page and of each change of a control, with the memory and the bytes read.
+
+    labels: a fifth of them a second classifier's, which disagrees now and then. Two settings of one model have
+    pictures: real portraits, PORTRAITS different ones. size: pairs of pictures on a page.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        figures = build(Store(folder), labels)
+        # A process of its own, so that its peak of memory is the explorer's.
+        with get_context("spawn").Pool(1) as pool:
+            return figures | pool.apply(_look, (folder, size))
+
+
+def build(store: Store, labels: int) -> dict[str, float]:
+    """Write the store; return how many labels, images, and pictures in how many files it has."""
+    metrics.build(store, labels * 4 // 5)
+    folder = store.root / "labels" / "classifier=second"
+    folder.mkdir(parents=True)
+    connection = duckdb.connect()
+    first = f"{store.root}/labels/classifier=bench/gender.parquet"
+    connection.execute(
+        f"""copy (
+            select * replace (
+                if(hash(image_id) % 10 = 0, 'female', label) as label, 0.5 + hash(image_id) % 5000 / 10000 as score
+            ) from '{first}'
+        ) to '{folder}/gender.parquet' (compression zstd)"""
+    )
+    cells = ("none", "fair-scale1")
+    query = f"select image_id, model, setting, prompt from '{store.root}/plan/bench.parquet'"
+    query += " where model = 'model-0' and setting = ? order by prompt_name, seed"
+    drawn = _portraits()
+    count = files = 0
+    for setting in cells:
+        rows = connection.sql(query, params=[setting]).to_arrow_table().to_pylist()
+        for start in range(0, len(rows), SHARD):
+            shard = rows[start : start + SHARD]
+            for place, row in enumerate(shard):
+                row["image"] = {"bytes": drawn[(start + place) % PORTRAITS], "path": None}
+            files += len(store.write_images(shard))
+        count += len(rows)
+    found = connection.execute(f"select count(*) from '{store.root}/labels/*/*.parquet'").fetchone()[0]
+    return {"labels": found, "pictures": count, "picture_files": files}
+
+
+def _portraits() -> list[bytes]:
+    from PIL import Image
+
+    from fairsweep.portraits.render import render
+    from fairsweep.portraits.world import sample
+
+    files = []
+    for seed, person in enumerate(sample(PORTRAITS, 0)):
+        file = io.BytesIO()
+        Image.fromarray(render(person, seed)).save(file, "png")
+        files.append(file.getvalue())
+    return files
+
+
+def _look(folder: str, size: int) -> dict[str, float]:
+    """Use the explorer as a person does: look at shares, then at pictures, then change one control after the other."""
+    clock = _Clock()
+    sql = explore.connect(folder)
+    found = explore.options(sql, "bench")
+    choice = explore.Choice("bench", "model-0", found["setting"][0], "gender", "bench")
+    explore.share_plot(explore.shares(sql, choice))
+    figures = {"first_page_seconds": clock.lap()}
+    explore.gather(sql, choice)
+    _wall(sql, choice, "seed", 0, size)
+    figures["first_pictures_seconds"] = clock.lap()
+    read, shown = _wall(sql, choice, "seed", size, size)
+    figures |= {"next_page_seconds": clock.lap(), "next_page_mib_read": read, "next_page_mib_shown": shown}
+    for order in [*explore.ORDERS][1:]:
+        read, shown = _wall(sql, choice, order, 0, size)
+        name = order.replace(" ", "_")
+        figures |= {f"{name}_seconds": clock.lap(), f"{name}_mib_read": read, f"{name}_mib_shown": shown}
+    for name, value in {"prompt": "worker 7", "attribute": "age", "setting": "none"}.items():
+        choice = replace(choice, **{name: value})
+        explore.share_plot(explore.shares(sql, choice))
+        figures[f"{name}_on_shares_seconds"] = clock.lap()
+        explore.gather(sql, choice)
+        _wall(sql, choice, "seed", 0, size)
+        figures[f"{name}_on_pictures_seconds"] = clock.lap()
+    figures["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return figures
+
+
+def _wall(sql, choice: explore.Choice, order: str, start: int, size: int) -> tuple[float, float]:
+    """Show one wall of pictures; return the MiB read for its pictures, and the MiB of the page."""
+    rows = explore.pairs(sql, order, start, size)
+    before = _bytes_read()
+    page = explore.wall(sql, choice.setting, rows)
+    return (_bytes_read() - before) / 2**20, len(page) / 2**20
+
+
+class _Clock:
+    """Tell the seconds since it was last asked."""
+
+    def __init__(self):
+        self._since = time.perf_counter()
+
+    def lap(self) -> float:
+        since, self._since = self._since, time.perf_counter()
+        return self._since - since
+
+
+def _bytes_read() -> int:
+    """Return the bytes that this process has read from files, cached or not; Linux tells."""
+    fields = dict(line.split(": ") for line in Path(f"/proc/{os.getpid()}/io").read_text().splitlines())
+    return int(fields["rchar"])
