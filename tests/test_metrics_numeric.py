@@ -129,8 +129,10 @@ def test_bootstrap_resamples_seeds_that_all_prompts_share(macros):
 
     macros.register("crossed_frame", pa.table(rows))
     macros.execute(
-        """create or replace view crossed as select 's' || cell // 100 as sweep, cell, 'm' as metric, prompt, seed_block,
-            value, null::double as low, null::double as high from crossed_frame"""
+        """create or replace view crossed as
+        select 's' || cell // 100 as sweep, cell, 'm' as metric, prompt, seed_block, value, null::double as low,
+            null::double as high
+        from crossed_frame"""
     )
     macros.execute("create or replace view without_seeds as from crossed where prompt is not null")
 

@@ -133,7 +133,7 @@ def test_shares_stay_apart_from_another_sweep(tmp_path):
 def test_mean_intervals_cover_when_prompts_share_their_seeds(tmp_path):
     """100 models of 20 prompts x 48 seeds (numpy seed 24), the same seed leaning the same way under every prompt.
 
-    The truth is .5 by symmetry; the cells' 95 % intervals of the mean share cover it in 92-98 %, of 100 cells: 89-100.
+    The truth is .5 by symmetry; the cells' 95 % intervals of the mean share cover it in 89 of 100 cells or more.
     """
     rng = np.random.default_rng(24)
     leaning = rng.normal(0, 0.5, (100, 20, 1)) + rng.normal(0, 0.7, (100, 1, 48)) + rng.normal(0, 1, (100, 20, 48))
@@ -141,7 +141,7 @@ def test_mean_intervals_cover_when_prompts_share_their_seeds(tmp_path):
     draws = (leaning > 0).astype(int).reshape(2000, 48)
     connection = simulate(tmp_path, draws, {"gender": ("female", "male")}, models, prompts_per_model=20).connect()
     query = "select avg((low <= 0.5 and high >= 0.5)::int) from mean_share where \"group\" = 'female'"
-    assert 0.89 <= connection.execute(query).fetchone()[0]
+    assert connection.execute(query).fetchone()[0] >= 0.89
     # One block of seeds left out is one eighth of the images, in every prompt and cell alike.
     sizes = "select distinct seed_block, images, n from seed_jackknife order by 1"
     assert connection.execute(sizes).fetchall() == [(block, 42, 42) for block in range(8)]
