@@ -1,6 +1,8 @@
 """Metrics as files: their listing, their views, their columns of the summary, and the commands that print them."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from synthetic import build
@@ -87,13 +89,17 @@ def test_measure_names_what_it_does_not_know(store, capsys):
     assert "there is no sweep 'nope'" in capsys.readouterr().err
 
 
-def test_the_catalogue_works_in_any_client_and_folder(store, tmp_path, monkeypatch):
-    import duckdb
-
-    path = store.write_catalogue()
-    monkeypatch.chdir(tmp_path)
-    with duckdb.connect(str(path), read_only=True) as connection:
-        assert connection.execute("select count(*) from summary").fetchone() == (6,)
+def test_the_catalogue_works_in_any_client_and_folder(store, tmp_path):
+    """A client that knows nothing of fairsweep, in a folder of its own, queries every metric of the file."""
+    code = """import sys, duckdb
+with duckdb.connect(sys.argv[1], read_only=True) as connection:
+    for name in sys.argv[2:]:
+        connection.execute(f'from "{name}"').fetchall()
+    print(connection.execute("select count(*) from summary").fetchone()[0], "fairsweep" in sys.modules)"""
+    names = [metric.name for metric in list_metrics()]
+    told = [sys.executable, "-I", "-c", code, str(store.write_catalogue()), *names]
+    done = subprocess.run(told, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["6", "False"]
 
 
 def test_a_damaged_cache_folder_only_costs_time(store, tmp_path, monkeypatch):

@@ -47,6 +47,20 @@ def test_bowker_for_three_groups(tmp_path):
     assert row == (pytest.approx(want), 2, pytest.approx(stats.chi2.sf(want, 2)), "Bowker")
 
 
+def test_no_images_and_missing_outcomes_of_pairs(tmp_path):
+    """Given one seed whose face was never found: one pair that did not flip, nothing tested, no distance to compare."""
+    connection = connect(tmp_path / "missing", rows_of(["no_face"], ["no_face"]))
+    row = connection.execute("select pairs, flipped, p_value, test from mcnemar where prompt is null").fetchone()
+    assert row == (1, 0, 1.0, "no flips")
+    for name in ("distance_change", "agreement", "fleiss_kappa"):
+        assert connection.execute(f"from {name}").fetchall() == []
+    store = Store(tmp_path / "empty")
+    store.root.mkdir()
+    empty = store.connect()
+    for name in ("mcnemar", "paired_flips", "side_effects", "intersections", "mean_share", "cost", "worst_prompts"):
+        assert empty.execute(f"from {name}").fetchall() == []
+
+
 def test_distance_change_resamples_the_seeds(tmp_path):
     """Given 20 men of which 10 become women: the distance falls by .5; in one unchanged image by 0, not surely."""
     change = "select distance_change, low, high from distance_change where prompt like '%doctor'"
