@@ -148,6 +148,21 @@ def test_missing_images_bound_the_share(tmp_path):
     assert row == (pytest.approx(2 / 3), 0.5, 0.75, 1)
 
 
+def test_every_prompt_counts_the_same_in_the_mean(tmp_path):
+    """Given 3 women of 4 doctors and 1 of 2 nurses: a mean share of (3/4 + 1/2) / 2, from 4 of 6 images."""
+    drawn = {"doctor": ["female"] * 3 + ["male"], "nurse": ["female", "male"]}
+    labels = [
+        {"prompt": prompt, "seed": seed, "gender": label}
+        for prompt, said in drawn.items()
+        for seed, label in enumerate(said)
+    ]
+    store = Store(tmp_path)
+    write_plan(store, labels, GENDER)
+    write_labels(store, labels, GENDER)
+    rows = store.connect().execute('select "group", mean_share, prompts, count, n from mean_share order by position')
+    assert rows.fetchall() == [("female", 0.625, 2, 4, 6), ("male", 0.375, 2, 2, 6)]
+
+
 def test_every_planned_image_has_one_outcome(tmp_path):
     connection = connect(tmp_path, ["female", "no_face", "a dog", None])
     rows = connection.execute("select outcome, count(*) from outcomes group by all order by 1").fetchall()
