@@ -4,6 +4,8 @@ import inspect
 import json
 import re
 
+import yaml
+
 from fairsweep import gauges, shipped
 
 
@@ -32,3 +34,21 @@ def test_every_tag_that_a_panel_groups_by_is_set():
     for query in queries():
         for group in re.findall(r"by \((\w+)\)", query):
             assert group in tags, query
+
+
+def test_prometheus_as_ray_starts_it_finds_every_node():
+    from ray.dashboard.consts import PROMETHEUS_CONFIG_INPUT_PATH
+    from ray.scripts.scripts import metrics_group
+
+    assert "launch-prometheus" in metrics_group.commands
+    with open(PROMETHEUS_CONFIG_INPUT_PATH, encoding="utf-8") as file:
+        (job,) = yaml.safe_load(file)["scrape_configs"]
+    assert job["file_sd_configs"] == [{"files": ["/tmp/ray/prom_metrics_service_discovery.json"]}]
+
+
+def test_the_dashboard_needs_no_import_by_hand():
+    """A file in Grafana's folder cannot ask for a data source, as an import by hand would."""
+    board = json.loads((shipped.path("dashboards") / "grafana.json").read_text(encoding="utf-8"))
+    (variable,) = board["templating"]["list"]
+    assert "__inputs" not in board and (variable["type"], variable["query"]) == ("datasource", "prometheus")
+    assert {panel["datasource"]["uid"] for panel in board["panels"]} == {f"${{{variable['name']}}}"}

@@ -66,10 +66,21 @@ def test_sentences_come_from_the_numbers():
     assert ("cost", "Cost: 2 images per second unguided, 2 with fair.") in said
 
 
+def test_missing_is_said_of_the_attribute_that_misses_most():
+    cells = [cell(setting="fair", missing=0.05), cell(missing=0.02)]
+    cells += [{**row, "attribute": "skin_tone", "missing": 0.01} for row in cells]
+    texts = [finding.text for finding in sentences.sentences(cells, [])]
+    assert "Images without a recognised gender: 2.0 % unguided, 5.0 % with fair." in texts
+
+
 def test_sentences_without_guidance_or_labels():
     assert sentences.headline([]) == "Nothing is labelled yet."
     assert sentences.sentences([], []) == []
     assert sentences.headline([cell()]) == "m misses its gender target on 3 of 4 prompts."
+    met = [cell(setting="fair", prompts_off_target=0), cell(prompts_off_target=0)]
+    said = "No prompt of m differs from its targets beyond chance"
+    assert sentences.headline(met) == f"{said}, unguided or with fair."
+    assert sentences.headline(met[1:]) == f"{said}."
     texts = [finding.text for finding in sentences.sentences([cell()], [share("none", "male", 0.94, 0.9, 0.97)])]
     assert "firefighter: 94 % [90, 97] male, target 50 %." in texts
 
@@ -110,6 +121,15 @@ def test_page_in_a_browser(page, store):
         setting.send_keys(Keys.ARROW_LEFT if setting.get_attribute("id") != "s0" else Keys.ARROW_RIGHT)
         assert driver.find_element(By.ID, "shares").text != before
         assert browser.errors(driver) == [] and browser.foreign_requests(driver) == []
+
+
+def test_every_table_fits_the_printed_page(page):
+    with browser.chromium(width=718) as driver:
+        driver.get(page.as_uri())
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        wide = "return [...document.querySelectorAll('section:not(#metrics) table')].filter("
+        wide += "t => t.getClientRects().length && t.getBoundingClientRect().right > innerWidth).length"
+        assert driver.execute_script(wide) == 0
 
 
 def test_page_on_a_phone_in_the_dark(page):

@@ -1,5 +1,6 @@
 """Jobs of a real Ray cluster with its dashboard, on free ports."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -14,12 +15,17 @@ ROOT = TESTS.parent
 
 
 @pytest.fixture(scope="module")
-def dashboard():
-    """Return the address of the dashboard of a cluster of its own."""
-    port = free_port()
-    cluster = start_cluster({"num_cpus": 2, "include_dashboard": True, "dashboard_port": port})
-    yield f"http://127.0.0.1:{port}"
+def cluster():
+    """Return a cluster with a dashboard."""
+    cluster = start_cluster({"num_cpus": 2, "include_dashboard": True, "dashboard_port": free_port()})
+    yield cluster
     cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def dashboard(cluster):
+    """Return the address of the dashboard."""
+    return f"http://{cluster.head_node.webui_url}"
 
 
 @pytest.fixture
@@ -52,6 +58,15 @@ def test_a_job_runs_the_sweep_and_a_second_one_is_refused(folder, dashboard, tmp
     assert job.returncode == 0, printed + errors
     assert "4 images made" in printed
     assert_exactly_once(tmp_path / "store", 4)
+
+
+def test_ray_makes_the_folders_that_the_readme_gives_to_grafana(cluster):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    session = Path(cluster.head_node.get_session_dir_path())
+    named = [session / path for path in re.findall(r"/tmp/ray/session_latest/(\S+)", readme)]
+    assert [path.name for path in named] == ["dashboards", "grafana.ini"] and all(path.exists() for path in named)
+    (provider,) = yaml.safe_load((named[1].parent / "provisioning/dashboards/default.yml").read_text())["providers"]
+    assert (provider["options"]["path"], provider["folder"]) == (str(named[0]), "Ray")
 
 
 def test_a_job_passes_its_exit_status_on(folder, dashboard, tmp_path):

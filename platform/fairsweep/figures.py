@@ -45,7 +45,9 @@ def interval(row: dict, name: str) -> Markup:
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
     if low is None or high is None:
         return Markup("")
-    return Markup(' <span class="ci">[{}, {}]</span>').format(number(low), number(high))
+    return Markup(' <span class="ci">[{}, {}]</span>').format(
+        *(number(end) if abs(end) >= 10 else f"{end:.3f}" for end in (low, high))
+    )
 
 
 def numeric(rows: list[dict], name: str) -> bool:

@@ -33,6 +33,9 @@ def headline(cells: Rows) -> str:
     worst = max((before or after).values(), key=lambda row: (row["prompts_off_target"] or 0, row["distance"] or 0))
     name = worst["attribute"].replace("_", " ")
     place = f"its {name} target on {worst['prompts_off_target']} of {worst['prompts']} prompts"
+    if not any(row["prompts_off_target"] for row in [*before.values(), *after.values()]):
+        how = "" if chosen["baseline"] else f"{' unguided or' if before else ''} with {chosen['setting']}"
+        return f"No prompt of {chosen['model']} differs from its targets beyond chance{',' if how else ''}{how}."
     if chosen["baseline"] or not before:
         how = "" if chosen["baseline"] else f"With {chosen['setting']}, "
         return f"{how}{chosen['model']} misses {place}."
@@ -56,7 +59,8 @@ def sentences(cells: Rows, shares: Rows) -> list[Finding]:
         found.append(_distance(attribute.replace("_", " "), pair.get(True), pair.get(False)))
         rows = [row for row in shares if row["attribute"] == attribute and row["model"] == chosen["model"]]
         found += _prompts([row for row in rows if row["baseline"] or _same(row, chosen)])
-    return found + _cost({row["baseline"]: row for row in mine})
+    least_seen = max(mine, key=lambda row: row["missing"] or 0)["attribute"]
+    return found + _cost({row["baseline"]: row for row in mine if row["attribute"] == least_seen})
 
 
 def _distance(attribute: str, before: dict | None, after: dict | None) -> Finding:
@@ -104,8 +108,8 @@ def _cost(pair: dict[bool, dict]) -> list[Finding]:
             f"{after['images_per_second']:.3g} with {name}."
         )
     found.append(
-        f"Images without a recognised group: {percent(before['missing'], 1)} unguided, "
-        f"{percent(after['missing'], 1)} with {name}."
+        f"Images without a recognised {before['attribute'].replace('_', ' ')}: "
+        f"{percent(before['missing'], 1)} unguided, {percent(after['missing'], 1)} with {name}."
     )
     return [Finding(text, "cost") for text in found]
 
