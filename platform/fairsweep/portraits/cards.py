@@ -75,15 +75,15 @@ steps of {VaeStage.batch_size} portraits; {figures["autoencoder"]["psnr"]:.1f} d
 held-out ones. The denoiser: {Recipe.unet_steps:,} steps of {UnetStage.batch_size}, AdamW, a learning rate of
 {UnetStage.learning_rate:g} that falls by a cosine, averaged weights ({UnetStage.ema_decay:g} a step), Min-SNR
 weighting; more captions name the occupation alone than anything else, and empty ones serve classifier-free guidance.
-The shipped denoiser reached its steps in three runs, to 5,000, 8,000 and {Recipe.unet_steps:,}, each with a cosine of
-its own; only the last drew its times mostly from the middle of the schedule, as the command does now.
+The shipped denoiser reached its steps in four runs, to 5,000, 8,000, 18,000 and {Recipe.unet_steps:,}, each with a
+cosine of its own; only the last two drew their times mostly from the middle of the schedule, as the command does now.
 
 All figures below are read by portraits-clip and made by `fairsweep portraits evaluate`.
 
 ## What was planted and what is drawn
 
-Prompts name the occupation alone; female share planted, and drawn at scale 1 and above ({figures["shares"][0]["seeds"]}
-seeds an occupation). In brackets what the law p^w / (p^w + (1-p)^w)
+Prompts name the occupation alone; female share planted, and drawn at scale 1 ({figures["shares"][0]["seeds"]} seeds
+an occupation) and above ({figures["shares"][1]["seeds"]} seeds). In brackets what the law p^w / (p^w + (1-p)^w)
 predicts: classifier-free guidance sharpens a bias.
 
 {_shares_table(figures["shares"])}

@@ -25,7 +25,7 @@ class Recipe:
     copies: int = 12_000
     vae_steps: int = 6_800
     clip_steps: int = 1_100
-    unet_steps: int = 18_000
+    unet_steps: int = 22_500
     seed: int = 0
 
 
