@@ -93,18 +93,7 @@ CASES = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "case",
-    [
-        "half and half",
-        "70 to 30",
-        "three skin tones",
-        pytest.param(
-            "gender and skin tone",
-            marks=pytest.mark.xfail(reason="medium skin is missed on pilots and scientists: up to 22 points off"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("case", CASES)
 def test_fair_guidance_reaches_its_target(pipeline, case):
     """Every occupation within 10 points of the target and recognised in 90 % of images; seeds 0 to 39."""
     attributes = CASES[case]
