@@ -36,7 +36,8 @@ IMAGES = pa.schema(
         "batch_size": pa.int32(),
         "error": pa.string(),
         "versions": pa.string(),
-        "created": pa.timestamp("us", tz="UTC"),
+        # In UTC. A column with a time zone could only be read where pytz is installed.
+        "created": pa.timestamp("us"),
     },
     metadata={"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}}}})},
 )

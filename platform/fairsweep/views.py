@@ -84,6 +84,6 @@ def _duckdb_type(kind: pa.DataType) -> str:
         pa.int64(): "bigint",
         pa.float32(): "float",
         pa.float64(): "double",
-        pa.timestamp("us", tz="UTC"): "timestamp with time zone",
+        pa.timestamp("us"): "timestamp",
     }
     return names[kind]
