@@ -31,10 +31,9 @@ def run(labels: int = 10_000_000, threads: int = 2, repeats: int = 3) -> dict[st
         build(store, labels)
         with store.connect() as connection:
             connection.execute(f"set threads = {threads}")
-            figures = {
-                "labels": connection.execute("select count(*) from labels").fetchone()[0],
-                "images": connection.execute("select count(*) from plan").fetchone()[0],
-            }
+            counted = "select (select count(*) from labels), (select count(*) from plan)"
+            [(rows, images)] = connection.execute(counted).fetchall()
+            figures = {"labels": rows, "images": images}
             figures["share_rows"], figures["share_seconds"] = _best(connection, "share", repeats)
             figures["summary_rows"], figures["summary_seconds"] = _best(connection, "summary", repeats)
     return figures
