@@ -83,11 +83,15 @@ class Studio:
             self.advance(len(images))
             return images
 
+        starts = range(0, len(prompts), self.batch_size)
+        if self.workers == 1:
+            # In this thread: the threads of a second OpenMP team would fight with its own.
+            return [image for start in starts for image in work(start)]
         threads = torch.get_num_threads()
         torch.set_num_threads(max(1, threads // self.workers))
         try:
             with ThreadPoolExecutor(self.workers) as pool:
-                return [image for images in pool.map(work, range(0, len(prompts), self.batch_size)) for image in images]
+                return [image for images in pool.map(work, starts) for image in images]
         finally:
             torch.set_num_threads(threads)
 
