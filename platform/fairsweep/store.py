@@ -52,8 +52,8 @@ class Store:
         keys = sorted({f"{row['image_id']} {row.get('attribute', '')}" for row in rows})
         name = hashlib.blake2b("\n".join(keys).encode(), digest_size=12).hexdigest()
         # Groups of about a mebibyte, so that a picture can be read without all of its neighbours.
-        rows = max(1, len(rows) * 2**20 // max(1, table.nbytes)) if schema is IMAGES else None
-        return write_table(folder / f"{name}.parquet", table, rows)
+        row_group_size = max(1, len(rows) * 2**20 // max(1, table.nbytes)) if schema is IMAGES else None
+        return write_table(folder / f"{name}.parquet", table, row_group_size)
 
     def write(self, kind: str, name: str, rows: list[dict] | pa.Table) -> Path:
         """Write a small named file (targets, settings, references, calibration), replacing the one of that name."""
