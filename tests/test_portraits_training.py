@@ -9,6 +9,7 @@ from fairsweep.portraits.tokenizer import CONTEXT_LENGTH, build_tokenizer, token
 from fairsweep.portraits.training.clip import ClipStage
 from fairsweep.portraits.training.corpus import Corpus
 from fairsweep.portraits.training.loop import train
+from fairsweep.portraits.training.order import Order
 from fairsweep.portraits.training.unet import UnetStage
 from fairsweep.portraits.training.vae import VaeStage
 
@@ -38,7 +39,7 @@ def _loss(stage, module):
     stage.module.load_state_dict(module.state_dict())
     stage.module.train()
     with torch.no_grad():
-        parts = stage.loss(64, np.random.default_rng(7), torch.Generator().manual_seed(7))
+        parts = stage.loss(np.arange(64), np.random.default_rng(7), torch.Generator().manual_seed(7))
     return sum(value.item() for value in parts.values())
 
 
@@ -54,6 +55,32 @@ def test_training_lowers_its_loss_and_resumes_to_the_same_weights(name, corpus, 
     train(resumed, tmp_path / "halves", STEPS)
     for key, value in stage.module.state_dict().items():
         assert torch.equal(value, resumed.module.state_dict()[key]), key
+
+
+def test_an_epoch_deals_every_row_once_and_each_stratum_evenly():
+    strata = np.repeat([5, 6, 7], [100, 300, 50])
+    order = Order(strata, seed=3)
+    steps = [order.rows(step, 45) for step in range(15)]
+    for epoch in (steps[:10], steps[10:] + [order.rows(step, 45) for step in range(15, 20)]):
+        assert sorted(np.concatenate(epoch)) == list(range(450))
+    for rows in steps:
+        # A tenth of an epoch holds a tenth of each stratum, or one row more or less.
+        assert np.abs(np.bincount(strata[rows], minlength=8)[5:] - [10, 30, 5]).max() <= 1
+    assert np.array_equal(order.rows(12, 45), Order(strata, seed=3).rows(12, 45))
+    assert not np.array_equal(order.rows(0, 45), Order(strata, seed=4).rows(0, 45))
+    # A batch may reach over the ends of several epochs.
+    four = Order(np.zeros(4, int), 0)
+    assert np.array_equal(four.rows(0, 10), np.concatenate([four.rows(step, 2) for step in range(5)]))
+
+
+def test_rows_alike_in_caption_and_attributes_are_one_stratum(corpus):
+    def key(row):
+        person, named = corpus.pairs[row]
+        return named, person.occupation, person.gender, person.skin_tone, person.age
+
+    for stratum in set(corpus.strata):
+        assert len({key(row) for row in np.flatnonzero(corpus.strata == stratum)}) == 1
+    assert len(set(corpus.strata)) == len({key(row) for row in range(len(corpus))})
 
 
 def test_every_word_of_a_caption_is_one_token(corpus):

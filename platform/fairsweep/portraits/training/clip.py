@@ -34,13 +34,12 @@ class ClipStage(Stage):
         self.module = nn.ModuleDict({"clip": clip, "heads": heads}).to(device)
         self.contrast = ClipLoss()
 
-    def loss(self, size: int, rng: np.random.Generator, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        rows = rng.integers(len(self.corpus), size=size)
+    def loss(self, rows: np.ndarray, rng: np.random.Generator, generator: torch.Generator) -> dict[str, torch.Tensor]:
         pixels = self.corpus.pixels(rows)
         copied = rows < len(self.copies)
         pixels[copied] = torch.from_numpy(self.copies[rows[copied]])
         # Half of the captions are worded as the denoiser will see them, half name any mix of attributes.
-        half = size // 2
+        half = len(rows) // 2
         texts = self.corpus.captions(rows[:half], rng) + self.corpus.descriptions(rows[half:], rng)
         clip = self.module["clip"]
         with torch.autocast(self.device.type, torch.bfloat16):

@@ -93,6 +93,13 @@ class Corpus:
         ]
 
     @cached_property
+    def strata(self) -> np.ndarray:
+        """Rows alike in what their caption names, occupation and the attributes whose bias is planted, (n,) int64."""
+        keys = [(named, p.occupation, p.gender, p.skin_tone, p.age) for p, named in self.pairs]
+        numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+        return np.array([numbers[key] for key in keys])
+
+    @cached_property
     def classes(self) -> torch.Tensor:
         """The class index of each portrait for each of READ_ATTRIBUTES, (n, attributes) int64."""
         return torch.tensor(

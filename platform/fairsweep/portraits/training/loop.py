@@ -3,6 +3,7 @@
 import math
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import torch
 from rich.console import Console
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from fairsweep.portraits.training.corpus import Corpus
+from fairsweep.portraits.training.order import Order
 
 _LOG_SECONDS = 15
 _SAVE_SECONDS = 120
@@ -27,12 +31,13 @@ class Stage(ABC):
     """Whether threads may each take a part of the batch: not where the parts share state, such as batch norms."""
 
     module: nn.Module
+    corpus: Corpus
 
     @abstractmethod
-    def loss(self, size: int, rng: np.random.Generator, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        """Return the named parts of the loss, scalars that are added up, of `size` rows.
+    def loss(self, rows: np.ndarray, rng: np.random.Generator, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """Return the named parts of the loss, scalars that are added up, of these rows of the corpus.
 
-        All that is random is drawn from `rng` (rows, words) and `generator` (noise, on the module's device).
+        All that is random is drawn from `rng` (words, times) and `generator` (noise, on the module's device).
         """
 
 
@@ -54,7 +59,7 @@ def train(
     module = stage.module
     parameters = list(module.parameters())
     device = parameters[0].device
-    average = AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(stage.ema_decay), use_buffers=True)
+    average = AveragedModel(module, multi_avg_fn=_moving_average(stage.ema_decay), use_buffers=True)
     optimizer = torch.optim.AdamW(parameters, lr=stage.learning_rate, weight_decay=0.01, betas=(0.9, 0.99), fused=True)
     path = folder / f"{stage.name}.pt"
     step = 0
@@ -68,10 +73,12 @@ def train(
     clock = _Clock(stage, step, steps, console or Console(quiet=True))
     threads = torch.get_num_threads()
     workers = threads if stage.splits and device.type == "cpu" else 1
+    order = Order(stage.corpus.strata, seed)
 
     def gradient(part: int) -> tuple[tuple[torch.Tensor, ...], dict[str, torch.Tensor]]:
         generator = torch.Generator(device).manual_seed((seed * 1_000_003 + step) * 1009 + part)
-        parts = stage.loss(stage.batch_size // workers, np.random.default_rng([seed, step, part]), generator)
+        rows = order.rows(step, stage.batch_size)[part::workers]
+        parts = stage.loss(rows, np.random.default_rng([seed, step, part]), generator)
         return torch.autograd.grad(sum(parts.values()), parameters), {k: v.detach() for k, v in parts.items()}
 
     module.train()
@@ -91,6 +98,16 @@ def train(
                 _save(path, module, average, optimizer, step)
     torch.set_num_threads(threads)
     return average.module.eval()
+
+
+def _moving_average(decay: float) -> Callable[[list, list, torch.Tensor], None]:
+    """Average over the last tenth of a short run, as over 1 / (1 - decay) steps of a long one."""
+
+    def update(averages: list[torch.Tensor], values: list[torch.Tensor], averaged: torch.Tensor) -> None:
+        past = averaged.item()
+        get_ema_multi_avg_fn(min(decay, (1 + past) / (10 + past)))(averages, values, averaged)
+
+    return update
 
 
 def _schedule(step: int, steps: int) -> float:

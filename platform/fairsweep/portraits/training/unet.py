@@ -22,7 +22,7 @@ class UnetStage(Stage):
     name = "unet"
     batch_size = 64
     learning_rate = 1.2e-3
-    ema_decay = 0.998
+    ema_decay = 0.9995
 
     def __init__(self, corpus: Corpus, latents: torch.Tensor, text: CLIPTextModel, tokenizer: CLIPTokenizer):
         self.corpus, self.latents, self.text, self.tokenizer = corpus, latents, text, tokenizer
@@ -33,13 +33,12 @@ class UnetStage(Stage):
         self.snr = (signal / (1 - signal)).to(self.device)
         self.read: dict[str, torch.Tensor] = {}
 
-    def loss(self, size: int, rng: np.random.Generator, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        rows = rng.integers(len(self.corpus), size=size)
+    def loss(self, rows: np.ndarray, rng: np.random.Generator, generator: torch.Generator) -> dict[str, torch.Tensor]:
         latents = self.latents[rows]
         noise = torch.randn(latents.shape, generator=generator, device=self.device)
         # One time per slice of the quantiles: the same mix of easy and hard steps in every batch.
-        offsets = torch.rand(size, generator=generator, device=self.device).cpu()
-        times = torch.from_numpy(np.interp((np.arange(size) + offsets.numpy()) / size, *_TIME_QUANTILES))
+        slices = rng.permutation(len(rows)) + rng.random(len(rows))
+        times = torch.from_numpy(np.interp(slices / len(rows), *_TIME_QUANTILES))
         times = (times * len(self.snr)).long().to(self.device)
         noisy = self.scheduler.add_noise(latents, noise, times)
         target = self.scheduler.get_velocity(latents, noise, times)

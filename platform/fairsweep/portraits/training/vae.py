@@ -22,8 +22,8 @@ class VaeStage(Stage):
         self.corpus, self.device = corpus, device
         self.module = build_vae().to(device)
 
-    def loss(self, size: int, rng: np.random.Generator, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        images = to_model_range(self.corpus.pixels(rng.integers(len(self.corpus), size=size))).to(self.device)
+    def loss(self, rows: np.ndarray, rng: np.random.Generator, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        images = to_model_range(self.corpus.pixels(rows)).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16):
             posterior = self.module.encode(images).latent_dist
             decoded = self.module.decode(posterior.sample(generator)).sample
