@@ -8,6 +8,7 @@ from importlib import import_module
 import typer
 
 from fairsweep.errors import FairsweepError
+from fairsweep.memory import keep_freed_memory
 
 COMMANDS = ("sweep", "results", "measure", "look", "bench", "portraits")
 
@@ -28,6 +29,7 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Run the command line; exit 0 done, 1 done with failures, 2 bad input, 130 interrupted."""
+    keep_freed_memory()
     # Registered first, and so called last: after everything that has something to say.
     atexit.register(_leave_quietly)
     sys.exit(run(sys.argv[1:]))

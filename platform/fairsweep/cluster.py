@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from fairsweep.errors import ClusterError
+from fairsweep.memory import keep_freed_memory
 from fairsweep.spec import RunSpec
 
 _ATTEMPTS = 4
@@ -130,6 +131,7 @@ def settle(threads: int) -> Where:
     import ray
     import torch
 
+    keep_freed_memory()
     limit_threads(threads)
     context = ray.get_runtime_context()
     ids = [str(number) for number in ray.get_gpu_ids()]
