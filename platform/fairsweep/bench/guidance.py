@@ -8,6 +8,7 @@ prompt and concept is encoded once, as in a sweep). All but bf16 keep the parity
 
 import time
 from collections.abc import Callable, Iterable
+from functools import cached_property, partial
 
 import torch
 
@@ -38,7 +39,7 @@ def run(
     architecture: str = "portraits",
     batch: int = 16,
     steps: int = 20,
-    repeats: int = 3,
+    repeats: int = 5,
     options: Iterable[str] = (),
     size: int | None = None,
     depth: float = 1.0,
@@ -59,18 +60,20 @@ def run(
     settings = FAIR if architecture == "portraits" else FAIR_DIFFUSION
     bench = _Bench(build(architecture, depth).to(device), settings, batch, steps, repeats, size)
     figures = {"threads": float(torch.get_num_threads()), "batch": float(batch), "steps": float(steps)}
-    figures["stock_images_per_second"] = batch / bench.seconds(bench.stock)
+    draws: dict[str, Callable] = {"stock": bench.stock}
     if architecture in ("portraits", "sd15"):
-        figures["sega_one_per_call_images_per_second"] = 1 / bench.seconds(lambda latent: bench.sega(1, latent))
-        figures["sega_batch_images_per_second"] = batch / bench.seconds(lambda latent: bench.sega(batch, latent))
-    wrapper = batch / bench.seconds(bench.wrapper)
-    figures["wrapper_images_per_second"] = wrapper
-    for name in ("one_per_call", "batch"):
-        if sega := figures.get(f"sega_{name}_images_per_second"):
-            figures[f"wrapper_over_sega_{name}"] = wrapper / sega
+        draws |= {"sega_one_per_call": partial(bench.sega, 1), "sega_batch": partial(bench.sega, batch)}
+    draws["wrapper"] = bench.wrapper
+    speeds = {
+        name: (1 if name == "sega_one_per_call" else batch) / seconds for name, seconds in bench.fastest(draws).items()
+    }
+    figures |= {f"{name}_images_per_second": speed for name, speed in speeds.items()}
+    for name in speeds:
+        if name.startswith("sega"):
+            figures[f"wrapper_over_{name}"] = speeds["wrapper"] / speeds[name]
     figures |= bench.rows()
     for option in options:
-        figures[f"gain_of_{option.replace('-', '_')}"] = bench.with_option(option) / wrapper
+        figures[f"gain_of_{option.replace('-', '_')}"] = bench.gain(option)
     return figures
 
 
@@ -84,36 +87,41 @@ class _Bench:
             self.call |= {"height": size, "width": size}
         self.texts: TextCache | None = None
 
-    def seconds(self, draw: Callable[[bool], object], latent: bool = False) -> float:
-        """Return the fastest time of a call, after one that warms up."""
-        times = []
+    def fastest(self, draws: dict[str, Callable[[], object]]) -> dict[str, float]:
+        """Return the fastest seconds of each; they take turns, so that a busy spell slows all, and warm up once."""
+        times: dict[str, list[float]] = {name: [] for name in draws}
         for _ in range(self.repeats + 1):
-            self._synchronise()
-            started = time.perf_counter()
-            draw(latent)
-            self._synchronise()
-            times.append(time.perf_counter() - started)
-        return min(times[1:])
+            for name, draw in draws.items():
+                self._synchronise()
+                started = time.perf_counter()
+                draw()
+                self._synchronise()
+                times[name].append(time.perf_counter() - started)
+        return {name: min(taken[1:]) for name, taken in times.items()}
 
-    def stock(self, latent: bool) -> None:
+    def stock(self, latent: bool = False) -> None:
         self._draw(self.pipe, self.batch, latent)
 
-    def wrapper(self, latent: bool) -> None:
+    def wrapper(self, latent: bool = False) -> None:
         edit = toward(*PAIR, **self.settings)
         with guide(self.pipe, [edit] * self.batch, self.texts) as guided:
             self._draw(self.pipe, self.batch, latent)
         self.guided_rows = guided.rows
 
-    def sega(self, images: int, latent: bool) -> None:
+    @cached_property
+    def sega_pipe(self):
         import diffusers
 
         parts = {name: part for name, part in self.pipe.components.items() if name != "image_encoder"}
         pipe = diffusers.SemanticStableDiffusionPipeline(**parts, requires_safety_checker=False)
         pipe.set_progress_bar_config(disable=True)
+        return pipe
+
+    def sega(self, images: int) -> None:
         self._draw(
-            pipe,
+            self.sega_pipe,
             images,
-            latent,
+            latent=False,
             editing_prompt=list(PAIR),
             reverse_editing_direction=[False, True],
             edit_guidance_scale=self.settings["scale"],
@@ -126,13 +134,17 @@ class _Bench:
 
     def rows(self) -> dict[str, float]:
         """Return denoiser rows per image, and per second without decoding, at the same rows per forward."""
-        wrapper_seconds = self.seconds(self.wrapper, latent=True)
         batched = not self.family.two_calls
         stock_rows = (2 if batched else 1) * self.steps
         # The stock pipeline at the batch that gives its forwards as many rows as the wrapper's.
         images = max(1, round(self.guided_rows / stock_rows))
-        stock_seconds = self.seconds(lambda latent: self._draw(self.pipe, images, latent), latent=True)
-        stock_speed, speed = images * stock_rows / stock_seconds, self.guided_rows / wrapper_seconds
+        seconds = self.fastest(
+            {
+                "stock": partial(self._draw, self.pipe, images, latent=True),
+                "wrapper": partial(self.wrapper, latent=True),
+            }
+        )
+        stock_speed, speed = images * stock_rows / seconds["stock"], self.guided_rows / seconds["wrapper"]
         flops = self._flops_per_row()
         return {
             "stock_rows_per_image": float(stock_rows),
@@ -144,8 +156,9 @@ class _Bench:
             "wrapper_tflop_per_second": flops * speed / 1e12,
         }
 
-    def with_option(self, option: str) -> float:
-        """Return the wrapper's images per second with one option; the pipeline is put back as it was."""
+    def gain(self, option: str) -> float:
+        """Return how many times faster the wrapper is with one option; the pipeline is put back as it was."""
+        plain = self.fastest({option: self.wrapper})[option]
         name, pipe = self.family.denoiser, self.pipe
         denoiser, dtype = getattr(pipe, name), pipe.dtype
         if option == "compile":
@@ -159,7 +172,7 @@ class _Bench:
         else:
             self.texts = TextCache(pipe, self.family)
         try:
-            return self.batch / self.seconds(self.wrapper)
+            return plain / self.fastest({option: self.wrapper})[option]
         finally:
             setattr(pipe, name, denoiser)
             denoiser.to(memory_format=torch.contiguous_format)

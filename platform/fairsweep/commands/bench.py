@@ -28,7 +28,7 @@ def guidance(
     ] = "portraits",
     batch: Annotated[int, typer.Option("--batch", min=1)] = 16,
     steps: Annotated[int, typer.Option("--steps", min=1)] = 20,
-    repeats: Annotated[int, typer.Option("--repeats", min=1, help="The fastest of so many calls counts.")] = 3,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="The fastest of so many calls counts.")] = 5,
     option: Annotated[list[str] | None, typer.Option("--option", help="Measure its gain too; repeatable.")] = None,
     size: Annotated[int | None, typer.Option("--size", help="Pixels per side.")] = None,
     depth: Annotated[float, typer.Option("--depth", help="Fraction of a transformer's layers to keep.")] = 1.0,
