@@ -26,9 +26,9 @@ def _():
 
 @app.cell
 def _(explore, mo, sql, store):
-    sweeps = explore.options(sql)["sweep"]
+    sweeps = explore.sweeps(sql, store)
     mo.stop(not sweeps, mo.md(f"**No sweep yet** in {store}: start one with `fairsweep run SPEC`."))
-    sweep = mo.ui.dropdown(sweeps, value=sweeps[-1], label="sweep")
+    sweep = mo.ui.dropdown(sweeps, value=sweeps[0], label="sweep")
     return (sweep,)
 
 
@@ -107,7 +107,7 @@ def _(choice, explore, mo, sql, view):
 @app.cell
 def _(gathered, mo, size):
     pages = max(1, -(-gathered // int(size.value)))
-    page = mo.ui.number(1, pages, value=1, label=f"page of {pages:,}")
+    page = mo.ui.number(1, pages, value=1, label=f"page (of {pages:,})")
     mo.hstack([page], justify="start")
     return (page,)
 

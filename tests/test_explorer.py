@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+import os
 
 import browser
 import pytest
@@ -11,7 +12,7 @@ from pages import deep, served, until
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
-from synthetic import build, image_id
+from synthetic import GROUPS, build, image_id, write_labels, write_plan
 
 from fairsweep import explore, pictures
 from fairsweep.store import Store
@@ -29,6 +30,10 @@ def store(tmp_path_factory) -> Store:
         for seed in range(8)
     ]
     store.write_labels("second", [{**row, "label": "female", "scores": {}} for row in labels])
+    older = [{"model": "n", "prompt": "pilot", "seed": seed, "gender": "male"} for seed in range(4)]
+    write_plan(store, older, sweep="older")
+    write_labels(store, older, sweep="older")
+    os.utime(store.root / "plan" / "older.parquet", (0, 0))
     return store
 
 
@@ -37,9 +42,10 @@ def sql(store):
     return explore.connect(str(store.root))
 
 
-def test_options_name_what_is_there(sql):
+def test_options_name_what_is_there(store, sql):
+    assert explore.sweeps(sql, str(store.root)) == ["audit", "older"], "the one planned last first"
     found = explore.options(sql, "audit")
-    assert found["sweep"] == ["audit"] and found["prompt"] == ["doctor", "firefighter", "nurse"]
+    assert found["prompt"] == ["doctor", "firefighter", "nurse"]
     assert found["setting"] == ["fair-scale2", "fair-scale4", "none"]
 
 
@@ -138,6 +144,10 @@ def tab_to(driver, wanted) -> None:
     raise AssertionError("Tab does not lead there")
 
 
+def plotted(driver) -> list[str]:
+    return [row.get_attribute("textContent") for row in deep(driver, ".shares tbody tr")]
+
+
 def shown(driver) -> list[str]:
     return [pair.get_attribute("data-image") for pair in deep(driver, ".pair")]
 
@@ -161,9 +171,8 @@ def test_app_in_a_browser(store, sql, tmp_path):
             and attribute = 'gender' and classifier = 'portraits' and "group" = 'female'"""
         )
         ((value, low, high),) = expected.fetchall()
-        plot = [row.get_attribute("textContent") for row in deep(driver, ".shares tbody tr")]
         text = f"{100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
-        assert [text in row for row in plot if "doctor" in row] == [True]
+        assert [text in row for row in plotted(driver) if "doctor" in row] == [True]
 
         press(driver, "Pictures")
         choose(driver, "fair-scale4")
@@ -184,6 +193,20 @@ def test_app_in_a_browser(store, sql, tmp_path):
 
         choose(driver, "12")
         until(lambda: shown(driver) == [row["image_id"] for row in rows[:12]])
+        (page,) = deep(driver, "input[type=number], input[inputmode=numeric], input[inputmode=decimal]")
+        page.send_keys(Keys.BACKSPACE, "2", Keys.TAB)
+        until(lambda: shown(driver) == [row["image_id"] for row in rows[12:24]])
+
+        press(driver, "Shares")
+        choose(driver, "skin_tone")
+        until(
+            lambda: [head.text.split()[0] for head in deep(driver, ".shares thead th")][1:] == list(GROUPS["skin_tone"])
+        )
+        choose(driver, "gender")
+        choose(driver, "second")
+        until(lambda: ["100 % [68, 100]" in row for row in plotted(driver) if "nurse" in row] == [True])
+        choose(driver, "older")
+        until(lambda: [row.split()[0] for row in plotted(driver)] == ["pilot"])
         assert browser.errors(driver) == [] and browser.foreign_requests(driver) == []
         assert browser.overflow(driver) == 0
 
@@ -207,7 +230,8 @@ def test_app_by_keyboard(store, sql):
         until(lambda: deep(driver, "[role=textbox]"))
         tab_to(driver, lambda element: element.get_attribute("role") == "textbox")
         query = (
-            "select prompt_name, setting, sum(count)::int as n, max(share) as most from share group by all order by all"
+            "select prompt_name, setting, sum(count)::int as n, max(share) as most from share "
+            "where n > 4 group by all order by all"
         )
         ask(driver, query)
         wanted = sql.sql(query).fetchall()

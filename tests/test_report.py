@@ -1,5 +1,6 @@
 """The report: its sentences, its numbers, and the page in a real browser."""
 
+import html
 import json
 import re
 
@@ -7,7 +8,7 @@ import browser
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from synthetic import build
+from synthetic import build, write_labels, write_plan
 
 from fairsweep import cli, figures, sentences
 from fairsweep.store import Store
@@ -40,7 +41,8 @@ def page(store, tmp_path_factory):
 def cell(model="m", setting="none", **values) -> dict:
     row = {"model": model, "setting": setting, "baseline": setting == "none", "attribute": "gender"}
     row |= {"distance": 0.4, "distance_low": 0.3, "distance_high": 0.5, "prompts_off_target": 3, "prompts": 4}
-    row |= {"kept": None, "kept_low": None, "kept_high": None, "images_per_second": 2.0}
+    row |= {"change_low": None, "change_high": None}
+    row |= {"scene_kept": None, "scene_kept_low": None, "scene_kept_high": None, "images_per_second": 2.0}
     return row | {"missing": 0.01, "missing_low": 0.0, "missing_high": 0.02} | values
 
 
@@ -51,19 +53,40 @@ def share(setting, group, value, low, high) -> dict:
 
 def test_sentences_come_from_the_numbers():
     fair = {"distance": 0.05, "distance_low": 0.02, "distance_high": 0.1, "prompts_off_target": 0}
-    cells = [cell(setting="fair", kept=0.9, kept_low=0.88, kept_high=0.92, **fair), cell()]
+    fair |= {"change_low": -0.5, "change_high": -0.2}
+    cells = [cell(setting="fair", scene_kept=0.9, scene_kept_low=0.88, scene_kept_high=0.92, **fair), cell()]
     shares = [
         share("none", "female", 0.06, 0.03, 0.1),
         share("none", "male", 0.94, 0.9, 0.97),
         share("fair", "female", 0.48, 0.42, 0.55),
         share("fair", "male", 0.52, 0.45, 0.58),
     ]
-    assert sentences.headline(cells) == "Unguided, m misses its gender target on 3 of 4 prompts; with fair, on 0."
+    assert sentences.headline(cells) == "Unguided, m misses its gender target on 3 of 4 prompts; with fair, on none."
     said = [(finding.kind, finding.text) for finding in sentences.sentences(cells, shares)]
     distance = "gender: mean distance to target 0.40 [0.30, 0.50] unguided, 0.05 [0.02, 0.10] with fair."
     assert said[0] == ("good", distance)
     assert said[1] == ("plain", "firefighter: 94 % [90, 97] male, target 50 %; with fair 52 % [45, 58].")
-    assert ("cost", "Cost: 2 images per second unguided, 2 with fair.") in said
+    assert ("cost", "Cost: a device makes 2 images per second unguided, 2 with fair.") in said
+
+
+def test_a_change_is_good_or_bad_by_its_own_interval():
+    def kind(low, high):
+        cells = [cell(setting="fair", distance=0.3, change_low=low, change_high=high), cell()]
+        return sentences.sentences(cells, [])[0].kind
+
+    # The two distances' intervals are the same in all three.
+    assert [kind(-0.2, -0.05), kind(-0.2, 0.05), kind(0.02, 0.1)] == ["good", "plain", "bad"]
+
+
+def test_what_is_not_measured_is_said_and_never_wins():
+    empty = {"distance": None, "distance_low": None, "distance_high": None, "prompts_off_target": 0, "missing": 1.0}
+    cells = [cell(setting="fair", **empty), cell()]
+    assert sentences.best(cells)["setting"] == "none"
+    assert sentences.headline(cells) == "m misses its gender target on 3 of 4 prompts."
+    texts = [finding.text for finding in sentences.sentences(cells, [])]
+    assert texts[0] == "m, fair: no image has a recognised gender so far."
+    assert "gender: mean distance to target 0.40 [0.30, 0.50] unguided." in texts
+    assert sentences.headline([cell(**empty)]) == "Nothing is labelled yet."
 
 
 def test_missing_is_said_of_the_attribute_that_misses_most():
@@ -86,7 +109,7 @@ def test_sentences_without_guidance_or_labels():
 
 
 def test_figures_use_the_pages_colours_and_escape_text():
-    rows = [cell(), cell(setting="<b>", kept=0.9, kept_low=0.8, kept_high=1.0)]
+    rows = [cell(), cell(setting="<b>", scene_kept=0.9, scene_kept_low=0.8, scene_kept_high=1.0)]
     (figure,) = figures.draw(rows, [])
     assert "var(--c1)" in figure["svg"] and "#0000" not in figure["svg"]
     assert "<b>" not in figure["svg"] and 'role="img"' in figure["svg"]
@@ -114,7 +137,9 @@ def test_page_in_a_browser(page, store):
         for prompt, value, low, high in expected:
             assert f"{100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]" in rows[prompt]
         assert driver.find_element(By.TAG_NAME, "h1").rect["y"] < 300
-        assert driver.execute_script("return [...document.images].every(i => !i.complete || i.naturalWidth > 0)")
+        loaded = "i => { i.loading = 'eager'; return i.decode().then(() => i.naturalWidth) }"
+        widths = driver.execute_async_script(f"Promise.all([...document.images].map({loaded})).then(arguments[0])")
+        assert len(widths) >= 3 * 3 * 6 and min(widths) > 0
 
         before = driver.find_element(By.ID, "shares").text
         setting = driver.find_element(By.CSS_SELECTOR, "input[name=s]:checked")
@@ -140,6 +165,51 @@ def test_page_on_a_phone_in_the_dark(page):
         assert dark == "rgb(21, 23, 27)"
         driver.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
         assert driver.switch_to.active_element.text == "Skip to the answer"
+
+
+@pytest.mark.parametrize("label", ["no_face", None], ids=["no face", "nothing made"])
+def test_a_setting_without_any_label(label, tmp_path):
+    """A sweep that was cut off before a setting and guidance that leaves no face have a report all the same."""
+    groups = ("female", "male")
+    labels = [{"seed": seed, "gender": groups[seed % 4 == 0], "skin_tone": "light"} for seed in range(8)]
+    guided = [{"setting": "fair", "seed": seed, "scale": 2.0, "gender": label, "skin_tone": label} for seed in range(8)]
+    store = Store(tmp_path)
+    write_plan(store, labels + guided)
+    write_labels(store, labels + (guided if label else []))
+    assert cli.run(["report", "--store", str(tmp_path), "-o", str(tmp_path / "report.html")]) == 0
+    assert "m, fair: no image has a recognised skin tone so far." in (tmp_path / "report.html").read_text()
+
+
+def test_every_query_of_the_page_runs_in_a_client(page, store):
+    queries = re.findall(r"<pre><code>(.*?)</code></pre>", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(queries) > 30
+    connection = store.connect()
+    for query in queries:
+        connection.execute(html.unescape(query)).fetchall()
+
+
+def test_checks_hold_what_the_views_say(page, store):
+    """Flips, missing groups, corrections and costs on the page are the rows of their views."""
+    with browser.chromium() as driver:
+        driver.get(page.as_uri())
+        shown = {
+            table.get_attribute("aria-label").removesuffix(", table"): table.find_elements(By.CSS_SELECTOR, "tbody tr")
+            for table in driver.find_elements(By.CSS_SELECTOR, "#checks .scroll")
+        }
+        counts = {title: len(rows) for title, rows in shown.items()}
+        costs = [row.text for row in shown["Cost"]]
+    sql = store.connect()
+    assert (
+        counts["Flips"]
+        == sql.sql("from mcnemar where prompt is null and versus = 'none' and setting <> 'none'").shape[0]
+    )
+    assert counts["Images without a group"] == min(10, sql.sql("from missing_share where missing_share > 0").shape[0])
+    assert counts["Corrected for classifier error"] == sql.sql("from corrected_share where prompt is null").shape[0]
+    for model, setting, images, speed in sql.sql(
+        "select model, setting, images, images_per_second from cost"
+    ).fetchall():
+        (line,) = [line for line in costs if line.startswith(f"{model} {setting} {images} ")]
+        assert f" {speed:.3f} " in f"{line} "
 
 
 def test_unknown_sweep_and_store_are_one_clear_line(store, tmp_path, capsys):

@@ -132,6 +132,16 @@ def test_a_new_file_and_whole_numbers_are_not_worth_a_line(tmp_path):
     assert "Hint:" not in done.stderr and "INFO mlflow" not in done.stderr and "multiple ways" not in done.stderr
 
 
+def test_a_name_with_a_quote_finds_its_runs_again(made, tmp_path):
+    store = build(tmp_path, prompts=("doctor",), settings=("none", "it's"))
+    shutil.copy(track.local_file(made), track.local_file(store))
+    for _ in range(2):
+        assert cli.run(["track", "--store", str(store.root)]) == 0
+    logged = runs(store, "tags.`fairsweep.fingerprint` = 'none'")
+    assert sorted(run.data.tags.get("fairsweep.setting", "") for run in logged) == ["", "it's", "none"]
+    assert track.comparison(store, "audit", track.local_uri(store))
+
+
 def test_what_is_not_there_counts_as_interrupted(made):
     book = track.Logbook(made, "audit")
     assert book.status() == ("finished", None)

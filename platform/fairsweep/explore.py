@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from fairsweep import figures, pictures
 from fairsweep.store import Store
+from fairsweep.sweeps import newest_first
 
 ORDERS = {
     "seed": "prompt_name, seed",
@@ -44,27 +45,30 @@ def connect(root: str) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def options(connection: duckdb.DuckDBPyConnection, sweep: str | None = None) -> dict[str, list[str]]:
-    """Return what there is to choose from; guided settings come before unguided ones."""
+def sweeps(connection: duckdb.DuckDBPyConnection, root: str) -> list[str]:
+    """Return the sweeps of the store, the one planned last first."""
+    return newest_first(Store(root), connection)
+
+
+def options(connection: duckdb.DuckDBPyConnection, sweep: str) -> dict[str, list[str]]:
+    """Return what there is to choose from in a sweep; guided settings come before unguided ones."""
     queries = {
-        "sweep": "select distinct sweep from plan order by all",
         "model": "select distinct model from plan where sweep = $sweep order by all",
         "setting": "select distinct setting, baseline from settings where sweep = $sweep order by 2, 1",
         "attribute": "select distinct attribute from targets where sweep = $sweep order by all",
         "classifier": "select distinct classifier from share where sweep = $sweep order by all",
         "prompt": "select distinct prompt_name from plan where sweep = $sweep order by all",
     }
-    asked = {"sweep": queries["sweep"]} if sweep is None else queries
     return {
-        name: [row[0] for row in connection.execute(query, {"sweep": sweep} if "$" in query else None).fetchall()]
-        for name, query in asked.items()
+        name: [row[0] for row in connection.execute(query, {"sweep": sweep}).fetchall()]
+        for name, query in queries.items()
     }
 
 
 def shares(connection: duckdb.DuckDBPyConnection, choice: Choice) -> list[dict]:
     """Return the rows of `share` of a cell and of its unguided baseline."""
     query = """
-        select attribute, "group", prompt_name, model, setting, baseline, share, low, high, target, n
+        select attribute, classifier, "group", prompt_name, model, setting, baseline, share, low, high, target, n
         from share
         left join settings using (sweep, model, setting)
         where sweep = $sweep and model = $model and attribute = $attribute and classifier = $classifier

@@ -1,6 +1,7 @@
 """Draw metric rows: the share strips as HTML whose text keeps its size, the rest as SVG."""
 
 import io
+import math
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -14,6 +15,8 @@ from fairsweep import shipped
 _INKS = {"#010101": "ink", "#020202": "soft", "#030303": "line", "#040404": "paper", "#050505": "before"}
 _SERIES = {f"#0000{number:02d}": f"c{number}" for number in range(1, 7)}
 _MARKERS = "osD^vP"
+# Characters of a label that leave room for a second one beside it, and inches that a line of labels takes.
+_LEGEND_COLUMN, _LEGEND_LINE = 28, 0.2
 
 
 def percent(value: float | None, digits: int = 0) -> str:
@@ -59,9 +62,9 @@ def numeric(rows: list[dict], name: str) -> bool:
 def share_plots(rows: Iterable[dict]) -> list[dict]:
     """Arrange rows of `share` as one dot plot per attribute, in the order of the rows.
 
-    rows: attribute, group, prompt_name, model, setting, baseline, share, low, high, target. A plot has its
-    `groups` (of two the first alone, since the other is its complement), their `targets`, and per prompt and
-    group its rows.
+    rows: attribute, classifier, group, prompt_name, model, setting, baseline, share, low, high, target, n. A plot
+    has its `groups` (of two the first alone, since the other is its complement), their `targets`, per prompt and
+    group its rows, and the `classifiers` and counts `n` of all of them.
     """
     plots: dict[str, dict] = {}
     for row in rows:
@@ -71,6 +74,9 @@ def share_plots(rows: Iterable[dict]) -> list[dict]:
     for plot in plots.values():
         groups = list(plot["targets"])
         plot["groups"] = groups[:1] if len(groups) == 2 else groups
+        shown = [row for by_group in plot["prompts"].values() for found in by_group.values() for row in found]
+        plot["classifiers"] = list(dict.fromkeys(row["classifier"] for row in shown))
+        plot["n"] = sorted({row["n"] for row in shown})
     return list(plots.values())
 
 
@@ -90,8 +96,8 @@ def draw(cells: list[dict], dose: list[dict]) -> list[dict]:
     found = []
     for attribute in dict.fromkeys(row["attribute"] for row in cells):
         name = attribute.replace("_", " ")
-        traded = [row for row in cells if row["attribute"] == attribute and (row["baseline"] or row["kept"])]
-        if any(row["kept"] for row in traded):
+        traded = [row for row in cells if row["attribute"] == attribute and (row["baseline"] or row["scene_kept"])]
+        if any(row["scene_kept"] for row in traded):
             caption = f"{name}: each setting's distance to target against what it keeps of the unguided image."
             found.append({"svg": trade_off(traded, name), "caption": caption})
         dosed = [row for row in dose if row["attribute"] == attribute]
@@ -104,9 +110,9 @@ def draw(cells: list[dict], dose: list[dict]) -> list[dict]:
 def trade_off(rows: list[dict], attribute: str) -> Markup:
     """Draw what each setting gains in fairness against what it keeps of the image.
 
-    rows: model, setting, baseline, distance, distance_low, distance_high, kept, kept_low, kept_high.
+    rows: model, setting, baseline, distance, distance_low, distance_high, scene_kept, scene_kept_low, scene_kept_high.
     """
-    figure, axes = _axes("distance to target (left: fairer)", "image kept (up: as unguided)")
+    figure, axes = _axes("distance to target (left: fairer)", "scene kept (up: as unguided)")
     settings = list(dict.fromkeys(row["setting"] for row in rows if not row["baseline"]))
     models = list(dict.fromkeys(row["model"] for row in rows))
     for row in rows:
@@ -115,15 +121,16 @@ def trade_off(rows: list[dict], attribute: str) -> Markup:
             continue
         axes.errorbar(
             row["distance"],
-            row["kept"],
+            row["scene_kept"],
             xerr=_arms(row, "distance"),
-            yerr=_arms(row, "kept"),
+            yerr=_arms(row, "scene_kept"),
             color=_colour(settings.index(row["setting"])),
             marker=_MARKERS[models.index(row["model"]) % len(_MARKERS)],
             label=row["setting"] if len(models) == 1 else f"{row['model']}, {row['setting']}",
             **_POINT,
         )
-    return _svg(figure, f"{attribute}: distance to target against what is kept of the image, per setting")
+    axes.set_ylim(top=1)
+    return _svg(figure, f"{attribute}: distance to target against what is kept of the scene, per setting")
 
 
 def dose_response(rows: list[dict], attribute: str) -> Markup:
@@ -139,7 +146,8 @@ def dose_response(rows: list[dict], attribute: str) -> Markup:
         scales = [row["scale"] for row in line]
         style = {"color": _colour(index), "marker": _MARKERS[index % len(_MARKERS)], "label": label}
         arms = [[_arms(row, "distance")[side][0] for row in line] for side in (0, 1)]
-        axes.errorbar(scales, [row["distance"] for row in line], yerr=arms, **style, **_POINT | {"linestyle": "-"})
+        line_style = _POINT | {"linestyle": "-", "clip_on": False}
+        axes.errorbar(scales, [row["distance"] for row in line], yerr=arms, **style, **line_style)
     axes.set_ylim(bottom=0)
     return _svg(figure, f"{attribute}: distance to target over the scale of guidance")
 
@@ -163,7 +171,7 @@ def _arms(row: dict, name: str) -> list[list[float]]:
 def _axes(x: str, y: str):
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5, 3.9), layout="constrained")
+    figure = Figure(figsize=(5, 3.5), layout="constrained")
     axes = figure.subplots()
     axes.set_xlabel(x, color="#020202")
     axes.set_ylabel(y, color="#020202")
@@ -181,7 +189,10 @@ def _svg(figure, description: str) -> Markup:
     import matplotlib
 
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=2, frameon=False, labelcolor="#010101", fontsize=9)
+    columns = 2 if max(map(len, labels)) < _LEGEND_COLUMN else 1
+    figure.set_figheight(figure.get_figheight() + _LEGEND_LINE * math.ceil(len(labels) / columns))
+    options = {"frameon": False, "labelcolor": "#010101", "fontsize": 9}
+    figure.legend(handles, labels, loc="outside lower left", ncols=columns, **options)
     buffer = io.StringIO()
     style = {"svg.fonttype": "none", "svg.hashsalt": description, "axes.unicode_minus": False}
     with matplotlib.rc_context(style):

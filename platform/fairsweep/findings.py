@@ -33,7 +33,7 @@ with means as (
 )
 select attribute, classifier, model, setting, avg(distance) as distance, avg(largest) as largest,
     avg(reference_largest) as reference_largest, count(*) as prompts
-from means join settings using (model, setting) where settings.sweep = $sweep
+from means join settings using (model, setting) where settings.sweep = $sweep and distance is not null
 group by attribute, classifier, model, setting, baseline order by attribute, classifier, model, baseline desc, setting
 """
 
@@ -59,6 +59,7 @@ def show(store: Store, sweep: str, outcome, logged: str | None, console: Console
         "\ngo on with\n"
         f'  fairsweep sql "select * from summary" {option}\n'
         f"  fairsweep ui {option}\n"
+        f"  fairsweep explore {option}\n"
         f"  fairsweep report {option} -o report.html",
         soft_wrap=True,
         markup=False,

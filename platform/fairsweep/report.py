@@ -16,10 +16,11 @@ from fairsweep.store import Store
 PICTURES = 240
 SEEDS = 6
 ROWS = 100
+ASKED = ("model", "setting", "prompt", "seed")
 CHECKS = {
     "flips": (
         "Flips",
-        "Images whose group is not that of the unguided image of their seed, tested by McNemar.",
+        "Images whose group is not that of the unguided image of their seed: McNemar's test, Bowker's for more groups.",
     ),
     "side_effects": ("Side effects", "Shares of attributes that the guidance was not meant to touch."),
     "missing": (
@@ -59,6 +60,7 @@ def render(store: Store, sweep: str | None = None, connection: duckdb.DuckDBPyCo
     metrics = _metrics(connection, sweep)
     q = _figures(connection, sweep, resolved.get("spec", {}))
     cells, shares = q["cells"].rows, q["shares"].rows
+    measured = sentences.measured(cells)
     return (
         figures.templates()
         .get_template("page.html.j2")
@@ -76,10 +78,11 @@ def render(store: Store, sweep: str | None = None, connection: duckdb.DuckDBPyCo
             settings=list(dict.fromkeys(row["setting"] for row in cells if not row["baseline"])),
             shares=figures.share_plots(shares),
             wall=_wall(connection, sweep, shares),
-            figures=figures.draw(cells, q["dose"].rows),
+            figures=figures.draw(measured, sentences.measured(q["dose"].rows)),
             checks=CHECKS,
             metrics=metrics,
-            facts=_facts(q["asked"].rows[0]),
+            asked=_asked(q["asked"].rows[0]),
+            guided=len({(row["model"], row["setting"]) for row in measured if not row["baseline"]}),
         )
     )
 
@@ -143,12 +146,9 @@ def _wall(connection: duckdb.DuckDBPyConnection, sweep: str, shares: list[dict])
     return {prompt: sorted(cells, key=lambda cell: not cell["baseline"]) for prompt, cells in wall.items()}
 
 
-def _facts(asked: dict) -> dict[str, str]:
-    return {
-        "Asked": f"{asked['models']} models × {asked['settings']} settings × {asked['prompts']} prompts "
-        f"× {asked['seeds']} seeds",
-        "Images": f"{asked['images_made']:,} of {asked['images_planned']:,} are there",
-    }
+def _asked(asked: dict) -> str:
+    counted = (f"{asked[f'{name}s']} {name}{'s' if asked[f'{name}s'] != 1 else ''}" for name in ASKED)
+    return f"{' × '.join(counted)}: {asked['images_made']:,} of {asked['images_planned']:,} images are there"
 
 
 def _literal(text: str) -> str:

@@ -8,15 +8,21 @@ from fairsweep.errors import StoreError
 from fairsweep.store import Store
 
 
+def newest_first(store: Store, connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the names of the store's sweeps, the one planned last first."""
+    names = [row[0] for row in connection.execute("select distinct sweep from plan order by all").fetchall()]
+    return sorted(names, key=lambda sweep: _planned(store, sweep), reverse=True)
+
+
 def choose(store: Store, connection: duckdb.DuckDBPyConnection, name: str | None = None) -> str:
     """Return the sweep `name`, or the one planned last; raises StoreError for one that is not there."""
-    names = [row[0] for row in connection.execute("select distinct sweep from plan order by all").fetchall()]
+    names = newest_first(store, connection)
     if not names:
         raise StoreError(f"{store.root} holds no sweep yet: start one with `fairsweep run SPEC`")
     if name is None:
-        return max(names, key=lambda sweep: _planned(store, sweep))
+        return names[0]
     if name not in names:
-        raise StoreError(f"{store.root} holds no sweep {name!r}: choose one of {', '.join(names)}")
+        raise StoreError(f"{store.root} holds no sweep {name!r}: choose one of {', '.join(sorted(names))}")
     return name
 
 

@@ -82,8 +82,8 @@ def comparison(store: Store, sweep: str, uri: str) -> str | None:
         if experiment is None:
             return None
         ids = [experiment.experiment_id]
-        of_sweep = f"tags.`fairsweep.sweep` = '{sweep}' and tags.`fairsweep.kind` = "
-        parents = client.search_runs(ids, f"{of_sweep} 'sweep'", order_by=["attributes.start_time desc"])
+        newest = client.search_runs(ids, "tags.`fairsweep.kind` = 'sweep'", order_by=["attributes.start_time desc"])
+        parents = [run for run in newest if run.data.tags["fairsweep.sweep"] == sweep]
         if not parents:
             return None
         cells = client.search_runs(
@@ -130,6 +130,9 @@ class _Log:
         self.client, self.book, self.uri = client, book, uri
         self.pictures = book.pictures()
         self.experiment = self._experiment()
+        # Compared with names here and not in the filter, whose strings take no quote: imported names may hold one.
+        mine = f"tags.`fairsweep.fingerprint` = '{book.fingerprint}'"
+        self.known = client.search_runs([self.experiment], mine, max_results=10_000)
         self.tags = {
             "fairsweep.sweep": book.sweep,
             "fairsweep.fingerprint": book.fingerprint,
@@ -173,11 +176,10 @@ class _Log:
 
     def _run(self, name: str, identity: dict[str, str]) -> str:
         """Return the run of this sweep that has these tags, made if there is none yet."""
-        known = {**identity, **{key: self.tags[key] for key in ("fairsweep.sweep", "fairsweep.fingerprint")}}
-        where = " and ".join(f"tags.`{key}` = '{value}'" for key, value in known.items())
         from mlflow.entities import RunTag
 
-        found = self.client.search_runs([self.experiment], where, max_results=1)
+        known = {**identity, "fairsweep.sweep": self.book.sweep}
+        found = [run for run in self.known if known.items() <= run.data.tags.items()]
         run = found[0] if found else self.client.create_run(self.experiment, run_name=name)
         tags = {**self.tags, **identity}
         changed = [RunTag(key, value) for key, value in tags.items() if run.data.tags.get(key) != value]
