@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 from datetime import UTC, datetime
 
 from PIL import Image
@@ -137,7 +138,7 @@ def write_pictures(store: Store, labels: list[dict], sweep: str = "audit") -> No
                 "seconds": 0.5,
                 "device": "cpu",
                 "batch_size": 8,
-                "versions": "{}",
+                "versions": json.dumps({"torch": "2.14.1"}),
                 "created": datetime(2026, 1, 1, tzinfo=UTC),
             }
         )

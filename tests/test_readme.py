@@ -39,6 +39,28 @@ def test_every_fairsweep_command_and_option_exists():
         assert {word for word in words if re.match(r"--?[a-z]", word)} <= known, words
 
 
+def test_every_ray_command_and_option_exists():
+    from ray.scripts.scripts import cli
+
+    calls = [shlex.split(line, comments=True)[1:] for line in shell_lines() if line.startswith("ray ")]
+    calls += [call.split() for call in re.findall(r"`ray ([a-z -]+)`", README)]
+    assert len(calls) >= 5
+    for words in calls:
+        command = cli
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert command is not cli, words
+        assert {word for word in words if word.startswith("-")} <= known, words
+
+
+def test_the_demo_draws_as_many_portraits_as_it_says():
+    (said,) = re.findall(r"The demo draws ([\d,]+) portraits", README)
+    spec = load_spec(ROOT / "jobs" / "demo.yaml")
+    images = len(spec.models) * len(spec.prompts.expand()) * len(spec.guidance) * len(spec.seeds)
+    assert images == int(said.replace(",", ""))
+
+
 def test_inline_commands_exist():
     commands = typer.main.get_command(build()).commands
     named = re.findall(r"`fairsweep ([a-z]+)", README)
@@ -63,16 +85,19 @@ def test_make_targets_and_files_exist():
         assert (ROOT / path).is_file(), path
 
 
-def test_the_tree_is_there():
+def test_the_tree_is_what_is_there():
+    """Every name in the tree exists, and every module of the package stands in it."""
     tree = README[README.index("    platform/fairsweep/") : README.index("    tests/")]
-    folder = ROOT
+    package = ROOT / "platform" / "fairsweep"
+    listed = set()
     for line in tree.splitlines():
-        names = re.match(r"^ {4}( *)(\S+(?: \S+)*?)(?:  +| the | Ray)", line + "  ")
-        assert names, line
-        folder = ROOT / "platform/fairsweep" if names[1] else ROOT
-        for name in names[2].split(" "):
-            if "." in name or name.endswith("/"):
-                assert list(folder.glob(name.rstrip("/"))), name
+        folder = package if line.startswith("      ") else ROOT
+        for name in re.findall(r"[\w*/]+(?:\.py|/)(?=\W|$)", line.replace("metrics/*.sql", "")):
+            found = set(folder.glob(name.rstrip("/"))) or set(ROOT.glob(name.rstrip("/")))
+            assert found, name
+            listed |= found
+    modules = {path for path in package.iterdir() if not path.name.startswith("__")}
+    assert modules - listed == set()
 
 
 def test_the_spec_loads(tmp_path):

@@ -12,7 +12,7 @@ import browser
 import psutil
 import pytest
 from pages import served, until
-from synthetic import build
+from synthetic import build, image_id, write_plan
 
 from fairsweep import cli, serve, track
 from fairsweep.store import Store
@@ -66,6 +66,26 @@ def test_one_parent_and_a_child_per_cell(again, made):
     assert parent.data.tags["mlflow.note.content"] == "is it fair?"
     assert {data.dataset.name for data in parent.inputs.dataset_inputs} == {"prompts"}
     assert all(run.data.params["model"] == "m" and run.data.params["steps"] == "20" for run in cells)
+    for run in cells:
+        (images,) = run.inputs.dataset_inputs
+        assert images.dataset.name == "images" and str(made.root) in images.dataset.source
+
+
+def test_runs_say_what_made_the_images(again, made):
+    asked = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    for run in runs(made):
+        assert run.data.tags["version.torch"] == "2.14.1"
+        assert run.data.tags.get("mlflow.source.git.commit", "") == asked.stdout.strip()
+
+
+def test_a_cell_says_why_its_images_failed(tmp_path):
+    store = Store(tmp_path)
+    labels = [{"seed": 0}, {"seed": 0, "setting": "fair"}]
+    write_plan(store, labels)
+    row = {"image_id": image_id("audit", "m", "fair", "doctor", 0), "model": "m", "setting": "fair"}
+    store.write_images([row | {"image": None, "error": "out of memory"}])
+    book = track.Logbook(store, "audit")
+    assert [book.first_error(cell) for cell in book.cells()] == ["out of memory", None]
 
 
 def test_metrics_are_the_columns_of_summary(again, made):
