@@ -40,7 +40,8 @@ class Poisoned(GuidanceMethod):
     """Make the pipeline raise for the prompts about nurses: its tokenizer is given a number for a text."""
 
     def condition(self, prompt, negative_prompt, direction, attributes, params):
-        return Conditioning(prompt, negative_prompt, Edit((Concept(13 if "nurse" in prompt else "old person"),)))
+        unwanted = 13 if "nurse" in prompt else negative_prompt
+        return Conditioning(prompt, unwanted, Edit((Concept("old person"),)))
 
 
 def out_of_memory_beyond(rows: int):

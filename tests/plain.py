@@ -29,26 +29,39 @@ def sega(concepts, unconditional, edit, step, momentum):
 
 
 @torch.no_grad()
-def generate(pipe, kind, prompt, seed, edit, steps, scale, negative_prompt=None):
-    """Return one image's latents by classifier-free guidance (none where scale is None) plus the edit."""
+def generate(pipe, kind, prompt, seed, edit, steps, scale, negative_prompt=None, picture=None, strength=1.0, skip=None):
+    """Return one image's latents by classifier-free guidance (none where scale is None) plus the edit.
+
+    picture: where image to image starts, `strength` of the way up. skip: SD3's skip-layer guidance as
+    (layers, scale, the steps between which it acts, both exclusive).
+    """
     embed = EMBED[kind]
     conditional, unconditional = embed(pipe, prompt), embed(pipe, negative_prompt)
     texts = [embed(pipe, concept.text) for concept in edit.concepts]
     latents, inputs, layout = START[kind](pipe, torch.Generator().manual_seed(seed), steps)
-    momentum = 0.0
-    for step, t in enumerate(pipe.scheduler.timesteps):
+    times, momentum = pipe.scheduler.timesteps, 0.0
+    if picture is not None:
+        latents, times = start_picture(pipe, torch.Generator().manual_seed(seed), picture, times, strength)
+    for step, t in enumerate(times):
         scaled = latents if kind in ("sd3", "flux") else pipe.scheduler.scale_model_input(latents, t)
 
-        def predict(text, scaled=scaled, t=t):
-            return PREDICT[kind](pipe, scaled, t, text, inputs)
+        def predict(text, scaled=scaled, t=t, **options):
+            return PREDICT[kind](pipe, scaled, t, text, inputs, **options)
 
         plain, base = predict(conditional), predict(unconditional)
         concepts = [layout(predict(text)) for text in texts]
         added, momentum = sega(concepts, layout(base), edit, step, momentum)
         guided = plain if scale is None else base + scale * (plain - base)
+        if skip is not None:
+            layers, amount, after, before = skip
+            guided = guided + amount * (plain - predict(conditional, skip_layers=layers)) * (after < step < before)
         guided = guided + (pack(added) if kind == "flux" else added[None])
         latents = pipe.scheduler.step(guided, t, latents, return_dict=False)[0]
     return latents
+
+
+def embed_sd(pipe, text):
+    return pipe.encode_prompt(text or "", "cpu", 1, False)[:1]
 
 
 def embed_xl(pipe, text):
@@ -75,6 +88,13 @@ def start_latents(pipe, generator, steps):
     return noise, torch.tensor([[32.0, 32, 0, 0, 32, 32]]), lambda output: output[0]
 
 
+def start_picture(pipe, generator, picture, times, strength):
+    times = times[len(times) - int(len(times) * strength) :]
+    encoded = pipe.vae.encode(pipe.image_processor.preprocess(picture)).latent_dist.sample(generator)
+    latents = encoded * pipe.vae.config.scaling_factor
+    return pipe.scheduler.add_noise(latents, torch.randn(latents.shape, generator=generator), times[:1]), times
+
+
 def start_flux(pipe, generator, steps):
     import numpy as np
     from diffusers.pipelines.flux.pipeline_flux import calculate_shift
@@ -96,14 +116,18 @@ def unpack(packed):
     return packed.view(4, 4, -1, 2, 2).permute(2, 0, 3, 1, 4).reshape(-1, 8, 8)
 
 
+def predict_sd(pipe, latents, t, text, _):
+    return pipe.unet(latents, t, encoder_hidden_states=text[0]).sample
+
+
 def predict_xl(pipe, latents, t, text, time_ids):
     added = {"text_embeds": text[1], "time_ids": time_ids}
     return pipe.unet(latents, t, encoder_hidden_states=text[0], added_cond_kwargs=added).sample
 
 
-def predict_3(pipe, latents, t, text, _):
+def predict_3(pipe, latents, t, text, _, **options):
     return pipe.transformer(
-        latents, timestep=t.expand(1), encoder_hidden_states=text[0], pooled_projections=text[1]
+        latents, timestep=t.expand(1), encoder_hidden_states=text[0], pooled_projections=text[1], **options
     ).sample
 
 
@@ -120,6 +144,6 @@ def predict_flux(pipe, latents, t, text, image_ids):
     ).sample
 
 
-EMBED = {"sdxl": embed_xl, "sd3": embed_3, "flux": embed_flux}
-START = {"sdxl": start_latents, "sd3": start_latents, "flux": start_flux}
-PREDICT = {"sdxl": predict_xl, "sd3": predict_3, "flux": predict_flux}
+EMBED = {"sd": embed_sd, "sdxl": embed_xl, "sd3": embed_3, "flux": embed_flux}
+START = {"sd": start_latents, "sdxl": start_latents, "sd3": start_latents, "flux": start_flux}
+PREDICT = {"sd": predict_sd, "sdxl": predict_xl, "sd3": predict_3, "flux": predict_flux}

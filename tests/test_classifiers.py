@@ -115,16 +115,28 @@ def test_open_clip_margin_and_no_face(clip_folder):
 
 
 def test_transformers_maps_and_adds_up_labels(vit_folder):
+    """Each image's own scores, by hand from the model's logits: batch after batch, and nothing sure at margin 1."""
+    from transformers import ViTForImageClassification, ViTImageProcessor
+
     labels = {
         "gender": {"Male White": "male", "Male Black": "male", "Female White": "female", "Female Black": "female"},
         "skin_tone": {"Male White": "light", "Female White": "light"},
     }
-    classifier = build("transformers", model=str(vit_folder), labels=labels)
-    gender, skin = classifier.classify(IMAGES[:1], PROMPTS[:1])[0]
-    assert set(gender.scores) == {"male", "female", "unknown"}
-    assert sum(gender.scores.values()) == pytest.approx(1.0, abs=1e-5)
-    assert set(skin.scores) == {"light", "unknown"}
-    assert skin.label == max(skin.scores, key=skin.scores.get)
+    found = build("transformers", model=str(vit_folder), labels=labels, batch_size=2).classify(IMAGES, PROMPTS)
+    model, processor = (kind.from_pretrained(vit_folder) for kind in (ViTForImageClassification, ViTImageProcessor))
+    for image, (gender, skin) in zip(IMAGES, found, strict=True):
+        with torch.no_grad():
+            logits = model(**processor(image, return_tensors="pt")).logits[0]
+        male_white, male_black, female_white, female_black, statue = (logits.exp() / logits.exp().sum()).tolist()
+        wanted = {"male": male_white + male_black, "female": female_white + female_black, "unknown": statue}
+        assert gender.scores == pytest.approx(wanted, abs=1e-5)
+        assert gender.label == max(wanted, key=wanted.get)
+        light = male_white + female_white
+        assert skin.scores == pytest.approx({"light": light, "unknown": 1 - light}, abs=1e-5)
+        assert skin.label == ("light" if light > 0.5 else "unknown")
+    assert len({round(gender.scores["male"], 4) for gender, _ in found}) == len(IMAGES)
+    unsure = build("transformers", model=str(vit_folder), labels=labels, unknown_margin=1.0)
+    assert {label.label for labels in unsure.classify(IMAGES, PROMPTS) for label in labels} == {"unknown"}
     kind = get_classifier("transformers")
     known = kind.known_groups(kind.Params(model="x", labels=labels))
     assert known == {"gender": ("male", "female"), "skin_tone": ("light",)}

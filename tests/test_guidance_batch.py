@@ -1,8 +1,12 @@
 """One batch of differently guided images: each as alone, no row too many, nothing left behind."""
 
+from collections import Counter
+
+import diffusers
 import pytest
 import tiny
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from fairsweep.errors import FairsweepError
 from fairsweep.guidance import Concept, Edit, fair_guidance, toward
@@ -28,10 +32,13 @@ EDITS = [
 ]
 
 
+def generators(which):
+    return [torch.Generator().manual_seed(SEEDS[i]) for i in which]
+
+
 def run(pipe, which, scale=5.0, **call):
-    call = {"num_inference_steps": STEPS, "guidance_scale": scale, "output_type": "latent"} | call
-    generators = [torch.Generator().manual_seed(SEEDS[i]) for i in which]
-    return pipe([PROMPTS[i] for i in which], generator=generators, **call).images
+    options = {"num_inference_steps": STEPS, "guidance_scale": scale, "output_type": "latent"}
+    return pipe([PROMPTS[i] for i in which], **(options | {"generator": generators(which)} | call)).images
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +62,17 @@ def test_each_image_of_a_mixed_batch_equals_the_image_alone(pipe, scale):
         assert moved < 1e-5 if EDITS[i] is None else moved > 1e-4
 
 
+def test_edits_stand_in_the_order_of_the_images(pipe):
+    """Two images per prompt, four edits that differ: each image equals the one made alone."""
+    edits = [edit for edit in EDITS if edit]
+    with fair_guidance(pipe, edits):
+        together = run(pipe, [0, 1], num_images_per_prompt=2, generator=generators(range(4)))
+    for i, edit in enumerate(edits):
+        with fair_guidance(pipe, [edit]):
+            alone = run(pipe, [i // 2], generator=generators([i]))[0]
+        assert (together[i] - alone).abs().max() / alone.abs().max() < 1e-5
+
+
 def test_rows_run_only_where_they_matter(pipe):
     """Rows per call: two per image and step, and one per concept between warm-up and cool-down."""
     pair = toward("female person", "male person", warmup_steps=3, cooldown_steps=6, momentum_scale=0.0)
@@ -72,6 +90,24 @@ def test_rows_run_only_where_they_matter(pipe):
     with fair_guidance(pipe, [pair, None]) as guided:
         run(pipe, [0, 1], scale=1.0)
         assert guided.rows == 2 * STEPS + (2 + 1) * (6 - 3)
+
+
+def test_a_second_order_scheduler_warms_up_in_steps():
+    """Heun calls the denoiser twice a step: warm-up and cool-down count steps, not calls."""
+    pipe = tiny.build_sd()
+    pipe.scheduler = diffusers.HeunDiscreteScheduler.from_config(pipe.scheduler.config)
+    edit = toward("female person", "male person", warmup_steps=3, cooldown_steps=5, momentum_scale=0.0)
+
+    def latents_of(edit):
+        found = []
+        with fair_guidance(pipe, [edit]) as guided:
+            run(pipe, [0], callback_on_step_end=lambda _, step, t, now: found.append(now["latents"].clone()) or now)
+        return found, guided
+
+    (steered, guided), (unguided, _) = latents_of(edit), latents_of(None)
+    differs = [not torch.equal(one, other) for one, other in zip(steered, unguided, strict=True)]
+    assert differs.index(True) == 2 * 3
+    assert guided.rows == 2 * guided.calls + 2 * 2 * (5 - 3)
 
 
 def test_the_pipeline_is_called_as_always(pipe):
@@ -94,7 +130,7 @@ def test_the_pipeline_is_called_as_always(pipe):
     assert steps == list(range(STEPS))
     assert (first == again).all()
     assert pipe.unet is unet
-    assert not {"check_inputs", "encode_prompt"} & set(vars(pipe))
+    assert not {"check_inputs", "encode_prompt", "maybe_free_model_hooks"} & set(vars(pipe))
     with pytest.raises(RuntimeError, match="stop"), fair_guidance(pipe, edits):
         raise RuntimeError("stop")
     assert pipe.unet is unet
@@ -125,6 +161,48 @@ def test_no_step_reads_a_tensor_back():
         assert edit.shape == (4, 4, 64)
 
 
+class _Reads(TorchDispatchMode):
+    """Count what makes the host wait for a device: values read back, and shapes that depend on values."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = Counter()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.name()
+        if name in ("aten::_local_scalar_dense", "aten::nonzero", "aten::equal"):
+            self.count[name] += 1
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("scale", [5.0, 1.0], ids=["with-cfg", "without"])
+def test_the_wrapper_reads_no_tensor_back(pipe, scale):
+    """As many values are read in a guided call as in an unguided one."""
+    counts = []
+    for edits in ([None] * len(EDITS), EDITS):
+        with fair_guidance(pipe, edits), _Reads() as reads:
+            run(pipe, range(len(EDITS)), scale)
+        counts.append(reads.count)
+    assert counts[0] == counts[1]
+
+
+def test_offloading_keeps_its_hold_on_the_denoiser():
+    """Offloading sets its hooks anew after every call: the denoiser's too."""
+    pipe = tiny.build_sd()
+    pipe.enable_model_cpu_offload(device="cpu")
+    wanted = {type(hook.model) for hook in pipe._all_hooks}
+    assert type(pipe.unet) in wanted
+    bare = pipe.unet
+    with fair_guidance(pipe, EDITS[:1]) as guided:
+        for _ in range(2):
+            before = bare._hf_hook
+            run(pipe, [0], num_inference_steps=3)
+            assert {type(hook.model) for hook in pipe._all_hooks} == wanted
+            assert bare._hf_hook is not before
+            assert guided.rows == 3 * 4
+    assert pipe.unet is bare
+
+
 def test_half_precision_keeps_its_dtype(pipe):
     half = tiny.build_sd().to(torch.bfloat16)
     with fair_guidance(half, EDITS[:1]):
@@ -142,10 +220,22 @@ def test_bad_input_is_one_clear_line(pipe):
         run(pipe, [0, 1, 2])
     with refused("an Edit or None for each image, not 'female'"), fair_guidance(pipe, ["female"]):
         pass
+    with refused(r"a list with an Edit or None for each image, not a bare Edit\("), fair_guidance(pipe, EDITS[0]):
+        pass
     with refused("guided already"), fair_guidance(pipe, EDITS), fair_guidance(pipe, EDITS):
         pass
     with refused(r"threshold 1\.5 of 'old' is no quantile"):
         Concept("old", threshold=1.5)
+    with refused(r"scale \[4\.0, 5\.0\] of 'old' is no finite number: give one number per concept"):
+        toward("old", scale=[4.0, 5.0])
+    for bad in ({"scale": float("nan")}, {"scale": "4"}, {"weight": float("inf")}, {"threshold": None}):
+        with refused(f"{next(iter(bad))} .* of 'old' is no finite number"):
+            Concept("old", **bad)
+    with refused(r"a concept is one text, not \['female', 'male'\]"):
+        toward(["female", "male"])
+    for bad in (Concept("old"), ["old"], "old"):
+        with refused("an edit holds a tuple of Concepts, not .*old"):
+            Edit(bad)
 
     class OtherPipeline:
         pass
@@ -155,3 +245,39 @@ def test_bad_input_is_one_clear_line(pipe):
         fair_guidance(OtherPipeline(), EDITS),
     ):
         pass
+
+
+def test_embeddings_from_outside(pipe):
+    """As long as the concepts' they give the text's image; else the error tells both lengths."""
+    given, unwanted = pipe.encode_prompt(PROMPTS[0], "cpu", 1, True)
+    options = {"num_inference_steps": 3, "output_type": "latent"}
+    with fair_guidance(pipe, EDITS[:1]):
+        found = pipe(prompt_embeds=given, negative_prompt_embeds=unwanted, generator=generators([0]), **options).images
+        assert torch.equal(found, pipe(PROMPTS[0], generator=generators([0]), **options).images)
+        with pytest.raises(FairsweepError, match="prompt embeddings have 154 tokens, the concepts' 77: give"):
+            pipe(
+                prompt_embeds=torch.cat([given] * 2, 1), negative_prompt_embeds=torch.cat([unwanted] * 2, 1), **options
+            )
+    bare = diffusers.StableDiffusionPipeline(**pipe.components | {"text_encoder": None}, requires_safety_checker=False)
+    with (
+        pytest.raises(FairsweepError, match="no text_encoder to encode 'female person' with"),
+        fair_guidance(bare, EDITS[:1]),
+    ):
+        bare(prompt_embeds=given, negative_prompt_embeds=unwanted, **options)
+
+
+def test_sd3_embeddings_that_are_too_short():
+    """SD3 chooses how many T5 tokens follow the 77 of CLIP; embeddings without any fit no concept."""
+    pipe = tiny.build_sd3()
+    given, unwanted, pooled, unwanted_pooled = pipe.encode_prompt(PROMPTS[0], None, None)
+    embeddings = {
+        "prompt_embeds": given[:, :60],
+        "negative_prompt_embeds": unwanted[:, :60],
+        "pooled_prompt_embeds": pooled,
+        "negative_pooled_prompt_embeds": unwanted_pooled,
+    }
+    with (
+        pytest.raises(FairsweepError, match="prompt embeddings have 60 tokens, the concepts' 78"),
+        fair_guidance(pipe, EDITS[:1]),
+    ):
+        pipe(**embeddings, num_inference_steps=2, height=32, width=32)

@@ -1,5 +1,6 @@
-"""SDXL, SD3 and FLUX against the plain formula; image to image against its own unguided call."""
+"""SDXL, SD3, FLUX and image to image against the plain formula."""
 
+import diffusers
 import plain
 import pytest
 import tiny
@@ -9,6 +10,7 @@ from PIL import Image
 from fairsweep.guidance import Concept, Edit, fair_guidance, toward
 
 PROMPTS = ["a photo of the face of a firefighter", "a photo of the face of a nurse", "a photo of a doctor"]
+NEGATIVES = ["old", "young", "light"]
 SEEDS = [11, 12, 13]
 STEPS = 7
 EDITS = [
@@ -41,37 +43,65 @@ def relative(found, wanted):
 
 @pytest.mark.parametrize(
     ("kind", "scale"),
-    [("sdxl", 5.0), ("sdxl", None), ("sd3", 4.0), ("sd3", None), ("flux", None), ("flux-true", 3.0)],
+    [
+        ("sdxl", 5.0),
+        ("sdxl", None),
+        ("sd3", 4.0),
+        ("sd3", None),
+        ("flux", None),
+        ("flux", 3.0),
+        ("flux-true", 3.0),
+    ],
 )
 def test_equals_the_plain_formula(kind, scale):
     """Latents of a batch of three differently edited images equal the reference's within 1e-4 relative."""
     pipe, base = BUILD[kind](), kind.split("-")[0]
     options = {"num_inference_steps": STEPS, "output_type": "latent", "height": 32, "width": 32}
+    negatives = NEGATIVES if base == "flux" and scale else [None] * 3
     if base == "flux":
         options |= {"max_sequence_length": 32, "guidance_scale": 3.5}
         if scale:
-            options |= {"true_cfg_scale": scale, "negative_prompt": [""] * 3}
+            options |= {"true_cfg_scale": scale, "negative_prompt": negatives}
     else:
         options["guidance_scale"] = scale or 1.0
         options |= {"max_sequence_length": 32} if base == "sd3" else {}
     with fair_guidance(pipe, EDITS):
         found = pipe(PROMPTS, generator=generators(SEEDS), **options).images
     wanted = [
-        plain.generate(pipe, base, prompt, seed, edit, STEPS, scale)
-        for prompt, seed, edit in zip(PROMPTS, SEEDS, EDITS, strict=True)
+        plain.generate(pipe, base, prompt, seed, edit, STEPS, scale, negative)
+        for prompt, seed, edit, negative in zip(PROMPTS, SEEDS, EDITS, negatives, strict=True)
     ]
     assert relative(found, torch.cat(wanted)) < 1e-4
     unguided = pipe(PROMPTS, generator=generators(SEEDS), **options).images
     assert all(relative(a, b) > 1e-3 for a, b in zip(found, unguided, strict=True))
 
 
-@pytest.mark.parametrize(("kind", "xl"), [("StableDiffusion", False), ("StableDiffusionXL", True)])
-def test_image_to_image(kind, xl):
-    """Each image of a batch as alone, and the unguided one as without the wrapper."""
-    import diffusers
+def test_skip_layer_guidance():
+    """SD3's third branch gets the edit too: the pipeline takes it off the conditional one, and both cancel."""
+    pipe = tiny.build_sd3()
+    skip = {f"skip_layer_guidance_{name}": value for name, value in (("start", 0.1), ("stop", 0.6), ("scale", 2.0))}
+    options = {"num_inference_steps": STEPS, "output_type": "latent", "height": 32, "width": 32, "guidance_scale": 4.0}
+    with fair_guidance(pipe, EDITS[:1]):
+        found = pipe(
+            PROMPTS[:1],
+            generator=generators(SEEDS[:1]),
+            skip_guidance_layers=[1],
+            max_sequence_length=32,
+            **skip,
+            **options,
+        ).images
+    acts = ([1], 2.0, 0.1 * STEPS, 0.6 * STEPS)
+    wanted = plain.generate(pipe, "sd3", PROMPTS[0], SEEDS[0], EDITS[0], STEPS, 4.0, skip=acts)
+    assert relative(found, wanted) < 1e-4
+    without = plain.generate(pipe, "sd3", PROMPTS[0], SEEDS[0], EDITS[0], STEPS, 4.0)
+    assert relative(wanted, without) > 1e-3
 
-    source = tiny.build_sdxl() if xl else tiny.build_sd()
-    pipe = getattr(diffusers, f"{kind}Img2ImgPipeline").from_pipe(source)
+
+@pytest.mark.parametrize(("kind", "name"), [("sd", "StableDiffusion"), ("sdxl", "StableDiffusionXL")])
+def test_image_to_image(kind, name):
+    """The plain formula from the picture on, warm-up counted from the first step that runs; each image as alone."""
+    source = tiny.build_sdxl() if kind == "sdxl" else tiny.build_sd()
+    pipe = getattr(diffusers, f"{name}Img2ImgPipeline").from_pipe(source)
     pipe.set_progress_bar_config(disable=True)
     pictures = [Image.new("RGB", (32, 32), colour) for colour in ("red", "grey", "navy")]
     options = {"strength": 0.6, "num_inference_steps": 10, "guidance_scale": 5.0, "output_type": "latent"}
@@ -89,7 +119,10 @@ def test_image_to_image(kind, xl):
         together = run([0, 1, 2])
         assert guided.calls == 6
     unguided = run([0, 1, 2])
-    assert relative(together[0], unguided[0]) > 1e-3
+    for i in (0, 2):
+        assert relative(together[i], unguided[i]) > 1e-3
+        wanted = plain.generate(pipe, kind, PROMPTS[i], SEEDS[i], edits[i], 10, 5.0, picture=pictures[i], strength=0.6)
+        assert relative(together[i], wanted[0]) < 1e-4
     for i, edit in enumerate(edits):
         with fair_guidance(pipe, [edit]):
             assert relative(run([i])[0], together[i]) < 1e-5

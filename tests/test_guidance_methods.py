@@ -35,6 +35,14 @@ def test_fair_with_two_groups_is_fair_diffusions_pair():
     assert found.edit == toward("female person", "male person")
 
 
+def test_fair_passes_every_parameter_on():
+    shared = {"scale": 3.0, "threshold": 0.7, "warmup_steps": 2, "cooldown_steps": 9}
+    momentum = {"momentum_scale": 0.2, "momentum_beta": 0.8}
+    concepts = (Concept("male person", **shared), Concept("female person", reverse=True, weight=0.4, **shared))
+    assert condition("fair", {"gender": "male"}, pull=0.4, **shared, **momentum).edit == Edit(concepts, **momentum)
+    assert set(get_method("fair").Params.model_fields) == {*shared, *momentum, "pull"}
+
+
 def test_fair_with_more_groups_pushes_one_and_pulls_the_others():
     concepts = condition("fair", {"skin_tone": "medium"}, pull=0.8).edit.concepts
     assert [(c.text, c.reverse, c.weight) for c in concepts] == [
@@ -78,8 +86,9 @@ def test_bad_input_names_the_near_word():
         condition("fair", {"gender": "female"}, scale={"age": 3})
     with pytest.raises(FairsweepError, match="unknown guidance method 'fiar'; did you mean 'fair'"):
         get_method("fiar")
-    with pytest.raises(ValidationError):
-        get_method("fair").Params(warmup=3)
+    for bad in ({"warmup": 3}, {"scale": [2, 4]}, {"scale": float("nan")}, {"momentum_scale": float("inf")}):
+        with pytest.raises(ValidationError):
+            get_method("fair").Params(**bad)
     with pytest.raises(ValidationError, match="must hold"):
         get_method("attribute-prompt").Params(template="{prompt}")
 

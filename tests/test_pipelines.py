@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from diffusers import StableDiffusionImg2ImgPipeline
 from ldm import save_as_single_file
 
 from fairsweep.errors import FairsweepError, ModelLoadError
@@ -14,10 +15,12 @@ from fairsweep.guidance import Conditioning, fair_guidance, toward
 from fairsweep.pipelines import FAMILIES, load, resolve_source
 from fairsweep.spec import ModelSpec
 
+# So that every edit moves its image by more than two images that should be equal may differ.
+STRONG = {"scale": 20.0, "threshold": 0.5, "warmup_steps": 1}
 CONDITIONINGS = [
     Conditioning("a photo of a nurse"),
-    Conditioning("a firefighter", "old person", toward("female person", "male person", warmup_steps=1)),
-    Conditioning("a photo of a nurse", edit=toward("dark person", "light person", momentum_scale=0.0)),
+    Conditioning("a firefighter", "old person", toward("female person", "male person", **STRONG)),
+    Conditioning("a photo of a nurse", edit=toward("dark person", "light person", momentum_scale=0.0, **STRONG)),
 ]
 SEEDS = [3, 4, 5]
 BUILD = {
@@ -54,6 +57,10 @@ def test_generate_is_the_stock_pipeline_with_guidance(family, tmp_path):
     together = pixels(pipeline.generate(CONDITIONINGS, SEEDS))
     alone = [pipeline.generate([c], [seed])[0] for c, seed in zip(CONDITIONINGS, SEEDS, strict=True)]
     assert abs(together - pixels(alone)).max() <= 2
+    unguided = pixels(pipeline.generate([Conditioning(c.prompt, c.negative_prompt) for c in CONDITIONINGS], SEEDS))
+    moved = abs(together - unguided).max((1, 2, 3))
+    assert moved[0] <= 2
+    assert (moved[1:] > 10).all()
     # Without a negative prompt the call by hand is the same for every family.
     plain = [Conditioning(c.prompt, edit=c.edit) for c in CONDITIONINGS]
     call = {"guidance_scale": 5.0}
@@ -111,12 +118,24 @@ def test_distilled_flux_refuses_a_negative_prompt(tmp_path):
         ("/nowhere.safetensors", {}, "the file /nowhere.safetensors does not exist"),
         ("builtin:portrait", {}, "no built-in model 'builtin:portrait'; did you mean 'builtin:portraits'"),
         ("{folder}", {"scheduler": "DDIMSchedular"}, "no scheduler 'DDIMSchedular'.*did you mean 'DDIMScheduler'"),
+        (
+            "{folder}",
+            {"pipeline": "StableDiffusionImg2ImgPipeline"},
+            "StableDiffusionImg2ImgPipeline starts from an image, and a sweep makes images from text",
+        ),
+        ("not/fetched", {"pipeline": "StableDiffusionXLImg2ImgPipeline"}, "starts from an image"),
         ("{folder}", {"pipeline": "FluxPipline"}, "unknown pipeline 'FluxPipline'; did you mean 'FluxPipeline'"),
     ],
 )
 def test_a_model_that_cannot_be_loaded_says_why(folder, source, options, reason):
     with pytest.raises(ModelLoadError, match=reason):
         load(spec(source.format(folder=folder), **options), "cpu")
+
+
+def test_a_folder_of_image_to_image_says_so_too(folder, tmp_path):
+    StableDiffusionImg2ImgPipeline.from_pipe(load(spec(folder), "cpu").pipe).save_pretrained(tmp_path)
+    with pytest.raises(ModelLoadError, match="model tiny: StableDiffusionImg2ImgPipeline starts from an image"):
+        load(spec(tmp_path), "cpu")
 
 
 class _Refusing(BaseHTTPRequestHandler):

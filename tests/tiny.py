@@ -91,7 +91,7 @@ def vae(latent_channels: int = 4, **config) -> AutoencoderKL:
     ).eval()
 
 
-def unet(width: int = 32, sample_size: int = 8, **config) -> UNet2DConditionModel:
+def unet(width: int = 32, sample_size: int = 8, attention_head_dim=4, **config) -> UNet2DConditionModel:
     denoiser = UNet2DConditionModel(
         sample_size=sample_size,
         block_out_channels=(16, 32),
@@ -100,7 +100,7 @@ def unet(width: int = 32, sample_size: int = 8, **config) -> UNet2DConditionMode
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         norm_num_groups=4,
         cross_attention_dim=width,
-        attention_head_dim=4,
+        attention_head_dim=attention_head_dim,
         **config,
     ).eval()
     # Random weights hardly listen to the text; a trained model does, and rounding must not decide a threshold.
@@ -110,8 +110,11 @@ def unet(width: int = 32, sample_size: int = 8, **config) -> UNet2DConditionMode
     return denoiser
 
 
-def build_sd(size: int = 32, prediction_type: str = "epsilon", seed: int = 0) -> StableDiffusionPipeline:
-    """Build a Stable Diffusion 1.x/2.x pipeline with a DDIM scheduler and SD's own noise schedule."""
+def build_sd(size: int = 32, prediction_type: str = "epsilon", seed: int = 0, **denoiser) -> StableDiffusionPipeline:
+    """Build a Stable Diffusion 1.x/2.x pipeline with a DDIM scheduler and SD's own noise schedule.
+
+    denoiser: more of the UNet's configuration.
+    """
     torch.manual_seed(seed)
     tokenizer = clip_tokenizer()
     scheduler = DDIMScheduler(
@@ -128,7 +131,7 @@ def build_sd(size: int = 32, prediction_type: str = "epsilon", seed: int = 0) ->
             vae=vae(),
             text_encoder=clip_text(tokenizer),
             tokenizer=tokenizer,
-            unet=unet(sample_size=size // 4),
+            unet=unet(sample_size=size // 4, **denoiser),
             scheduler=scheduler,
             safety_checker=None,
             feature_extractor=None,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from fairsweep.spec_errors import check_known, mistake, near
+from fairsweep.spec_errors import below, check_known, mistake, near
 from fairsweep.spec_expand import expand_sweep
 
 Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[A-Za-z0-9._-]+$")]
@@ -234,6 +234,7 @@ class SweepSpec(Frozen):
                 if attribute not in self.attributes:
                     hint = near(attribute, self.attributes)
                     raise mistake(f"attribute {attribute!r} is not declared{hint}", "guidance", index, "attributes")
+        check_params(self)
         check_classifiers(self)
         return self
 
@@ -241,6 +242,21 @@ class SweepSpec(Frozen):
     def fingerprint(self) -> str:
         """Return a short hash of the whole resolved spec."""
         return hashlib.blake2b(self.model_dump_json().encode(), digest_size=8).hexdigest()
+
+
+def check_params(spec: SweepSpec) -> None:
+    """Refuse parameters of a method or a classifier that do not fit the declared attributes."""
+    from fairsweep.classifiers import get_classifier
+    from fairsweep.guidance import get_method
+
+    for index, setting in enumerate(spec.guidance):
+        method = get_method(setting.method)
+        with below("guidance", index):
+            method.check(method.Params(**setting.params), {name: spec.attributes[name] for name in setting.attributes})
+    for index, classifier in enumerate(spec.classifiers):
+        kind = get_classifier(classifier.kind)
+        with below("classifiers", index):
+            kind.check(kind.Params(**classifier.params), spec.attributes)
 
 
 def check_classifiers(spec: SweepSpec) -> None:

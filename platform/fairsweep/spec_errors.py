@@ -1,7 +1,8 @@
 """Turn what pydantic finds wrong into one line that names the key and the nearest right word."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -20,6 +21,15 @@ def near(word: Any, words: Iterable[str]) -> str:
 def mistake(message: str, *loc: str | int) -> PydanticCustomError:
     """Return an error for a validator to raise, that stands at `loc` below the validated model."""
     return PydanticCustomError("mistake", "{message}", {"message": message, "loc": loc})
+
+
+@contextmanager
+def below(*loc: str | int) -> Iterator[None]:
+    """Let a mistake that is raised inside the block stand at `loc` plus its own place."""
+    try:
+        yield
+    except PydanticCustomError as error:
+        raise mistake(error.context["message"], *loc, *error.context["loc"]) from None
 
 
 def check_known(params: dict[str, Any], kind: type[BaseModel], own: Iterable[str]) -> None:

@@ -58,6 +58,10 @@ class Classifier:
         """Return attribute -> the groups it can tell, without loading weights; None: any declared one."""
         return None
 
+    @classmethod
+    def check(cls, params: Any, attributes: dict[str, Any]) -> None:
+        """Refuse parameters that do not fit the declared attributes: raise `spec_errors.mistake` at the parameter."""
+
     def classify(self, images: Sequence[Image], prompts: Sequence[str]) -> list[list[Label]]:
         """Return the labels of each image; `prompts` are the texts that the images were made from."""
         size = self.params.batch_size

@@ -5,7 +5,7 @@ from pydantic import Field
 from fairsweep.classifiers.base import UNKNOWN, Classifier, ClassifierParams, label_of
 from fairsweep.errors import FairsweepError, ModelLoadError
 from fairsweep.hub import reason_of
-from fairsweep.spec_errors import near
+from fairsweep.spec_errors import mistake, near
 
 
 class TransformersParams(ClassifierParams):
@@ -40,6 +40,14 @@ class Transformers(Classifier):
     @classmethod
     def known_groups(cls, params):
         return {name: tuple(dict.fromkeys(mapping.values())) for name, mapping in params.labels.items()}
+
+    @classmethod
+    def check(cls, params, attributes):
+        for name, mapping in params.labels.items():
+            for label, group in mapping.items():
+                if name in attributes and group not in attributes[name].texts:
+                    hint = near(group, attributes[name].texts)
+                    raise mistake(f"attribute {name!r} has no group {group!r}{hint}", "labels", name, label)
 
     def _classify(self, images, prompts):
         import torch

@@ -1,6 +1,9 @@
 """What steers an image: concepts, the edit that they make up, and the base class of the methods."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -27,6 +30,15 @@ class Concept:
     weight: float = 1.0
 
     def __post_init__(self):
+        if not isinstance(self.text, str):
+            raise FairsweepError(f"a concept is one text, not {repr(self.text)[:60]}: give one Concept per text")
+        for name in ("scale", "threshold", "weight"):
+            value = getattr(self, name)
+            if not (isinstance(value, Real) and math.isfinite(value)):
+                shown = repr(value)[:60]
+                raise FairsweepError(
+                    f"{name} {shown} of {self.text!r} is no finite number: give one number per concept"
+                )
         if not 0 <= self.threshold <= 1:
             raise FairsweepError(f"threshold {self.threshold} of {self.text!r} is no quantile: give 0 to 1")
         if self.warmup_steps < 0 or (self.cooldown_steps is not None and self.cooldown_steps < 0):
@@ -42,6 +54,9 @@ class Edit:
     momentum_beta: float = 0.6
 
     def __post_init__(self):
+        known = isinstance(self.concepts, Sequence) and all(isinstance(item, Concept) for item in self.concepts)
+        if not known:
+            raise FairsweepError(f"an edit holds a tuple of Concepts, not {repr(self.concepts)[:60]}")
         if not self.concepts:
             raise FairsweepError("an edit needs at least one concept; use None for an image without guidance")
 
@@ -87,6 +102,9 @@ class GuidanceMethod:
 
     Params: type[BaseModel] = NoParams
     uses_direction: bool = False
+
+    def check(self, params: Any, attributes: dict[str, Any]) -> None:
+        """Refuse parameters that do not fit the attributes to steer: raise `spec_errors.mistake` at the parameter."""
 
     def condition(
         self,

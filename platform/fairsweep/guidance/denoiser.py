@@ -1,7 +1,8 @@
 """The wrapper around a pipeline's denoiser: concept rows in, the model once, each image's edit out.
 
 Guidance formulas weigh the branches of one step (conditional, unconditional) with factors that sum to one. So
-an edit that is added to every branch comes out of the pipeline's own formula unchanged, whatever its scale.
+an edit that is added to every branch comes out of the pipeline's own formula unchanged, whatever its scale
+(with `guidance_rescale` the pipeline rescales it, as all the rest).
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,8 @@ def guide(pipe, edits: Sequence[Edit | None], texts: TextCache | None = None) ->
     texts: embeddings to reuse, for a pipeline whose text encoders stay as they are between calls.
     """
     family = family_of(pipe)
+    if isinstance(edits, Edit | None):
+        raise FairsweepError(f"give a list with an Edit or None for each image, not a bare {repr(edits)[:60]}")
     edits = list(edits)
     for edit in edits:
         if not isinstance(edit, Edit | None):
@@ -37,17 +40,36 @@ def guide(pipe, edits: Sequence[Edit | None], texts: TextCache | None = None) ->
         yield None
         return
     guided = GuidedDenoiser(pipe, family, edits, texts or TextCache(pipe, family))
-    hooks = {"check_inputs": guided.begin, "encode_prompt": guided.encodes}
-    # Not through DiffusionPipeline.__setattr__: it would write the wrapper into the pipeline's config.
-    for name, before in hooks.items():
-        pipe.__dict__[name] = _after(before, getattr(pipe, name))
-    pipe.__dict__[family.denoiser] = guided
+    free_hooks = pipe.maybe_free_model_hooks
+
+    def free_all_hooks():
+        # Offloading hooks the pipeline's modules anew after every call, and the wrapper is no module.
+        with _standing(pipe, family.denoiser, bare):
+            free_hooks()
+
+    hooks = {
+        "check_inputs": _after(guided.begin, pipe.check_inputs),
+        "encode_prompt": _after(guided.encodes, pipe.encode_prompt),
+        "maybe_free_model_hooks": free_all_hooks,
+    }
+    pipe.__dict__.update(hooks)
     try:
-        yield guided
+        with _standing(pipe, family.denoiser, guided):
+            yield guided
     finally:
-        pipe.__dict__[family.denoiser] = bare
         for name in hooks:
             del pipe.__dict__[name]
+
+
+@contextmanager
+def _standing(pipe, name: str, denoiser) -> Iterator[None]:
+    # Not through DiffusionPipeline.__setattr__: it would write the wrapper into the pipeline's config.
+    before = pipe.__dict__[name]
+    pipe.__dict__[name] = denoiser
+    try:
+        yield
+    finally:
+        pipe.__dict__[name] = before
 
 
 def _after(before, method):
@@ -75,10 +97,12 @@ class GuidedDenoiser:
 
     def begin(self) -> None:
         """Start over: a pipeline call begins."""
-        self.rows = self.calls = self._step = self._encodes = 0
+        self.rows = self.calls = self._call = self._encodes = 0
+        # A scheduler of second order, such as Heun's, asks for two predictions a step.
+        self._order = getattr(self._pipe.scheduler, "order", 1)
         self._momentum = Momentum()
         self._embeddings: dict[str, torch.Tensor] | None = None
-        self._first: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._first: tuple[torch.Tensor, torch.Tensor, Phase] | None = None
         self._two_calls = False
         self._edit: torch.Tensor | None = None
 
@@ -93,22 +117,22 @@ class GuidedDenoiser:
             return self._finish(self._forward(kwargs))
         if self._first is not None:
             return self._second_call(kwargs)
-        if self._step == 0:
+        if self._call == 0:
             self._prepare(kwargs)
         branches, two_calls = self._branches(kwargs), self._two_calls
-        phase = self._schedule.phase(self._step)
-        self._step += 1
+        phase = self._schedule.phase(self._call // self._order)
+        self._call += 1
         self._edit = None
         if phase.idle:
             output = self._forward(kwargs)
-            self._first = (output[0], output[0][:0]) if two_calls else None
+            self._first = (output[0], output[0][:0], phase) if two_calls else None
             return output
         # Where the pipeline runs no unconditional branch itself, the steered images get a row of it here.
         alone = branches == 1 and not two_calls
         output, *rest = self._forward(self._extended(kwargs, phase, branches, alone))
         own, concepts = output[: branches * self._images], output[branches * self._images :]
         if two_calls:
-            self._first = (own, concepts)
+            self._first = (own, concepts, phase)
             return (own, *rest)
         if alone:
             count = len(phase.base)
@@ -119,9 +143,8 @@ class GuidedDenoiser:
         return self._finish((own, *rest))
 
     def _second_call(self, kwargs: dict) -> tuple[torch.Tensor, ...]:
-        (own, concepts), self._first = self._first, None
+        (own, concepts, phase), self._first = self._first, None
         output = self._forward(kwargs)
-        phase = self._schedule.phase(self._step - 1)
         if phase.idle:
             return output
         self._set_edit(concepts, output[0][phase.image], phase)
@@ -165,6 +188,12 @@ class GuidedDenoiser:
         tokens = _get(kwargs, next(iter(self._family.text.values())))
         self._schedule.to(tokens.device)
         found = self._cache.encode([*self._schedule.texts, None], tokens.shape[1])
+        length = next(iter(found.values())).shape[1]
+        if length != tokens.shape[1]:
+            raise FairsweepError(
+                f"the call's prompt embeddings have {tokens.shape[1]} tokens, the concepts' {length}: give prompts as "
+                "text, or embeddings as long as encode_prompt makes them"
+            )
         self._embeddings = {self._family.text[name]: value.to(tokens) for name, value in found.items()}
 
     def _extended(self, kwargs: dict, phase: Phase, branches: int, alone: bool) -> dict:

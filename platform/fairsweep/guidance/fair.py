@@ -1,21 +1,22 @@
 """Fair Diffusion: Semantic Guidance toward the image's own group, away from the attribute's others."""
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from fairsweep.errors import FairsweepError
 from fairsweep.guidance.base import Concept, Conditioning, Edit, GuidanceMethod, NoParams, group_texts, pull_weight
+from fairsweep.spec_errors import mistake, near
 
 
 class FairParams(NoParams):
     """Semantic Guidance's parameters at Fair Diffusion's values (arXiv 2302.10893, section 4)."""
 
-    scale: float | dict[str, float] = Field(default=4.0, description="edit scale, or one per attribute")
+    scale: FiniteFloat | dict[str, FiniteFloat] = Field(default=4.0, description="edit scale, or one per attribute")
     threshold: float = Field(default=0.95, ge=0, le=1, description="quantile of each channel left unchanged")
     warmup_steps: int = Field(default=5, ge=0)
     cooldown_steps: int | None = Field(default=None, ge=0)
-    momentum_scale: float = 0.5
+    momentum_scale: FiniteFloat = 0.5
     momentum_beta: float = Field(default=0.6, ge=0, le=1)
-    pull: float | None = Field(
+    pull: FiniteFloat | None = Field(
         default=None, ge=0, description="weight that the other groups share; 1 for one other, 0.1 for more"
     )
 
@@ -29,6 +30,16 @@ class Fair(GuidanceMethod):
 
     Params = FairParams
     uses_direction = True
+
+    def check(self, params: FairParams, attributes):
+        if not isinstance(params.scale, dict):
+            return
+        for name in params.scale:
+            if name not in attributes:
+                raise mistake(f"no attribute that this setting steers{near(name, attributes)}", "scale", name)
+        for name in attributes:
+            if name not in params.scale:
+                raise mistake(f"no scale for {name!r}: give each steered attribute one", "scale")
 
     def condition(self, prompt, negative_prompt, direction, attributes, params: FairParams) -> Conditioning:
         concepts = []

@@ -11,6 +11,7 @@ class Family:
     denoiser: the pipeline's attribute that holds it.
     positional: names of the arguments that the denoiser may get by position.
     sample: the argument that holds the noisy latents.
+    encoders: the components without which no text can be encoded.
     text: the pipeline's name of an embedding -> where the denoiser takes it ("a.b": key b of dictionary a).
     shared: tensor arguments without a batch dimension.
     two_calls: classifier-free guidance is two calls a step, conditional first, not one on a double batch.
@@ -20,6 +21,7 @@ class Family:
     denoiser: str = "unet"
     positional: tuple[str, ...] = ()
     sample: str = "sample"
+    encoders: tuple[str, ...] = ("text_encoder",)
     text: ClassVar[dict[str, str]]
     shared: tuple[str, ...] = ()
     two_calls: bool = False

@@ -4,6 +4,7 @@ from collections import OrderedDict
 
 import torch
 
+from fairsweep.errors import FairsweepError
 from fairsweep.pipelines.base import Family
 
 
@@ -26,6 +27,11 @@ class TextCache:
     def _one(self, text: str | None, length: int | None) -> dict[str, torch.Tensor]:
         key = (text, length, getattr(self.pipe, "_clip_skip", None))
         if key not in self._known:
+            for encoder in self.family.encoders:
+                if getattr(self.pipe, encoder, None) is None:
+                    raise FairsweepError(
+                        f"the pipeline has no {encoder} to encode {text or ''!r} with: load it with its text encoders"
+                    )
             self._known[key] = self.family.encode(self.pipe, text, length)
             if len(self._known) > self.capacity:
                 self._known.popitem(last=False)

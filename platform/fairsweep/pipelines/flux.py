@@ -13,6 +13,7 @@ class Flux(Family):
     denoiser = "transformer"
     positional = ("hidden_states", "encoder_hidden_states", "pooled_projections", "timestep")
     sample = "hidden_states"
+    encoders = ("text_encoder", "text_encoder_2")
     text: ClassVar = {"prompt_embeds": "encoder_hidden_states", "pooled_prompt_embeds": "pooled_projections"}
     shared = ("img_ids", "txt_ids")
     two_calls = True

@@ -1,5 +1,6 @@
 """Load a model: built in, from a folder, from a .safetensors file, or from the Hub; never from a pickle."""
 
+import inspect
 from pathlib import Path
 
 import diffusers
@@ -28,6 +29,7 @@ def load_pipeline(model, device: torch.device | str | None = None) -> Pipeline:
         family = family_of(pipe)
     except FairsweepError as error:
         raise ModelLoadError(f"model {model.name}: {error}") from None
+    _check_text_to_image(type(pipe), model)
     if getattr(pipe, "safety_checker", None) is not None:
         pipe.safety_checker = None
     if model.scheduler:
@@ -76,7 +78,17 @@ def _from_file(source: str, model):
 def _class(name: str, model):
     if name not in FAMILIES:
         raise ModelLoadError(f"model {model.name}: unknown pipeline {name!r}{near(name, FAMILIES)}")
-    return getattr(diffusers, name)
+    kind = getattr(diffusers, name)
+    _check_text_to_image(kind, model)
+    return kind
+
+
+def _check_text_to_image(kind: type, model) -> None:
+    if "image" in inspect.signature(kind.__call__).parameters:
+        raise ModelLoadError(
+            f"model {model.name}: {kind.__name__} starts from an image, and a sweep makes images from text: give the "
+            "text-to-image pipeline (fair_guidance steers image to image, outside a sweep)"
+        )
 
 
 def _scheduler(model, pipe):

@@ -12,11 +12,12 @@ class StableDiffusion3(Family):
     denoiser = "transformer"
     positional = ("hidden_states", "encoder_hidden_states", "pooled_projections", "timestep")
     sample = "hidden_states"
+    encoders = ("text_encoder", "text_encoder_2")
     text: ClassVar = {"prompt_embeds": "encoder_hidden_states", "pooled_prompt_embeds": "pooled_projections"}
 
     def encode(self, pipe, text, length=None):
         # The CLIP encoders' tokens stand before the T5 encoder's, whose number is the call's to choose.
-        t5_length = {} if length is None else {"max_sequence_length": length - pipe.tokenizer_max_length}
+        t5_length = {} if length is None else {"max_sequence_length": max(length - pipe.tokenizer_max_length, 1)}
         embeds, _, pooled, _ = pipe.encode_prompt(
             text or "",
             None,

@@ -10,6 +10,7 @@ class StableDiffusionXL(Family):
 
     name = "stable-diffusion-xl"
     positional = ("sample", "timestep", "encoder_hidden_states")
+    encoders = ("text_encoder_2",)  # the refiner has only this one
     text: ClassVar = {
         "prompt_embeds": "encoder_hidden_states",
         "pooled_prompt_embeds": "added_cond_kwargs.text_embeds",
