@@ -60,7 +60,7 @@ def evaluate(
         Path | None,
         typer.Option("-o", "--output", help="Where figures.json goes; beside the models if silent."),
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=4, help="Seeds per occupation at scale 1.")] = 256,
+    seeds: Annotated[int, typer.Option("--seeds", min=4, help="Seeds per occupation and guidance scale.")] = 256,
     portraits: Annotated[int, typer.Option("--portraits", min=100, help="Held-out portraits to read.")] = 5_000,
 ) -> None:
     """Measure the models against what was planted; write the figures and the model cards."""

@@ -167,7 +167,7 @@ def evaluate(folder: Path, seeds: int, portraits: int, say: Callable[[str], None
     figures["shares"] = []
     for scale in SCALES:
         say(f"shares at scale {scale:g}")
-        figures["shares"].append(evaluate_shares(studio, reader, scale, seeds if scale == 1 else max(4, seeds // 2)))
+        figures["shares"].append(evaluate_shares(studio, reader, scale, seeds))
     say("groups named in the prompt")
     figures["named_groups"] = evaluate_named_groups(studio, reader, max(2, seeds // 32))
     say("semantic guidance")

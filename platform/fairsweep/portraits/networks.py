@@ -1,7 +1,7 @@
 """The architectures of the built-in models: configurations only, each of a stock diffusers or open_clip class."""
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, DPMSolverMultistepScheduler, UNet2DConditionModel
 from open_clip import CLIP
 from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -16,6 +16,16 @@ HEAD_SCALE = 8.0
 _TEXT_WIDTH = 128
 _TEXT_LAYERS = 3
 _TEXT_HEADS = 4
+# Zero terminal signal-to-noise ratio and trailing steps: Lin et al., arXiv 2305.08891.
+_NOISE_SCHEDULE = {
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "prediction_type": "v_prediction",
+    "rescale_betas_zero_snr": True,
+    "timestep_spacing": "trailing",
+    "steps_offset": 1,
+}
 
 
 def build_vae() -> AutoencoderKL:
@@ -48,19 +58,17 @@ def build_unet() -> UNet2DConditionModel:
     )
 
 
-def build_scheduler() -> DDIMScheduler:
-    """Build the noise schedule: v-prediction, zero terminal signal-to-noise ratio (Lin et al., arXiv 2305.08891)."""
-    return DDIMScheduler(
-        beta_schedule="scaled_linear",
-        beta_start=0.00085,
-        beta_end=0.012,
-        prediction_type="v_prediction",
-        rescale_betas_zero_snr=True,
-        timestep_spacing="trailing",
-        clip_sample=False,
-        set_alpha_to_one=True,
-        steps_offset=1,
-    )
+def build_noise_schedule() -> DDIMScheduler:
+    """Build the noise schedule that the denoiser is trained on, in v-prediction."""
+    return DDIMScheduler(**_NOISE_SCHEDULE)
+
+
+def build_scheduler() -> DPMSolverMultistepScheduler:
+    """Build the shipped sampler over that schedule: DPM-Solver++ of second order (Lu et al., arXiv 2211.01095).
+
+    In 20 steps it stays closer than DDIM to what many steps would draw: DDIM's coarse steps draw men more often.
+    """
+    return DPMSolverMultistepScheduler(**_NOISE_SCHEDULE)
 
 
 def clip_config(vocab_size: int, tokenizer_name: str | None = None) -> dict:

@@ -19,13 +19,13 @@ from fairsweep.portraits.training.vae import VaeStage
 
 @dataclass(frozen=True)
 class Recipe:
-    """How much is trained: the defaults gave the shipped models, in about two hours on two CPU cores."""
+    """How much is trained: the defaults gave the shipped models, in about three hours on two CPU cores."""
 
     portraits: int = 60_000
     copies: int = 12_000
     vae_steps: int = 6_800
     clip_steps: int = 1_100
-    unet_steps: int = 22_500
+    unet_steps: int = 35_500
     seed: int = 0
 
 

@@ -5,7 +5,7 @@ import torch
 from diffusers import AutoencoderKL
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from fairsweep.portraits.networks import build_scheduler, build_unet, to_model_range
+from fairsweep.portraits.networks import build_noise_schedule, build_unet, to_model_range
 from fairsweep.portraits.tokenizer import tokenize
 from fairsweep.portraits.training.corpus import Corpus
 from fairsweep.portraits.training.loop import Stage
@@ -28,7 +28,7 @@ class UnetStage(Stage):
         self.corpus, self.latents, self.text, self.tokenizer = corpus, latents, text, tokenizer
         self.device = latents.device
         self.module = build_unet().to(self.device)
-        self.scheduler = build_scheduler()
+        self.scheduler = build_noise_schedule()
         signal = self.scheduler.alphas_cumprod
         self.snr = (signal / (1 - signal)).to(self.device)
         self.read: dict[str, torch.Tensor] = {}
