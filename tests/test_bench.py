@@ -48,7 +48,8 @@ def test_guidance_names_what_it_does_not_know():
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_is_of_a_known_family(name):
-    with torch.device("meta"):
+    # Without memory for the large ones; the small one's scheduler computes its steps at once.
+    with torch.device("cpu" if name == "portraits" else "meta"):
         pipe = build(name)
     assert getattr(pipe, family_of(pipe).denoiser).num_parameters() > 1e6
 

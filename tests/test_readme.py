@@ -81,7 +81,7 @@ def test_make_targets_and_files_exist():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     for path in re.findall(r"(?:jobs/[a-z]+\.(?:yaml|py)|ray_cluster\.yaml|dashboards/[a-z.]+)", README):
         assert (ROOT / path).is_file(), path
-    for path in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", README):
+    for path in re.findall(r"\]\((?!https?:)([^)]+)\)", README):
         assert (ROOT / path).is_file(), path
 
 

@@ -8,6 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 _LINE_EVERY_SECONDS = 5.0
 _WINDOW_SECONDS = 60.0
+# Actors that start together finish their first batches together, which says nothing of their speed.
+_RATE_AFTER_SECONDS = 2.0
 
 
 class RunProgress:
@@ -68,9 +70,9 @@ class RunProgress:
         if not self._seen:
             return (self._note or "starting") + failed
         (start, before), (end, after) = self._seen[0], self._seen[-1]
-        if after == before or end == start:
+        if after == before or end - start < _RATE_AFTER_SECONDS:
             return failed.strip()
-        speed = (after - before) / max(end - start, 1e-9)
+        speed = (after - before) / (end - start)
         left = (self._total - self._done) / speed
         return f"{speed:.1f} images/s  {duration(left)} left{failed}"
 
