@@ -13,13 +13,14 @@ PROMPTS = ["a photo of the face of a firefighter", "a photo of the face of a nur
 NEGATIVES = ["old", "young", "light"]
 SEEDS = [11, 12, 13]
 STEPS = 7
+# Thresholds that fall between two of a latent channel's 16 values: one on a value keeps or drops it by rounding.
 EDITS = [
     toward("female person", "male person", warmup_steps=2),
-    toward("dark skinned person", "light person", "medium person", threshold=0.6, momentum_scale=0.0),
+    toward("dark skinned person", "light person", "medium person", threshold=0.62, momentum_scale=0.0),
     Edit(
         (
             Concept("old person", scale=6.0, threshold=0.3, warmup_steps=0, cooldown_steps=5),
-            Concept("male person", reverse=True, scale=3.0, threshold=0.8, warmup_steps=3, weight=0.5),
+            Concept("male person", reverse=True, scale=3.0, threshold=0.83, warmup_steps=3, weight=0.5),
         ),
         momentum_scale=0.3,
         momentum_beta=0.4,

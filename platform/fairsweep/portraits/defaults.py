@@ -10,10 +10,10 @@ FIGURES = WEIGHTS / "figures.json"
 STEPS = 20
 GUIDANCE_SCALE = 3.0
 FAIR = {
-    "scale": 4.0,
+    "scale": 6.0,
     "threshold": 0.8,
     "warmup_steps": 0,
-    "cooldown_steps": 8,
+    "cooldown_steps": 10,
     "momentum_scale": 0.3,
     "momentum_beta": 0.6,
 }

@@ -145,7 +145,7 @@ def sweep_guidance(studio: Studio, reader: Reader, seeds: int) -> list[dict]:
     """Return the figures of several guidance settings on the occupations with the strongest planted bias."""
     jobs = ("firefighter", "nurse", "pilot", "construction worker")
     rows = []
-    for scale in (2.0, 4.0):
+    for scale in (2.0, 4.0, 6.0):
         for threshold in (0.5, 0.8, 0.95):
             for cooldown in (FAIR["cooldown_steps"], STEPS):
                 settings = {**FAIR, "scale": scale, "threshold": threshold, "cooldown_steps": cooldown}
