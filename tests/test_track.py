@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import browser
 import psutil
@@ -202,6 +203,14 @@ def test_a_real_server_and_one_that_goes_away_in_the_middle(made, tmp_path, monk
         assert parent.info.status == "KILLED" and "report.html" in {
             file.path for file in remote.list_artifacts(parent.info.run_id)
         }
+        where = f"tags.`mlflow.parentRunId` = '{parent.info.run_id}' and metrics.`cost/images` > 0"
+        (cell,) = remote.search_runs([parent.info.experiment_id], where)
+        assert cell.data.tags["fairsweep.setting"] == "fair-scale2"
+        images = [file.path for file in remote.list_artifacts(cell.info.run_id, "images")]
+        assert len([path for path in images if path.endswith(".png")]) == 2 * 4
+        table = remote.download_artifacts(cell.info.run_id, "share.json", str(tmp_path))
+        assert len(json.loads(Path(table).read_text())["data"]) == len(made.connect().sql("from share").df()) // 2
+        assert track.log_sweep(made, "audit", uri) == address, "the same run"
         logged = track._Log._pictures
 
         def leave(self, *arguments):
