@@ -3,7 +3,8 @@
 Options that change speed, each measured alone against the plain wrapper: `compile` (torch.compile of the denoiser,
 dynamic batch), `channels-last` (memory layout of convolutions), `bf16` (bfloat16 weights and activations: approximate,
 images differ from float32's), `fused-attention` (query, key and value in one product), `cached-text` (each distinct
-prompt and concept is encoded once, as in a sweep). bf16 alone is approximate by design; compiled images have not been compared with the plain ones.
+prompt and concept is encoded once, as in a sweep). Compiled images have not
+been compared with the plain ones.
 """
 
 import time

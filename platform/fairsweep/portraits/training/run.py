@@ -19,7 +19,7 @@ from fairsweep.portraits.training.vae import VaeStage
 
 @dataclass(frozen=True)
 class Recipe:
-    """How much is trained: the defaults take about three hours on two CPU cores; the cards say how the shipped models came about."""
+    """How much is trained: about three hours on two CPU cores; the cards say how the shipped models came about."""
 
     portraits: int = 60_000
     copies: int = 12_000
