@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fairsweep.leaving import Leaving
+
 TESTS = Path(__file__).resolve().parent
 # Ray's workers must find the tests' own classifiers and guidance methods too; a test cluster needs no token.
 os.environ["PYTHONPATH"] = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -15,6 +17,13 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["RAY_metrics_report_interval_ms"] = "1000"  # noqa: SIM112 (spelt so by Ray)
+# The tests' own process is a Ray driver too, and ends as fairsweep's do.
+LEAVING = Leaving()
+
+
+def pytest_sessionfinish(exitstatus) -> None:
+    """Keep what the run of the tests will end with."""
+    LEAVING.code = int(exitstatus)
 
 
 def free_port() -> int:

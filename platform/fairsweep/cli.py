@@ -1,13 +1,12 @@
 """The command line: the app, its table of commands, and the one place where errors become exit codes."""
 
-import atexit
-import os
 import sys
 from importlib import import_module
 
 import typer
 
 from fairsweep.errors import FairsweepError
+from fairsweep.leaving import Leaving
 from fairsweep.memory import keep_freed_memory
 
 COMMANDS = ("sweep", "results", "measure", "look", "bench", "portraits")
@@ -29,10 +28,9 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Run the command line; exit 0 done, 1 done with failures, 2 bad input, 130 interrupted."""
+    leaving = Leaving()
     keep_freed_memory()
-    # Registered first, and so called last: after everything that has something to say.
-    atexit.register(_leave_quietly)
-    sys.exit(run(sys.argv[1:]))
+    leaving.code = run(sys.argv[1:])
 
 
 def run(arguments: list[str]) -> int:
@@ -45,12 +43,6 @@ def run(arguments: list[str]) -> int:
     except SystemExit as ended:
         return ended.code or 0
     return 0
-
-
-def _leave_quietly() -> None:
-    """Spare the user what DuckDB's binding prints, below Python, about its own constants when it is torn down."""
-    sys.stderr.flush()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 if __name__ == "__main__":

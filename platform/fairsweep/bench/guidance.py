@@ -1,10 +1,10 @@
 """Time the guidance wrapper beside the stock pipeline and diffusers' Semantic Guidance, in one run.
 
 Options that change speed, each measured alone against the plain wrapper: `compile` (torch.compile of the denoiser,
-dynamic batch), `channels-last` (memory layout of convolutions), `bf16` (bfloat16 weights and activations: approximate,
-images differ from float32's), `fused-attention` (query, key and value in one product), `cached-text` (each distinct
-prompt and concept is encoded once, as in a sweep). Compiled images have not
-been compared with the plain ones.
+dynamic batch), `channels-last` (memory layout of convolutions), `bf16` (bfloat16 weights and activations),
+`fused-attention` (query, key and value in one product), `cached-text` (each distinct prompt and concept is encoded
+once, as in a sweep). Beside its gain stands how far it moves the guided latents of the same seeds: an option is
+approximate where that is more than the 1e-4 within which the wrapper equals diffusers' Semantic Guidance.
 """
 
 import time
@@ -46,7 +46,7 @@ def run(
     depth: float = 1.0,
     device: str | None = None,
 ) -> dict[str, float]:
-    """Return figures by name: images per second, denoiser rows per image and per second, TFLOP/s, gains.
+    """Return figures by name: images per second, denoiser rows per image and per second, TFLOP/s, gains, differences.
 
     size: pixels per side (the model's own where None). repeats: the fastest of so many counts. Guidance is a pair
     of concepts at Fair Diffusion's settings, on portraits at the shipped ones; Semantic Guidance gets the same.
@@ -74,7 +74,8 @@ def run(
             figures[f"wrapper_over_{name}"] = speeds["wrapper"] / speeds[name]
     figures |= bench.rows()
     for option in options:
-        figures[f"gain_of_{option.replace('-', '_')}"] = bench.gain(option)
+        name = option.replace("-", "_")
+        figures[f"gain_of_{name}"], figures[f"difference_by_{name}"] = bench.gain(option)
     return figures
 
 
@@ -100,14 +101,15 @@ class _Bench:
                 times[name].append(time.perf_counter() - started)
         return {name: min(taken[1:]) for name, taken in times.items()}
 
-    def stock(self, latent: bool = False) -> None:
-        self._draw(self.pipe, self.batch, latent)
+    def stock(self) -> None:
+        self._draw(self.pipe, self.batch, latent=False)
 
-    def wrapper(self, latent: bool = False) -> None:
+    def wrapper(self, latent: bool = False):
         edit = toward(*PAIR, **self.settings)
         with guide(self.pipe, [edit] * self.batch, self.texts) as guided:
-            self._draw(self.pipe, self.batch, latent)
+            images = self._draw(self.pipe, self.batch, latent)
         self.guided_rows = guided.rows
+        return images
 
     @cached_property
     def sega_pipe(self):
@@ -157,9 +159,12 @@ class _Bench:
             "wrapper_tflop_per_second": flops * speed / 1e12,
         }
 
-    def gain(self, option: str) -> float:
-        """Return how many times faster the wrapper is with one option; the pipeline is put back as it was."""
-        plain = self.fastest({option: self.wrapper})[option]
+    def gain(self, option: str) -> tuple[float, float]:
+        """Return how many times faster the wrapper is with one option, and the difference of its latents.
+
+        The largest difference of a latent's value over the largest value. The pipeline is put back as it was.
+        """
+        plain, latents = self.fastest({option: self.wrapper})[option], self.wrapper(latent=True).float()
         name, pipe = self.family.denoiser, self.pipe
         denoiser, dtype = getattr(pipe, name), pipe.dtype
         if option == "compile":
@@ -173,7 +178,8 @@ class _Bench:
         else:
             self.texts = TextCache(pipe, self.family)
         try:
-            return plain / self.fastest({option: self.wrapper})[option]
+            faster, found = self.fastest({option: self.wrapper})[option], self.wrapper(latent=True).float()
+            return plain / faster, ((found - latents).abs().max() / latents.abs().max()).item()
         finally:
             setattr(pipe, name, denoiser)
             denoiser.to(memory_format=torch.contiguous_format)
@@ -182,11 +188,11 @@ class _Bench:
                 denoiser.unfuse_qkv_projections()
             self.texts = None
 
-    def _draw(self, pipe, images: int, latent: bool, **more) -> None:
+    def _draw(self, pipe, images: int, latent: bool, **more):
         generators = [torch.Generator().manual_seed(seed) for seed in range(images)]
         output = "latent" if latent else "pil"
         prompts = self._prompts(images)
-        pipe(**prompts, generator=generators, output_type=output, **self.call, **more)
+        return pipe(**prompts, generator=generators, output_type=output, **self.call, **more).images
 
     def _prompts(self, images: int) -> dict:
         if self.texts is None:
