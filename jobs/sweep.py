@@ -2,8 +2,8 @@
 
 import sys
 
-from fairsweep.cli import run
+from fairsweep.cli import main
 
 # Ray tells a job the address of its cluster in RAY_ADDRESS, which `fairsweep run` follows.
 if __name__ == "__main__":
-    sys.exit(run(["run", *sys.argv[1:]]))
+    main(["run", *sys.argv[1:]])

@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from checks import ask
+from checks import ask, assert_exactly_once
+from conftest import free_port
 
 from fairsweep import cli
 from fairsweep.plan import write_plan
@@ -103,6 +104,17 @@ def test_a_run_with_failed_rows_lists_them_and_exits_with_1(tiny_data, tmp_path,
     ]
     assert "3 images made" in done.stdout
     assert "fairsweep report --store" in done.stdout
+
+
+def test_a_run_whose_mlflow_server_is_away_keeps_its_results(tiny_data, tmp_path, ray_cluster, write_spec):
+    data = tiny_data | {"guidance": [{"method": "none"}], "seeds": 1}
+    command = [sys.executable, "-m", "fairsweep.cli", "run", str(write_spec(data)), "--address", ray_cluster]
+    command += ["--store", str(tmp_path / "store"), "--mlflow", f"http://127.0.0.1:{free_port()}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "not logged to MLflow: " in done.stdout
+    assert f"fairsweep track --sweep tiny --store {tmp_path / 'store'}" in done.stdout.replace("\n", "")
+    assert_exactly_once(tmp_path / "store", images=2)
 
 
 def test_a_cluster_that_is_not_there(tiny_data, tmp_path, write_spec, capsys):

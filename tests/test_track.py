@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,9 +16,11 @@ import pytest
 from pages import served, until
 from synthetic import build, image_id, write_plan
 
+import fairsweep
 from fairsweep import cli, serve, track
 from fairsweep.store import Store
 
+PACKAGE = Path(fairsweep.__file__).parent
 SPEC = {
     "name": "audit",
     "notes": "is it fair?",
@@ -161,6 +164,16 @@ def test_a_name_with_a_quote_finds_its_runs_again(made, tmp_path):
     logged = runs(store, "tags.`fairsweep.fingerprint` = 'none'")
     assert sorted(run.data.tags.get("fairsweep.setting", "") for run in logged) == ["", "it's", "none"]
     assert track.comparison(store, "audit", track.local_uri(store))
+
+
+def test_mlflow_is_reached_from_one_module_and_only_by_the_driver():
+    def importing(pattern: str) -> set[str]:
+        files = (path for root in (PACKAGE, PACKAGE.parents[1] / "dashboards") for path in root.rglob("*.py"))
+        return {path.name for path in files if re.search(pattern, path.read_text(), re.MULTILINE)}
+
+    assert importing(r"^\s*(from|import) mlflow\b") == {"track.py"}
+    # The commands, which run in the driver, and neither actors nor what they share.
+    assert importing(r"^\s*from fairsweep(\.track import| import .*\btrack\b)") == {"look.py", "sweep.py"}
 
 
 def test_what_is_not_there_counts_as_interrupted(made):

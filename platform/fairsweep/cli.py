@@ -26,11 +26,11 @@ def build() -> typer.Typer:
     return app
 
 
-def main() -> None:
-    """Run the command line; exit 0 done, 1 done with failures, 2 bad input, 130 interrupted."""
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line, or these arguments; exit 0 done, 1 done with failures, 2 bad input, 130 interrupted."""
     leaving = Leaving()
     keep_freed_memory()
-    leaving.code = run(sys.argv[1:])
+    leaving.code = run(sys.argv[1:] if arguments is None else arguments)
 
 
 def run(arguments: list[str]) -> int:
