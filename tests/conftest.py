@@ -1,6 +1,7 @@
 """What the tests share: a small real model in a folder, specs over it, and a local Ray cluster on free ports."""
 
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["RAY_metrics_report_interval_ms"] = "1000"  # noqa: SIM112 (spelt so by Ray)
+# What a script starts in the background ignores Ctrl-C, and so would the commands that the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # The tests' own process is a Ray driver too, and ends as fairsweep's do.
 LEAVING = Leaving()
 
