@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from checks import ask, assert_exactly_once
@@ -89,13 +90,15 @@ def test_compact(store, capsys):
     assert ask(store.root, "select count(*) from labels") == [(3,)]
 
 
+def run_in_a_process(spec: Path, address: str, store: Path, *options: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "fairsweep.cli", "run", str(spec), "--address", address, "--store", str(store)]
+    return subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+
+
 def test_a_run_with_failed_rows_lists_them_and_exits_with_1(tiny_data, tmp_path, ray_cluster, write_spec):
     data = tiny_data | {"guidance": [{"method": "none"}, {"name": "poisoned", "method": "pixels:Poisoned"}]}
     data["seeds"] = 1
-    command = [sys.executable, "-m", "fairsweep.cli", "run", str(write_spec(data)), "--address", ray_cluster]
-    done = subprocess.run(
-        [*command, "--store", str(tmp_path / "store"), "--no-track"], capture_output=True, text=True, check=False
-    )
+    done = run_in_a_process(write_spec(data), ray_cluster, tmp_path / "store", "--no-track")
     assert done.returncode == 1, done.stderr
     assert "1 images and 0 labels failed; the same command tries them again" in done.stdout
     failed = ask(tmp_path / "store", "select image_id, error from images where error is not null")
@@ -108,9 +111,8 @@ def test_a_run_with_failed_rows_lists_them_and_exits_with_1(tiny_data, tmp_path,
 
 def test_a_run_whose_mlflow_server_is_away_keeps_its_results(tiny_data, tmp_path, ray_cluster, write_spec):
     data = tiny_data | {"guidance": [{"method": "none"}], "seeds": 1}
-    command = [sys.executable, "-m", "fairsweep.cli", "run", str(write_spec(data)), "--address", ray_cluster]
-    command += ["--store", str(tmp_path / "store"), "--mlflow", f"http://127.0.0.1:{free_port()}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    away = f"http://127.0.0.1:{free_port()}"
+    done = run_in_a_process(write_spec(data), ray_cluster, tmp_path / "store", "--mlflow", away)
     assert done.returncode == 0, done.stderr
     assert "not logged to MLflow: " in done.stdout
     assert f"fairsweep track --sweep tiny --store {tmp_path / 'store'}" in done.stdout.replace("\n", "")

@@ -9,7 +9,7 @@ import shutil
 import pytest
 import torch
 
-from fairsweep.bench.guidance import applied
+from fairsweep.bench.guidance import PAIR, PROMPT, applied
 from fairsweep.guidance import fair_guidance, toward
 from fairsweep.pipelines import load
 from fairsweep.portraits.defaults import FAIR, GUIDANCE_SCALE, STEPS
@@ -18,17 +18,15 @@ from fairsweep.spec import ModelSpec
 IMAGES = 8
 
 
-def latents(pipe, guided: bool) -> torch.Tensor:
-    pair = ("female person", "male person")
-    edits = [toward(*pair, **FAIR), toward(*reversed(pair), **FAIR)] * (IMAGES // 2) if guided else [None] * IMAGES
-    with fair_guidance(pipe, edits):
-        return pipe(
-            ["a photo of the face of a firefighter"] * IMAGES,
-            num_inference_steps=STEPS,
-            guidance_scale=GUIDANCE_SCALE,
-            generator=[torch.Generator().manual_seed(seed) for seed in range(IMAGES)],
-            output_type="latent",
-        ).images.float()
+def latents(pipe) -> list[torch.Tensor]:
+    """Return unguided and guided latents of the same seeds, each image pushed one way or the other."""
+    options = {"num_inference_steps": STEPS, "guidance_scale": GUIDANCE_SCALE, "output_type": "latent"}
+    found = []
+    for edits in ([None, None], [toward(*PAIR, **FAIR), toward(*reversed(PAIR), **FAIR)]):
+        generators = [torch.Generator().manual_seed(seed) for seed in range(IMAGES)]
+        with fair_guidance(pipe, edits * (IMAGES // 2)):
+            found.append(pipe([PROMPT] * IMAGES, generator=generators, **options).images.float())
+    return found
 
 
 def differences(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
@@ -55,22 +53,23 @@ def assert_kept(found: list[torch.Tensor], wanted: list[torch.Tensor]) -> None:
 
 @pytest.mark.parametrize("option", ["channels-last", "fused-attention"])
 def test_options_that_only_round_differently(pipe, option):
-    plain = [latents(pipe, guided) for guided in (False, True)]
+    plain = latents(pipe)
     with applied(option, pipe):
-        assert_kept([latents(pipe, guided) for guided in (False, True)], plain)
+        assert_kept(latents(pipe), plain)
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_model_only_rounds_differently(pipe):
     compiled = load_portraits(compile=True)
     torch._dynamo.utils.counters.clear()
-    assert_kept(*([latents(each, guided) for guided in (False, True)] for each in (compiled, pipe)))
+    assert_kept(latents(compiled), latents(pipe))
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
 
 
 def test_bfloat16_is_approximate(pipe):
-    plain = latents(pipe, guided=True)
+    _, plain = latents(pipe)
     with applied("bf16", pipe):
-        moved = differences(latents(pipe, guided=True), plain)
+        _, found = latents(pipe)
+    moved = differences(found, plain)
     assert moved.min() > 1e-4
     assert moved.max() < 0.5

@@ -27,14 +27,14 @@ def build() -> typer.Typer:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line, or these arguments; exit 0 done, 1 done with failures, 2 bad input, 130 interrupted."""
+    """Run the command line, or the arguments given; exit 0 done, 1 done with failures, 2 bad input, 130 interrupted."""
     leaving = Leaving()
     keep_freed_memory()
-    leaving.code = run(sys.argv[1:] if arguments is None else arguments)
+    leaving.code = run(arguments)
 
 
-def run(arguments: list[str]) -> int:
-    """Run one command and return its exit code."""
+def run(arguments: list[str] | None) -> int:
+    """Run one command, that of the command line where None, and return its exit code."""
     try:
         build()(args=arguments)
     except FairsweepError as error:

@@ -123,8 +123,8 @@ class _Bench:
                 times[name].append(time.perf_counter() - started)
         return {name: min(taken[1:]) for name, taken in times.items()}
 
-    def stock(self, latent: bool = False) -> None:
-        self._draw(self.pipe, self.batch, latent)
+    def stock(self) -> None:
+        self._draw(self.pipe, self.batch, latent=False)
 
     def wrapper(self, latent: bool = False) -> None:
         edit = toward(*PAIR, **self.settings)
@@ -165,14 +165,12 @@ class _Bench:
         stock_rows = (2 if batched else 1) * self.steps
         # The stock pipeline at the batch that gives its forwards as many rows as the wrapper's.
         images = max(1, round(self.guided_rows / stock_rows))
-        self.texts = TextCache(self.pipe, self.family)
-        seconds = self.fastest(
-            {
-                "stock": partial(self._draw, self.pipe, images, latent=True),
-                "wrapper": partial(self.wrapper, latent=True),
-            }
-        )
-        self.texts = None
+        draws = {
+            "stock": partial(self._draw, self.pipe, images, latent=True),
+            "wrapper": partial(self.wrapper, latent=True),
+        }
+        with self._texts_cached():
+            seconds = self.fastest(draws)
         stock_speed, speed = images * stock_rows / seconds["stock"], self.guided_rows / seconds["wrapper"]
         flops = self._flops_per_row()
         return {
@@ -188,14 +186,16 @@ class _Bench:
     def gain(self, option: str) -> float:
         """Return how many times faster the wrapper is with one option."""
         plain = self.fastest({option: self.wrapper})[option]
-        if option == "cached-text":
-            self.texts = TextCache(self.pipe, self.family)
-            faster = self.fastest({option: self.wrapper})[option]
+        with self._texts_cached() if option == "cached-text" else applied(option, self.pipe):
+            return plain / self.fastest({option: self.wrapper})[option]
+
+    @contextmanager
+    def _texts_cached(self) -> Iterator[None]:
+        self.texts = TextCache(self.pipe, self.family)
+        try:
+            yield
+        finally:
             self.texts = None
-        else:
-            with applied(option, self.pipe):
-                faster = self.fastest({option: self.wrapper})[option]
-        return plain / faster
 
     def _draw(self, pipe, images: int, latent: bool, **more) -> None:
         generators = [torch.Generator().manual_seed(seed) for seed in range(images)]

@@ -61,5 +61,4 @@ def explore(
 
 def _show(figures: dict[str, float]) -> None:
     for name, value in figures.items():
-        shown = f"{value:.1e}" if 0 < value < 0.01 else f"{value:,.2f}"
-        typer.echo(f"{name.replace('_', ' '):32} {shown}")
+        typer.echo(f"{name.replace('_', ' '):28} {value:,.2f}")
