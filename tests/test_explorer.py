@@ -159,6 +159,8 @@ def all_pictures_loaded(driver) -> bool:
 def ask(driver, query: str) -> None:
     """Replace the query in the editor and run it, by keys alone."""
     ActionChains(driver).key_down(Keys.CONTROL).send_keys("a").key_up(Keys.CONTROL).send_keys(query).perform()
+    # A busy page takes its time: what is run is what the editor holds by then.
+    until(lambda: focused(driver).get_attribute("textContent") == query)
     ActionChains(driver).key_down(Keys.CONTROL).send_keys(Keys.ENTER).key_up(Keys.CONTROL).perform()
 
 
