@@ -17,7 +17,7 @@ def _():
 
     import marimo as mo
 
-    from fairsweep import explore
+    from fairsweep.pages import explore
 
     store = mo.cli_args().get("store") or os.environ.get("FAIRSWEEP_STORE", "fairsweep-store")
     sql = explore.connect(store)

@@ -2,12 +2,13 @@
 
 import pyarrow.parquet as pq
 
+from fairsweep.measure.catalogue import connect
 from fairsweep.store import Store
 
 
 def ask(root, query: str) -> list[tuple]:
     """Return the rows of a query over a store's views."""
-    with Store(root).connect() as connection:
+    with connect(Store(root)) as connection:
         return connection.execute(query).fetchall()
 
 

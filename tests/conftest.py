@@ -119,8 +119,8 @@ def run_sweep(ray_cluster):
     """Return a function that runs a spec's data over a store on the session's cluster and returns the outcome."""
     from rich.console import Console
 
-    from fairsweep import cluster
-    from fairsweep.run import Run
+    from fairsweep.engine import cluster
+    from fairsweep.engine.run import Run
     from fairsweep.spec import SweepSpec
     from fairsweep.store import Store
 

@@ -5,7 +5,8 @@ import torch
 
 from fairsweep.classifiers import Classifier, Label
 from fairsweep.errors import FairsweepError
-from fairsweep.guidance import Concept, Conditioning, Edit, GuidanceMethod
+from fairsweep.guidance import Concept, Conditioning, Edit
+from fairsweep.methods import GuidanceMethod
 
 
 class Pixels(Classifier):

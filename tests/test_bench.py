@@ -8,7 +8,7 @@ import torch
 from fairsweep.bench import explore, guidance, metrics, sweep
 from fairsweep.bench.architectures import ARCHITECTURES, build
 from fairsweep.errors import FairsweepError
-from fairsweep.pipelines import family_of
+from fairsweep.families import family_of
 from fairsweep.portraits.defaults import FAIR
 
 STEPS = FAIR["cooldown_steps"] + 1

@@ -3,9 +3,10 @@
 import pytest
 from PIL import Image
 
-from fairsweep.calibrate import calibrate, labelled, rendered
 from fairsweep.classifiers.base import Classifier, ClassifierParams, Label
 from fairsweep.errors import ImportDataError
+from fairsweep.imports.calibration import calibrate, labelled, rendered
+from fairsweep.measure.catalogue import connect
 from fairsweep.store import Store
 
 
@@ -29,7 +30,7 @@ def samples():
 
 def test_counts_of_truth_and_label(tmp_path):
     calibrate(Store(tmp_path), "reversed", build(), samples())
-    rows = Store(tmp_path).connect().execute("select truth, label, count, n from confusion order by all").fetchall()
+    rows = connect(Store(tmp_path)).execute("select truth, label, count, n from confusion order by all").fetchall()
     assert rows == [
         ("female", "female", 6, 7),
         ("female", "male", 1, 7),

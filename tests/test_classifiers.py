@@ -8,14 +8,14 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from fairsweep.attributes import AttributeSpec
 from fairsweep.classifiers import Classifier, Label, get_classifier
 from fairsweep.classifiers.base import ClassifierParams, label_of
 from fairsweep.errors import FairsweepError, ModelLoadError
-from fairsweep.spec import AttributeSpec
 
 ATTRIBUTES = {
-    "gender": AttributeSpec(groups={"female": "female person", "male": "male person"}),
-    "age": AttributeSpec(groups={"young": "young person", "old": "old person"}),
+    "gender": AttributeSpec.declare({"female": "female person", "male": "male person"}),
+    "age": AttributeSpec.declare({"young": "young person", "old": "old person"}),
 }
 IMAGES = [Image.effect_noise((40, 40), sigma).convert("RGB") for sigma in (10, 60, 120)]
 PROMPTS = ["a photo of a nurse", "a photo of a doctor", "a photo of a nurse"]

@@ -17,13 +17,13 @@ from checks import ask, assert_exactly_once
 from conftest import start_cluster
 from mlflow import MlflowClient
 
-from fairsweep import cluster as engine
-from fairsweep import dispatch
-from fairsweep.generate import GeneratorActor
-from fairsweep.plan import write_plan
+from fairsweep.engine import cluster as engine
+from fairsweep.engine import dispatch
+from fairsweep.engine.generate import GeneratorActor
+from fairsweep.plan.plan import write_plan
+from fairsweep.plan.todo import Todo, batches
 from fairsweep.spec import RunSpec, SweepSpec
 from fairsweep.store import Store
-from fairsweep.todo import Todo, batches
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from checks import ask, assert_exactly_once
 from conftest import free_port
 
 from fairsweep import cli
-from fairsweep.plan import write_plan
+from fairsweep.plan.plan import write_plan
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
 

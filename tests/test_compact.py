@@ -2,8 +2,10 @@ import threading
 
 import pyarrow.parquet as pq
 
-from fairsweep.compact import compact
-from fairsweep.store import MANIFEST, Store
+from fairsweep.measure.catalogue import connect
+from fairsweep.store import Store
+from fairsweep.store.compact import compact
+from fairsweep.store.store import MANIFEST
 
 SHARDS, ROWS = 12, 5
 
@@ -15,7 +17,7 @@ def write_labels(store: Store, start: int, shards: int = SHARDS) -> None:
 
 
 def counts(store: Store) -> tuple[int, int]:
-    with store.connect() as connection:
+    with connect(store) as connection:
         return connection.execute("select count(*), count(distinct image_id) from label_rows").fetchall()[0]
 
 
@@ -26,13 +28,13 @@ def files(store: Store) -> int:
 def test_many_shards_become_one_and_nothing_changes(tmp_path):
     store = Store(tmp_path)
     write_labels(store, 0)
-    assert compact(store, grace=0) == {"labels/classifier=clip": SHARDS}
+    assert compact(store, lambda: None, grace=0) == {"labels/classifier=clip": SHARDS}
     assert (files(store), counts(store)) == (1, (SHARDS * ROWS, SHARDS * ROWS))
     (merged,) = (store.root / "labels" / "classifier=clip").glob("*.parquet")
     assert pq.read_metadata(merged).num_row_groups == 1
-    assert compact(store, grace=0) == {}
+    assert compact(store, lambda: None, grace=0) == {}
     write_labels(store, SHARDS)
-    assert compact(store, grace=0) == {"labels/classifier=clip": SHARDS + 1}
+    assert compact(store, lambda: None, grace=0) == {"labels/classifier=clip": SHARDS + 1}
     assert (files(store), counts(store)) == (1, (2 * SHARDS * ROWS, 2 * SHARDS * ROWS))
 
 
@@ -49,7 +51,7 @@ def test_a_reader_sees_every_row_once_at_every_moment(tmp_path):
     for reader in readers:
         reader.start()
     for round_ in range(1, 4):
-        compact(store, grace=1)
+        compact(store, lambda: None, grace=1)
         write_labels(store, round_ * SHARDS)
     done.set()
     for reader in readers:
@@ -63,12 +65,12 @@ def test_a_compaction_cut_short_leaves_everything_right(tmp_path):
     write_labels(store, 0)
     folder = store.root / "labels" / "classifier=clip"
     shards = {path: path.read_bytes() for path in folder.glob("*.parquet")}
-    compact(store, grace=0)
+    compact(store, lambda: None, grace=0)
     # As after a kill between the announcement and the removal of the shards.
     for path, content in shards.items():
         path.write_bytes(content)
     assert counts(store) == (SHARDS * ROWS, SHARDS * ROWS)
-    compact(store, grace=0)
+    compact(store, lambda: None, grace=0)
     assert (files(store), counts(store)) == (1, (SHARDS * ROWS, SHARDS * ROWS))
     # As after a kill before the announcement.
     merged = next(folder.glob("compacted-*.parquet")).read_bytes()
@@ -77,5 +79,5 @@ def test_a_compaction_cut_short_leaves_everything_right(tmp_path):
         path.write_bytes(content)
     (folder / "compacted-0.parquet").write_bytes(merged)
     assert counts(store) == (SHARDS * ROWS, SHARDS * ROWS)
-    compact(store, grace=0)
+    compact(store, lambda: None, grace=0)
     assert (files(store), counts(store)) == (1, (SHARDS * ROWS, SHARDS * ROWS))

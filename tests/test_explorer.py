@@ -14,7 +14,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 from synthetic import GROUPS, build, image_id, write_labels, write_plan
 
-from fairsweep import explore, pictures
+from fairsweep.pages import explore, pictures
 from fairsweep.store import Store
 
 CHOICE = explore.Choice("audit", "m", "fair-scale4", "gender", "portraits")

@@ -6,7 +6,8 @@ import re
 
 import yaml
 
-from fairsweep import gauges, shipped
+from fairsweep import shipped
+from fairsweep.engine import gauges
 
 
 def queries() -> list[str]:

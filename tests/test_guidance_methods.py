@@ -6,14 +6,15 @@ import sys
 import pytest
 from pydantic import ValidationError
 
+from fairsweep.attributes import AttributeSpec
 from fairsweep.errors import FairsweepError
-from fairsweep.guidance import METHODS, Concept, Conditioning, Edit, get_method, toward
-from fairsweep.guidance.base import GuidanceMethod
-from fairsweep.spec import AttributeSpec
+from fairsweep.guidance import Concept, Conditioning, Edit, toward
+from fairsweep.methods import METHODS, get_method
+from fairsweep.methods.base import GuidanceMethod
 
 ATTRIBUTES = {
-    "gender": AttributeSpec(groups={"female": "female person", "male": "male person"}),
-    "skin_tone": AttributeSpec(groups={"light": "light person", "medium": "medium person", "dark": "dark person"}),
+    "gender": AttributeSpec.declare({"female": "female person", "male": "male person"}),
+    "skin_tone": AttributeSpec.declare({"light": "light person", "medium": "medium person", "dark": "dark person"}),
 }
 PROMPT = "a photo of a nurse"
 
@@ -111,7 +112,7 @@ def test_a_users_own_method():
 def test_specs_need_no_torch():
     """Every method and classifier, its parameters included, is there before torch is imported."""
     code = (
-        "import sys; from fairsweep.guidance import METHODS, get_method;"
+        "import sys; from fairsweep.methods import METHODS, get_method;"
         "from fairsweep.classifiers import CLASSIFIERS, get_classifier;"
         "[get_method(name).Params for name in METHODS];"
         "[get_classifier(kind).Params for kind in CLASSIFIERS];"

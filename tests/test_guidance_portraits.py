@@ -7,21 +7,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fairsweep.attributes import AttributeSpec
 from fairsweep.classifiers import get_classifier
-from fairsweep.guidance import get_method
+from fairsweep.methods import get_method
 from fairsweep.pipelines import load
+from fairsweep.plan.quota import deal
 from fairsweep.portraits.defaults import CONCEPTS, FAIR, GUIDANCE_SCALE, STEPS, prompt
 from fairsweep.portraits.render import render
 from fairsweep.portraits.world import OCCUPATIONS, sample
-from fairsweep.quota import deal
-from fairsweep.spec import AttributeSpec, ModelSpec
+from fairsweep.spec import ModelSpec
 
 SEEDS = range(40)
 BATCH = 32
 
 
 def attribute(name, **target):
-    return AttributeSpec(groups=CONCEPTS[name], **({"target": target} if target else {}))
+    return AttributeSpec.declare(CONCEPTS[name], target)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_the_classifier_reads_drawn_portraits():
 def test_a_group_that_is_not_declared_is_unknown():
     people = [person for person in sample(200, 7) if person.skin_tone == "medium"]
     images = [Image.fromarray(render(person, i)) for i, person in enumerate(people)]
-    two = AttributeSpec(groups={"light": "light-skinned person", "dark": "dark-skinned person"})
+    two = AttributeSpec.declare({"light": "light-skinned person", "dark": "dark-skinned person"})
     kind = get_classifier("portraits")
     found = kind(kind.Params(), {"skin_tone": two}, "cpu").classify(images, [""] * len(images))
     labels = [label.label for labels in found for label in labels if label.attribute == "skin_tone"]

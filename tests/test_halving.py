@@ -1,6 +1,7 @@
 import torch
 
-from fairsweep.halving import Halving, reason
+from fairsweep.engine.halving import Halving
+from fairsweep.errors import reason
 
 
 def test_one_bad_item_costs_only_itself():

@@ -9,6 +9,7 @@ from PIL import Image
 
 from fairsweep.classifiers.base import Classifier, Label
 from fairsweep.cli import run
+from fairsweep.measure.catalogue import connect
 from fairsweep.store import Store
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "fair_diffusion_counts.csv"
@@ -22,7 +23,7 @@ def bring(tmp_path, text, *options, name="results.csv"):
 
 
 def ask(tmp_path, query):
-    return Store(tmp_path / "store").connect().execute(query).fetchall()
+    return connect(Store(tmp_path / "store")).execute(query).fetchall()
 
 
 @pytest.mark.skipif(not DATA.exists(), reason=f"the published counts are not at {DATA}")
@@ -31,7 +32,7 @@ def test_the_published_tables_of_fair_diffusion(tmp_path):
     options = ["--column", "prompt=occupation", "--column", "setting=source", "--model", "stable-diffusion-1.5"]
     options += ["--baseline", "generated", "--reference", "laion", "--name", "fair-diffusion"]
     assert run(["import", str(DATA), "--store", str(tmp_path / "store"), *GROUPS, *options]) == 0
-    connection = Store(tmp_path / "store").connect()
+    connection = connect(Store(tmp_path / "store"))
     verdicts = connection.execute(
         "select verdict, count, prompts from reference_verdicts where setting = 'generated' order by 1"
     ).fetchall()

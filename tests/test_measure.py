@@ -9,7 +9,8 @@ from synthetic import build
 
 from fairsweep.cli import run
 from fairsweep.errors import FairsweepError
-from fairsweep.measure import list_metrics
+from fairsweep.measure.catalogue import connect, write_catalogue
+from fairsweep.measure.metrics import list_metrics
 from fairsweep.store import Store
 
 LATE = """-- The smallest share of any group.
@@ -34,7 +35,7 @@ def test_a_new_file_is_a_view_a_listing_and_summary_columns(tmp_path, monkeypatc
     (tmp_path / "smallest_share.sql").write_text(LATE)
     monkeypatch.setenv("FAIRSWEEP_METRICS", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    connection = store.connect()
+    connection = connect(store)
     assert connection.execute("select count(*) from smallest_share").fetchone()[0] == 18
     row = connection.execute(
         """select smallest_share, smallest_share_low, smallest_share_high, least_share from summary
@@ -47,7 +48,7 @@ def test_a_new_file_is_a_view_a_listing_and_summary_columns(tmp_path, monkeypatc
 
 
 def test_every_shipped_metric_says_what_it_is_and_runs(store):
-    connection = store.connect()
+    connection = connect(store)
     for metric in list_metrics():
         assert all([metric.meaning, metric.direction, metric.reads, metric.grain, metric.source]), metric.name
         connection.execute(f'from "{metric.name}"').fetchall()
@@ -58,14 +59,14 @@ def test_a_broken_metric_is_named(tmp_path, monkeypatch, store):
     monkeypatch.setenv("FAIRSWEEP_METRICS", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(FairsweepError, match=r"metric broken: .*nothing_of_the_kind"):
-        store.connect()
+        connect(store)
 
 
 def test_the_summary_has_one_row_per_cell_with_bounds(store):
-    rows = store.connect().execute("select setting, attribute, total_variation from summary").fetchall()
+    rows = connect(store).execute("select setting, attribute, total_variation from summary").fetchall()
     assert len(rows) == 6 and len({row[:2] for row in rows}) == 6
     row = (
-        store.connect()
+        connect(store)
         .execute(
             """select total_variation_low <= total_variation, total_variation <= total_variation_high, shares['female']
         from summary where setting = 'fair-scale4' and attribute = 'gender'"""
@@ -97,7 +98,7 @@ with duckdb.connect(sys.argv[1], read_only=True) as connection:
         connection.execute(f'from "{name}"').fetchall()
     print(connection.execute("select count(*) from summary").fetchone()[0], "fairsweep" in sys.modules)"""
     names = [metric.name for metric in list_metrics()]
-    told = [sys.executable, "-I", "-c", code, str(store.write_catalogue()), *names]
+    told = [sys.executable, "-I", "-c", code, str(write_catalogue(store)), *names]
     done = subprocess.run(told, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["6", "False"]
 
@@ -105,10 +106,10 @@ with duckdb.connect(sys.argv[1], read_only=True) as connection:
 def test_a_damaged_cache_folder_only_costs_time(store, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert store.connect().execute("select count(*) from summary").fetchone() == (6,)
+    assert connect(store).execute("select count(*) from summary").fetchone() == (6,)
 
 
 def test_two_stores_of_one_process(tmp_path, store):
     Store(tmp_path).root.mkdir(exist_ok=True)
-    assert Store(tmp_path).connect().execute("select count(*) from summary").fetchone() == (0,)
-    assert store.connect().execute("select count(*) from summary").fetchone() == (6,)
+    assert connect(Store(tmp_path)).execute("select count(*) from summary").fetchone() == (0,)
+    assert connect(store).execute("select count(*) from summary").fetchone() == (6,)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fairsweep.measure import metric_folders
+from fairsweep.measure.metrics import metric_folders
 
 
 @pytest.fixture(scope="module")

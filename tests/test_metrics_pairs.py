@@ -22,7 +22,7 @@ def connect(root, labels, groups=GENDER):
     store = Store(root)
     write_plan(store, labels, groups)
     write_labels(store, labels, groups)
-    return store.connect()
+    return connect(store)
 
 
 def test_mcnemar_is_exact_on_the_flips(tmp_path):
@@ -56,7 +56,7 @@ def test_no_images_and_missing_outcomes_of_pairs(tmp_path):
         assert connection.execute(f"from {name}").fetchall() == []
     store = Store(tmp_path / "empty")
     store.root.mkdir()
-    empty = store.connect()
+    empty = connect(store)
     for name in ("mcnemar", "paired_flips", "side_effects", "intersections", "mean_share", "cost", "worst_prompts"):
         assert empty.execute(f"from {name}").fetchall() == []
 
@@ -141,7 +141,7 @@ def test_reference_verdicts_and_bias_amplification(tmp_path):
     write_plan(store, labels, GENDER)
     write_labels(store, labels, GENDER)
     reference(store, {"a": 0.7, "b": 0.52, "c": 0.3})
-    connection = store.connect()
+    connection = connect(store)
     rows = connection.execute(
         "select prompt_name, verdict, tested_verdict from reference_comparison order by 1"
     ).fetchall()
@@ -165,7 +165,7 @@ def test_agreement_of_classifiers(tmp_path):
     write_plan(store, labels, GENDER)
     write_labels(store, labels, GENDER, classifier="one")
     write_labels(store, [{"seed": s, "gender": v} for s, v in enumerate(other)], GENDER, classifier="other")
-    connection = store.connect()
+    connection = connect(store)
     row = connection.execute("select n, observed, expected, kappa from agreement").fetchone()
     assert row == (10, pytest.approx(0.7), pytest.approx(0.5), pytest.approx(0.4))
     # Fleiss' chance agreement pools both raters: 11 and 9 of 20 votes.
@@ -181,7 +181,7 @@ def test_cost_per_image_and_per_finding(tmp_path):
     write_plan(store, [*labels, {"seed": 0, "setting": "fair", "gender": "male"}], GENDER)
     write_labels(store, labels, GENDER)
     write_pictures(store, labels)
-    rows = store.connect().execute(
+    rows = connect(store).execute(
         """select setting, images, failed, seconds, device_hours, images_per_second, findings, seconds_per_finding
         from cost order by 1"""
     )
@@ -222,7 +222,7 @@ def test_correction_takes_known_errors_out(tmp_path):
         [{"classifier": "portraits", "attribute": "gender", "truth": t, "label": v, "n": n} for t, v, n in matrix],
     )
     row = (
-        store.connect()
+        connect(store)
         .execute(
             """select share, corrected_share, low, high from corrected_share
             where "group" = 'female' and prompt is null"""

@@ -31,7 +31,7 @@ def connect(root, drawn, groups=GENDER, targets=None):
     store = Store(root)
     write_plan(store, labels, groups, targets=targets)
     write_labels(store, labels, groups)
-    return store.connect()
+    return connect(store)
 
 
 def values(connection):
@@ -123,7 +123,7 @@ def test_labels_that_all_failed_still_count(tmp_path):
 def test_zero_images(tmp_path):
     store = Store(tmp_path)
     store.root.mkdir(exist_ok=True)
-    connection = store.connect()
+    connection = connect(store)
     for name in ("share", "summary", *DISTANCES):
         assert connection.execute(f"from {name}").fetchall() == []
 
@@ -159,7 +159,7 @@ def test_every_prompt_counts_the_same_in_the_mean(tmp_path):
     store = Store(tmp_path)
     write_plan(store, labels, GENDER)
     write_labels(store, labels, GENDER)
-    rows = store.connect().execute('select "group", mean_share, prompts, count, n from mean_share order by position')
+    rows = connect(store).execute('select "group", mean_share, prompts, count, n from mean_share order by position')
     assert rows.fetchall() == [("female", 0.625, 2, 4, 6), ("male", 0.375, 2, 2, 6)]
 
 

@@ -6,7 +6,9 @@ import pytest
 from scipy import stats
 from synthetic import write_plan
 
-from fairsweep.imports import Source, write_sweep
+from fairsweep.imports import Source
+from fairsweep.imports.sweep import write_sweep
+from fairsweep.measure.catalogue import connect
 from fairsweep.store import Store
 
 PROMPTS, SEEDS = 2000, 100
@@ -37,7 +39,7 @@ def simulate(root, draws, groups, models=None, prompts_per_model=None):
 def fair(tmp_path_factory):
     """2,000 prompts of a fair model, 100 images each (numpy seed 20)."""
     draws = np.random.default_rng(20).integers(2, size=(PROMPTS, SEEDS))
-    return simulate(tmp_path_factory.mktemp("fair"), draws, {"gender": ("female", "male")}).connect()
+    return connect(simulate(tmp_path_factory.mktemp("fair"), draws, {"gender": ("female", "male")}))
 
 
 def test_intervals_cover_the_truth(fair):
@@ -63,7 +65,7 @@ def test_false_discovery_rate_holds_among_true_ones(tmp_path):
     draws = np.random.default_rng(21).random((4000, 60)) > np.where(np.arange(4000) % 4 == 0, 0.75, 0.5)[:, None]
     models = [f"model {prompt // 200}" for prompt in range(4000)]
     store = simulate(tmp_path, draws.astype(int), {"gender": ("female", "male")}, models=models)
-    rows = store.connect().execute("select model, prompt_name, p_value, q_value, verdict from target_test").fetchall()
+    rows = connect(store).execute("select model, prompt_name, p_value, q_value, verdict from target_test").fetchall()
     for model in set(models):
         p_values, q_values = zip(*(row[2:4] for row in rows if row[0] == model), strict=True)
         assert q_values == pytest.approx(stats.false_discovery_control(p_values).tolist())
@@ -75,7 +77,7 @@ def test_false_discovery_rate_holds_among_true_ones(tmp_path):
 def test_simultaneous_intervals_of_three_groups(tmp_path):
     """2,000 prompts of shares .5, .3, .2 (numpy seed 22): all three intervals hold together in at least 93.5 %."""
     draws = np.random.default_rng(22).choice(3, p=[0.5, 0.3, 0.2], size=(PROMPTS, SEEDS))
-    connection = simulate(tmp_path, draws, {"tone": ("light", "medium", "dark")}).connect()
+    connection = connect(simulate(tmp_path, draws, {"tone": ("light", "medium", "dark")}))
     covered = connection.execute(
         """select avg(held::int) from (
             select bool_and(low <= [0.5, 0.3, 0.2][position] and high >= [0.5, 0.3, 0.2][position]) as held
@@ -108,7 +110,7 @@ def test_corrected_shares_are_unbiased(tmp_path, groups, truth, matrix):
     ]
     store.write("calibration", "imported", rows)
     found = (
-        store.connect()
+        connect(store)
         .execute(
             """select position, avg(share), avg(corrected_share), avg((low <= truth and high >= truth)::int) from (
             select *, list_position($1, "group") as position, $2[list_position($1, "group")] as truth
@@ -127,7 +129,7 @@ def test_shares_stay_apart_from_another_sweep(tmp_path):
     """A second sweep in the same store has its own rows, and no classifier that never looked at it."""
     store = simulate(tmp_path, np.zeros((1, 4), int), {"gender": ("female", "male")})
     write_plan(store, [{"seed": 0}], {"gender": ("female", "male")}, sweep="other")
-    assert store.connect().execute("select distinct sweep from share").fetchall() == [("simulated",)]
+    assert connect(store).execute("select distinct sweep from share").fetchall() == [("simulated",)]
 
 
 def test_mean_intervals_cover_when_prompts_share_their_seeds(tmp_path):
@@ -139,7 +141,7 @@ def test_mean_intervals_cover_when_prompts_share_their_seeds(tmp_path):
     leaning = rng.normal(0, 0.5, (100, 20, 1)) + rng.normal(0, 0.7, (100, 1, 48)) + rng.normal(0, 1, (100, 20, 48))
     models = [f"model {i // 20}" for i in range(2000)]
     draws = (leaning > 0).astype(int).reshape(2000, 48)
-    connection = simulate(tmp_path, draws, {"gender": ("female", "male")}, models, prompts_per_model=20).connect()
+    connection = connect(simulate(tmp_path, draws, {"gender": ("female", "male")}, models, prompts_per_model=20))
     query = "select avg((low <= 0.5 and high >= 0.5)::int) from mean_share where \"group\" = 'female'"
     assert connection.execute(query).fetchone()[0] >= 0.89
     # One block of seeds left out is one eighth of the images, in every prompt and cell alike.

@@ -10,9 +10,11 @@ import torch
 from diffusers import StableDiffusionImg2ImgPipeline
 from ldm import save_as_single_file
 
+from fairsweep.builtin import resolve_source
 from fairsweep.errors import FairsweepError, ModelLoadError
+from fairsweep.families import FAMILIES
 from fairsweep.guidance import Conditioning, fair_guidance, toward
-from fairsweep.pipelines import FAMILIES, load, resolve_source
+from fairsweep.pipelines import load
 from fairsweep.spec import ModelSpec
 
 # So that every edit moves its image by more than two images that should be equal may differ.

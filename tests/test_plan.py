@@ -6,7 +6,8 @@ from collections import Counter
 import duckdb
 import pyarrow.parquet as pq
 
-from fairsweep.plan import content_key, write_plan
+from fairsweep.plan.identity import content_key
+from fairsweep.plan.plan import write_plan
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
 
@@ -80,10 +81,10 @@ def test_a_local_model_is_known_by_its_content(tiny_model, tmp_path):
 MILLION = """
 import sys
 from pathlib import Path
-from fairsweep.plan import write_plan
+from fairsweep.plan.plan import write_plan
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
-from fairsweep.todo import Todo, batches
+from fairsweep.plan.todo import Todo, batches
 
 spec = SweepSpec.model_validate({
     "name": "million",

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from fairsweep import progress
+from fairsweep.terminal import progress
 
 
 def test_actors_that_finish_together_are_no_speed(monkeypatch):

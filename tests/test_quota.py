@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 
-from fairsweep.quota import deal
+from fairsweep.plan.quota import deal
 
 TARGETS = [
     {"female": 0.5, "male": 0.5},

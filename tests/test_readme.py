@@ -11,7 +11,8 @@ import typer
 import yaml
 
 from fairsweep.cli import build
-from fairsweep.spec_yaml import load_spec
+from fairsweep.measure.catalogue import connect
+from fairsweep.spec import load_spec
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -125,5 +126,5 @@ def test_the_sql_runs(query, tmp_path):
     labels = [{"seed": seed, "gender": ("female", "male")[seed % 2]} for seed in range(4)]
     synthetic.write_plan(store, labels)
     synthetic.write_labels(store, labels)
-    with store.connect() as connection:
+    with connect(store) as connection:
         assert connection.sql(query).columns

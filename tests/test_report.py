@@ -10,7 +10,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from synthetic import build, write_labels, write_plan
 
-from fairsweep import cli, figures, sentences
+from fairsweep import cli
+from fairsweep.measure.catalogue import connect
+from fairsweep.pages import figures, sentences
 from fairsweep.store import Store
 
 EVIL = "<script>document.title='broken'</script>"
@@ -123,7 +125,7 @@ def test_page_is_one_file_without_scripts_or_addresses_to_load(page):
 
 
 def test_page_in_a_browser(page, store):
-    connection = store.connect()
+    connection = connect(store)
     expected = connection.execute(
         """select prompt_name, share, low, high from share
         where model = 'm' and setting = 'none' and attribute = 'gender' and "group" = 'female'"""
@@ -183,7 +185,7 @@ def test_a_setting_without_any_label(label, tmp_path):
 def test_every_query_of_the_page_runs_in_a_client(page, store):
     queries = re.findall(r"<pre><code>(.*?)</code></pre>", page.read_text(encoding="utf-8"), re.DOTALL)
     assert len(queries) > 30
-    connection = store.connect()
+    connection = connect(store)
     for query in queries:
         connection.execute(html.unescape(query)).fetchall()
 
@@ -198,7 +200,7 @@ def test_checks_hold_what_the_views_say(page, store):
         }
         counts = {title: len(rows) for title, rows in shown.items()}
         costs = [row.text for row in shown["Cost"]]
-    sql = store.connect()
+    sql = connect(store)
     assert (
         counts["Flips"]
         == sql.sql("from mcnemar where prompt is null and versus = 'none' and setting <> 'none'").shape[0]

@@ -171,9 +171,9 @@ def test_a_classifier_of_the_same_name_with_other_settings_is_refused(tiny_data,
 def test_out_of_memory_halves_the_batch(tiny_data):
     from pixels import out_of_memory_beyond
 
-    from fairsweep.generate import Generator
+    from fairsweep.engine.generate import Generator
+    from fairsweep.plan.todo import Batch
     from fairsweep.spec import SweepSpec
-    from fairsweep.todo import Batch
 
     generator = Generator(SweepSpec.model_validate(tiny_data), "cpu")
     generator.load("tiny")

@@ -3,8 +3,10 @@
 import pytest
 from synthetic import build
 
-from fairsweep import cli, pictures
+from fairsweep import cli
 from fairsweep.errors import StoreError
+from fairsweep.measure.catalogue import connect
+from fairsweep.pages import pictures
 from fairsweep.store import Store
 
 
@@ -26,13 +28,13 @@ def test_grid_has_a_row_per_cell_and_a_column_per_seed(store, tmp_path):
 
 def test_unknown_prompt_names_those_there_are(store, capsys):
     with pytest.raises(StoreError, match="no prompt 'pilot': choose one of doctor, firefighter, nurse"):
-        pictures.grid(store.connect(), "audit", "pilot")
+        pictures.grid(connect(store), "audit", "pilot")
     assert cli.run(["show", "--prompt", "pilot", "--store", str(store.root)]) == 2
     assert capsys.readouterr().err.startswith("error: sweep 'audit' has no prompt 'pilot'")
 
 
 def test_fixed_set_is_alike_for_every_cell(store):
-    rows = pictures.fixed_set(store.connect(), "audit", prompts=2, seeds=3, first=("nurse",))
+    rows = pictures.fixed_set(connect(store), "audit", prompts=2, seeds=3, first=("nurse",))
     cells = {}
     for row in rows:
         cells.setdefault((row["model"], row["setting"]), []).append((row["prompt_name"], row["seed"]))
@@ -41,7 +43,7 @@ def test_fixed_set_is_alike_for_every_cell(store):
 
 
 def test_thumbnail_is_small_and_read_reads_what_is_asked(store):
-    connection = store.connect()
+    connection = connect(store)
     key = connection.execute("select min(image_id) from pictures").fetchone()[0]
     found = pictures.read(connection, [key, "not there"])
     assert list(found) == [key]

@@ -8,9 +8,8 @@ import yaml
 
 from fairsweep import cli, shipped
 from fairsweep.errors import SpecError
-from fairsweep.spec import SweepSpec
-from fairsweep.spec_schema import spec_schema
-from fairsweep.spec_yaml import load_spec
+from fairsweep.spec import SweepSpec, load_spec
+from fairsweep.spec.schema import spec_schema
 
 GOOD = """\
 name: audit

@@ -6,8 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from fairsweep.engine.generate import encode
 from fairsweep.errors import StoreError
-from fairsweep.generate import encode
+from fairsweep.measure.catalogue import connect, write_catalogue
 from fairsweep.store import Store
 
 
@@ -21,28 +22,28 @@ def label_row(image_id: str, label: str = "female", **more) -> dict:
 
 
 def ids(store: Store, view: str = "images", where: str = "true") -> list[str]:
-    with store.connect() as connection:
+    with connect(store) as connection:
         return [
             row[0] for row in connection.execute(f"select image_id from {view} where {where} order by 1").fetchall()
         ]
 
 
 def test_the_views_are_there_with_their_types_before_any_file(tmp_path):
-    with Store(tmp_path).connect() as connection:
+    with connect(Store(tmp_path)) as connection:
         for view in ("plan", "images", "pictures", "labels", "features", "targets", "settings", "reference_shares"):
             assert connection.execute(f"select count(*) from {view}").fetchall() == [(0,)]
         empty = {view: connection.sql(f"describe {view}").fetchall() for view in ("images", "labels", "pictures")}
     store = Store(tmp_path)
     store.write_images([image_row("a")])
     store.write_labels("clip", [label_row("a")])
-    with store.connect() as connection:
+    with connect(store) as connection:
         for view, described in empty.items():
             assert connection.sql(f"describe {view}").fetchall() == described
 
 
 def test_a_store_that_is_not_there(tmp_path):
     with pytest.raises(StoreError, match=r"there is no store at .*nowhere: run a sweep first"):
-        Store(tmp_path / "nowhere").connect()
+        connect(Store(tmp_path / "nowhere"))
 
 
 def test_a_shard_written_again_replaces_itself(tmp_path):
@@ -57,7 +58,7 @@ def test_a_shard_written_again_replaces_itself(tmp_path):
 def test_names_are_data_in_file_names_and_in_sql(tmp_path):
     store = Store(tmp_path / "it's a store")
     store.write_images([image_row("a") | {"model": "1.5", "setting": "a'b/c=d e"}])
-    with store.connect() as connection:
+    with connect(store) as connection:
         assert connection.execute("select model, setting from images").fetchall() == [("1.5", "a'b/c=d e")]
 
 
@@ -93,14 +94,14 @@ def test_whole_image_rows_are_features_and_no_labels(tmp_path):
     whole = {"image_id": "a", "attribute": "_image", "label": "", "score": 0.3, "embedding": [0.6, 0.8]}
     store.write_labels("clip", [label_row("a"), whole])
     assert ids(store, "labels") == ["a"]
-    with store.connect() as connection:
+    with connect(store) as connection:
         assert connection.execute("select score, len(embedding) from features").fetchall() == [(0.3, 2)]
 
 
 def test_the_catalogue_holds_the_views_for_any_client_anywhere(tmp_path, monkeypatch):
     store = Store(tmp_path)
     store.write_images([image_row("a")])
-    path = store.write_catalogue()
+    path = write_catalogue(store)
     monkeypatch.chdir("/")
     with duckdb.connect(str(path), read_only=True) as connection:
         assert connection.execute("select image_id from images").fetchall() == [("a",)]

@@ -3,10 +3,10 @@ import copy
 import numpy as np
 import pyarrow.parquet as pq
 
-from fairsweep.plan import write_plan
+from fairsweep.plan.plan import write_plan
+from fairsweep.plan.todo import Todo, batches
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
-from fairsweep.todo import Todo, batches
 
 
 def plan(data: dict, root):

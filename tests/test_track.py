@@ -17,8 +17,11 @@ from pages import served, until
 from synthetic import build, image_id, write_plan
 
 import fairsweep
-from fairsweep import cli, serve, track
+from fairsweep import cli
+from fairsweep.measure.catalogue import connect
+from fairsweep.pages import serve
 from fairsweep.store import Store
+from fairsweep.tracking import track
 
 PACKAGE = Path(fairsweep.__file__).parent
 SPEC = {
@@ -93,7 +96,7 @@ def test_a_cell_says_why_its_images_failed(tmp_path):
 
 
 def test_metrics_are_the_columns_of_summary(again, made):
-    row = made.connect().sql("from summary where setting = 'none' and attribute = 'gender'").df().iloc[0]
+    row = connect(made).sql("from summary where setting = 'none' and attribute = 'gender'").df().iloc[0]
     (run,) = runs(made, "tags.`fairsweep.setting` = 'none'")
     for column in ("total_variation", "total_variation_low", "total_variation_high", "prompts_off_target"):
         assert run.data.metrics[f"gender/portraits/{column}"] == pytest.approx(float(row[column]))
@@ -115,7 +118,7 @@ def test_pictures_tables_and_artifacts_read_back(again, made, monkeypatch):
     assert len([path for path in files if path.endswith(".png")]) == 2 * 4, "each picture once, however often logged"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", track.local_uri(made))
     table = client(made).load_table(run.info.experiment_id, "share.json", run_ids=[run.info.run_id])
-    assert len(table) == made.connect().sql("from share where setting = 'none'").shape[0]
+    assert len(table) == connect(made).sql("from share where setting = 'none'").shape[0]
     (parent,) = runs(made, "tags.`fairsweep.kind` = 'sweep'")
     names = {file.path for file in client(made).list_artifacts(parent.info.run_id)}
     assert {"report.html", "spec.json", "metrics"} <= names
@@ -222,7 +225,7 @@ def test_a_real_server_and_one_that_goes_away_in_the_middle(made, tmp_path, monk
         images = [file.path for file in remote.list_artifacts(cell.info.run_id, "images")]
         assert len([path for path in images if path.endswith(".png")]) == 2 * 4
         table = remote.download_artifacts(cell.info.run_id, "share.json", str(tmp_path))
-        assert len(json.loads(Path(table).read_text())["data"]) == len(made.connect().sql("from share").df()) // 2
+        assert len(json.loads(Path(table).read_text())["data"]) == len(connect(made).sql("from share").df()) // 2
         assert track.log_sweep(made, "audit", uri) == address, "the same run"
         logged = track._Log._pictures
 

@@ -1,5 +1,9 @@
 """What a user can get wrong and what can fail as expected: one small hierarchy, every member picklable."""
 
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
 
 class FairsweepError(Exception):
     """Say in one line what is wrong, why, and what to do next; commands print it and exit with `exit_code`."""
@@ -33,3 +37,23 @@ class ImportDataError(FairsweepError):
 
 class ClusterError(FairsweepError):
     """Report a Ray cluster that cannot be reached or cannot give what the spec asks for."""
+
+
+def near(word: Any, words: Iterable[str]) -> str:
+    """Return "; did you mean ...?" for the nearest of the words, or what is known when none is near."""
+    words = list(words)
+    match = difflib.get_close_matches(str(word), words, n=1, cutoff=0.6)
+    if match:
+        return f"; did you mean {match[0]!r}?"
+    return f"; known: {', '.join(words)}" if words else ""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says; its class's name where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+
+
+def reason(error: BaseException) -> str:
+    """Return an error as one line for a row of the store: its class and its first line."""
+    line = next(iter(str(error).strip().splitlines()), "")
+    return f"{type(error).__name__}: {line}"[:500]

@@ -1,5 +1,7 @@
 """Say why a model could not be fetched or loaded, and what to do about it."""
 
+from fairsweep.errors import first_line
+
 OUT_OF_REACH = "cannot be fetched, the Hub is out of reach: download it beforehand and give its folder"
 # By class name, along the whole chain of causes: most libraries raise one OSError whose causes tell more.
 _REASONS = {
@@ -26,4 +28,4 @@ def reason_of(error: BaseException) -> str:
     for name, reason in _REASONS.items():
         if name in names:
             return reason
-    return f"cannot be loaded: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
+    return f"cannot be loaded: {first_line(error)}"

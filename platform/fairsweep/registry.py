@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from fairsweep.errors import FairsweepError
-from fairsweep.spec_errors import near
+from fairsweep.errors import FairsweepError, near
 
 
 class UnknownNameError(FairsweepError, ValueError):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import duckdb
 
-from fairsweep import explore
 from fairsweep.bench import metrics
+from fairsweep.pages import explore
 from fairsweep.store import Store
 
 SHARD = 64

@@ -14,13 +14,12 @@ from functools import cached_property, partial
 import torch
 
 from fairsweep.bench.architectures import ARCHITECTURES, build
-from fairsweep.errors import FairsweepError
+from fairsweep.errors import FairsweepError, near
+from fairsweep.families import family_of
+from fairsweep.families.texts import TextCache
 from fairsweep.guidance import toward
 from fairsweep.guidance.denoiser import guide
-from fairsweep.pipelines import family_of
-from fairsweep.pipelines.embeddings import TextCache
 from fairsweep.portraits.defaults import FAIR
-from fairsweep.spec_errors import near
 
 PROMPT = "a photo of the face of a firefighter"
 PAIR = ("female person", "male person")

@@ -7,10 +7,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fairsweep.compact import compact
-from fairsweep.plan import ROW_GROUP
-from fairsweep.schemas import LABELS, PLAN
-from fairsweep.store import Store, whole_file, write_table
+from fairsweep.measure.catalogue import connect
+from fairsweep.plan.plan import ROW_GROUP
+from fairsweep.store import Store
+from fairsweep.store.compact import compact
+from fairsweep.store.schemas import LABELS, PLAN
+from fairsweep.store.store import whole_file, write_table
 
 PROMPTS, SETTINGS, SEEDS = 150, 4, 256
 # Images per batch, and labels per shard before compaction.
@@ -29,7 +31,7 @@ def run(labels: int = 10_000_000, threads: int = 2, repeats: int = 3) -> dict[st
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
         build(store, labels)
-        with store.connect() as connection:
+        with connect(store) as connection:
             connection.execute(f"set threads = {threads}")
             counted = "select (select count(*) from labels), (select count(*) from plan)"
             [(rows, images)] = connection.execute(counted).fetchall()
@@ -76,7 +78,7 @@ def build(store: Store, labels: int) -> None:
     for number, batch in enumerate(rows.to_arrow_reader(SHARD)):
         shard = store.root / "labels" / "classifier=bench" / f"{number:06}.parquet"
         write_table(shard, pa.Table.from_batches([batch]).cast(LABELS))
-    compact(store, grace=0)
+    compact(store, lambda: None, grace=0)
     store.write(
         "targets",
         "bench",

@@ -4,14 +4,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from fairsweep.generate import Generator
+from fairsweep.engine.generate import Generator
+from fairsweep.measure.catalogue import connect
+from fairsweep.plan.todo import Batch, Todo, batches
 from fairsweep.portraits.defaults import CONCEPTS, FAIR
 from fairsweep.portraits.studio import Studio
 from fairsweep.shipped import path
-from fairsweep.spec import SweepSpec
-from fairsweep.spec_yaml import load_spec
+from fairsweep.spec import SweepSpec, load_spec
 from fairsweep.store import Store
-from fairsweep.todo import Batch, Todo, batches
 
 
 def run(images: int = 512, single: int = 24) -> dict[str, float]:
@@ -57,7 +57,7 @@ def _one_per_call(spec: SweepSpec, images: int) -> float:
 
 
 def _bare_loop(spec: SweepSpec, store: Store) -> float:
-    from fairsweep.classify import Labellers
+    from fairsweep.engine.label import Labellers
 
     generator, labellers = Generator(spec, "cpu"), Labellers(spec, store, "cpu")
     made = 0
@@ -76,7 +76,7 @@ def _bare_loop(spec: SweepSpec, store: Store) -> float:
 
 
 def _batches(spec: SweepSpec, store: Store) -> Iterator[Batch]:
-    from fairsweep.plan import write_plan
+    from fairsweep.plan.plan import write_plan
 
     plan = write_plan(spec, store)
     with Todo(store, plan) as todo:
@@ -87,14 +87,14 @@ def _batches(spec: SweepSpec, store: Store) -> Iterator[Batch]:
 def _sweep(spec: SweepSpec, store: Store) -> dict[str, float]:
     from rich.console import Console
 
-    from fairsweep.cluster import connected
-    from fairsweep.run import Run
+    from fairsweep.engine.cluster import connected
+    from fairsweep.engine.run import Run
 
     started = time.perf_counter()
     with connected(None):
         outcome = Run(spec, store, Console(quiet=True)).execute()
         seconds = time.perf_counter() - started
-    with store.connect() as connection:
+    with connect(store) as connection:
         first, last = connection.execute("select min(created), max(created) from images").fetchone()
     # From the first batch stored to the last: what came before the first is start-up, its own batch included.
     working = (last - first).total_seconds()

@@ -3,9 +3,9 @@
 from pydantic import Field
 
 from fairsweep.classifiers.base import UNKNOWN, Classifier, ClassifierParams, label_of
-from fairsweep.errors import FairsweepError, ModelLoadError
+from fairsweep.errors import FairsweepError, ModelLoadError, near
 from fairsweep.hub import reason_of
-from fairsweep.spec_errors import mistake, near
+from fairsweep.mistakes import mistake
 
 
 class TransformersParams(ClassifierParams):

@@ -7,14 +7,7 @@ from typing import Annotated
 
 import typer
 
-StoreOption = Annotated[
-    Path,
-    typer.Option("--store", envvar="FAIRSWEEP_STORE", help="The folder of the results.", show_default=True),
-]
-SweepOption = Annotated[str | None, typer.Option("--sweep", help="The sweep's name; the one planned last if silent.")]
-PortOption = Annotated[int, typer.Option("--port", help="The port to try first.")]
-HeadlessOption = Annotated[bool, typer.Option("--headless", help="Open no browser.")]
-DEFAULT_STORE = Path("fairsweep-store")
+from fairsweep.commands.options import DEFAULT_STORE, HeadlessOption, PortOption, StoreOption, SweepOption
 
 
 def register(app: typer.Typer) -> None:
@@ -31,11 +24,12 @@ def show(
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Write a grid of pictures: the same seeds, unguided above guided."""
-    from fairsweep import pictures, sweeps
-    from fairsweep.store import Store
+    from fairsweep.measure.catalogue import connect
+    from fairsweep.pages import pictures
+    from fairsweep.store import Store, sweeps
 
     opened = Store(store)
-    connection = opened.connect()
+    connection = connect(opened)
     pictures.grid(connection, sweeps.choose(opened, connection, sweep), prompt, seeds).save(output)
     typer.echo(output)
 
@@ -46,7 +40,7 @@ def report(
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Write a sweep's report: one HTML file that needs no network."""
-    from fairsweep.report import write
+    from fairsweep.pages.report import write
     from fairsweep.store import Store
 
     typer.echo(write(Store(store), sweep, output))
@@ -54,10 +48,12 @@ def report(
 
 def explore(port: PortOption = 2718, headless: HeadlessOption = False, store: StoreOption = DEFAULT_STORE) -> None:
     """Look into the store in the browser: shares, pictures, SQL over every view."""
-    from fairsweep import serve, shipped
+    from fairsweep import shipped
+    from fairsweep.measure.catalogue import connect
+    from fairsweep.pages import serve
     from fairsweep.store import Store
 
-    Store(store).connect().close()
+    connect(Store(store)).close()
     port, password = serve.free_port(port), secrets.token_urlsafe(16)
     address = f"http://{serve.HOST}:{port}?access_token={password}"
     command = [sys.executable, "-m", "marimo", "-q", "run", str(shipped.path("dashboards") / "explorer.py")]
@@ -88,12 +84,14 @@ def ui(
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Start MLflow's pages over the store's own runs, and print where a sweep's runs are compared."""
-    from fairsweep import serve, sweeps, track
     from fairsweep.errors import FairsweepError
-    from fairsweep.store import Store
+    from fairsweep.measure.catalogue import connect
+    from fairsweep.pages import serve
+    from fairsweep.store import Store, sweeps
+    from fairsweep.tracking import track
 
     opened = Store(store)
-    name = sweeps.choose(opened, opened.connect(), sweep)
+    name = sweeps.choose(opened, connect(opened), sweep)
     uri = track.local_uri(opened)
     path = track.comparison(opened, name, uri) if track.local_file(opened).exists() else None
     if path is None:
@@ -121,9 +119,9 @@ def track(
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Log a sweep to MLflow, or bring the runs that it has there up to date."""
-    from fairsweep import sweeps
-    from fairsweep.store import Store
-    from fairsweep.track import log_sweep
+    from fairsweep.measure.catalogue import connect
+    from fairsweep.store import Store, sweeps
+    from fairsweep.tracking.track import log_sweep
 
     opened = Store(store)
-    typer.echo(log_sweep(opened, sweeps.choose(opened, opened.connect(), sweep), mlflow))
+    typer.echo(log_sweep(opened, sweeps.choose(opened, connect(opened), sweep), mlflow))

@@ -5,13 +5,8 @@ from typing import Annotated
 
 import typer
 
-from fairsweep.commands.results import Format, show
-from fairsweep.commands.sweep import DEFAULT_STORE, StoreOption, console
-
-GroupsOption = Annotated[
-    list[str] | None,
-    typer.Option("--groups", help="An attribute's declared groups, such as gender=female,male.", show_default=False),
-]
+from fairsweep.commands.options import DEFAULT_STORE, FormatOption, GroupsOption, StoreOption
+from fairsweep.terminal.tables import Format, console, show
 
 
 def register(app: typer.Typer) -> None:
@@ -26,13 +21,14 @@ def measure(
     store: StoreOption = DEFAULT_STORE,
     sweep: Annotated[str | None, typer.Option("--sweep", help="Only this sweep.")] = None,
     metric: Annotated[str, typer.Option("--metric", help="The metric to print; see `fairsweep metrics`.")] = "summary",
-    format: Annotated[Format, typer.Option("--format", help="How rows are printed.")] = Format.table,
+    format: FormatOption = Format.table,
 ) -> None:
     """Print a metric of every cell; silent about which: the summary."""
     from difflib import get_close_matches
 
     from fairsweep.errors import FairsweepError
-    from fairsweep.measure import list_metrics
+    from fairsweep.measure.catalogue import connect
+    from fairsweep.measure.metrics import list_metrics
     from fairsweep.store import Store
 
     names = [*(each.name for each in list_metrics()), "summary"]
@@ -41,7 +37,7 @@ def measure(
         hint = f": did you mean {near[0]!r}?" if near else ", see `fairsweep metrics`"
         raise FairsweepError(f"there is no metric {metric!r}{hint}")
     opened = Store(store)
-    with opened.connect() as connection:
+    with connect(opened) as connection:
         known = [row[0] for row in connection.execute("select distinct sweep from plan order by 1").fetchall()]
         if sweep is not None and sweep not in known:
             raise FairsweepError(f"there is no sweep {sweep!r} in {opened.root}: it has {', '.join(known) or 'none'}")
@@ -52,10 +48,10 @@ def measure(
 
 
 def metrics(
-    format: Annotated[Format, typer.Option("--format", help="How rows are printed.")] = Format.table,
+    format: FormatOption = Format.table,
 ) -> None:
     """List every metric: what it means, which direction is good, where it comes from."""
-    from fairsweep.measure import list_metrics
+    from fairsweep.measure.metrics import list_metrics
 
     columns = ["metric", "meaning", "good", "one row per", "source"]
     rows = [(each.name, each.meaning, each.direction, each.grain, each.source) for each in list_metrics()]
@@ -85,12 +81,11 @@ def import_(
     as_: Annotated[str, typer.Option("--as", help="sweep, or reference: the counts of one distribution.")] = "sweep",
 ) -> None:
     """Bring in counts per prompt, labels per image, or images that fairsweep did not make."""
-    from fairsweep import imports
-    from fairsweep.errors import ImportDataError
-    from fairsweep.import_images import import_images
+    from fairsweep.imports import Source, bring
+    from fairsweep.measure.catalogue import write_catalogue
     from fairsweep.store import Store
 
-    source = imports.Source(
+    source = Source(
         path=file,
         name=name or file.stem,
         columns=_pairs("--column", column),
@@ -101,21 +96,9 @@ def import_(
         baseline=baseline,
     )
     opened = Store(store)
-    if file.is_dir() or imports.holds_images(source):
-        said = import_images(opened, source, classifier or [], replace)
-    elif as_ == "reference":
-        rows = imports.reference_rows(source, imports.counted(source, imports.read_table(source)), source.name)
-        opened.write("references", source.name, rows)
-        said = f"{len(rows):,} shares of the reference {source.name}"
-    elif as_ == "sweep":
-        rows = imports.referred(source, reference) if reference else []
-        said = imports.import_file(opened, source, replace)
-        if rows:
-            opened.write("references", reference, rows)
-    else:
-        raise ImportDataError(f"--as takes sweep or reference, not {as_!r}")
-    opened.write_catalogue()
-    console().print(f"{source.name}: {said}; see `fairsweep measure --sweep {source.name}`")
+    line = bring(opened, source, as_, classifier or [], reference, replace)
+    write_catalogue(opened)
+    console().print(f"{source.name}: {line}; see `fairsweep measure --sweep {source.name}`")
 
 
 def calibrate(
@@ -129,25 +112,23 @@ def calibrate(
     ] = None,
 ) -> None:
     """Measure a classifier's errors on images of known truth, so that shares can be corrected for them."""
-    from fairsweep import calibrate as work
+    from fairsweep.attributes import AttributeSpec
     from fairsweep.classifiers import get_classifier
+    from fairsweep.imports import calibration as work
+    from fairsweep.measure.catalogue import write_catalogue
     from fairsweep.portraits.world import ATTRIBUTES
-    from fairsweep.spec import AttributeSpec
     from fairsweep.store import Store
 
     declared = {key: tuple(value.split(",")) for key, value in _pairs("--groups", groups).items()}
     declared = declared or {key: ATTRIBUTES[key] for key in ("gender", "skin_tone", "age")}
-    attributes = {
-        key: AttributeSpec(groups={each: {"text": each, "target": 1 / len(names)} for each in names})
-        for key, names in declared.items()
-    }
+    attributes = {key: AttributeSpec.declare(names) for key, names in declared.items()}
     chosen = get_classifier(classifier)
     built = chosen(chosen.Params(), attributes, "cpu")
     samples = work.labelled(file, tuple(declared)) if file else work.rendered(images, tuple(declared))
     opened = Store(store)
     opened.root.mkdir(parents=True, exist_ok=True)
     rows = work.calibrate(opened, name or classifier.rpartition(":")[2], built, samples)
-    opened.write_catalogue()
+    write_catalogue(opened)
     show(list(rows[0]) if rows else ["nothing labelled"], [tuple(row.values()) for row in rows], Format.table)
 
 

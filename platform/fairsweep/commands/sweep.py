@@ -8,12 +8,8 @@ from typing import Annotated
 
 import typer
 
-SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="The sweep's YAML file.", show_default=False)]
-StoreOption = Annotated[Path, typer.Option("--store", envvar="FAIRSWEEP_STORE", help="The folder of the results.")]
-AddressOption = Annotated[
-    str | None, typer.Option("--address", help="The Ray cluster to join; silent: one on this machine.")
-]
-DEFAULT_STORE = Path("fairsweep-store")
+from fairsweep.commands.options import DEFAULT_STORE, AddressOption, SpecArgument, StoreOption
+from fairsweep.terminal.tables import console
 
 
 def register(app: typer.Typer) -> None:
@@ -24,9 +20,9 @@ def register(app: typer.Typer) -> None:
 
 def plan(spec: SpecArgument, store: StoreOption = DEFAULT_STORE) -> None:
     """Show what would run: images per cell, what is there already, batches, an estimate of time."""
-    from fairsweep import preview
-    from fairsweep.spec_yaml import load_spec
+    from fairsweep.spec import load_spec
     from fairsweep.store import Store
+    from fairsweep.terminal import preview
 
     preview.show_plan(load_spec(spec), Store(store), console())
 
@@ -42,13 +38,14 @@ def run(
     track: Annotated[bool, typer.Option("--track/--no-track", help="Log the sweep to MLflow at the end.")] = True,
 ) -> None:
     """Make and label what the store lacks; Ctrl-C stops, the same command resumes."""
-    from fairsweep.spec_yaml import load_spec
+    from fairsweep.spec import load_spec
 
     signal.signal(signal.SIGTERM, _interrupt)
     loaded = load_spec(spec)
-    from fairsweep import cluster, findings
-    from fairsweep.run import Run
+    from fairsweep.engine import cluster
+    from fairsweep.engine.run import Run
     from fairsweep.store import Store
+    from fairsweep.terminal import findings
 
     opened, screen = Store(store), console()
     try:
@@ -74,7 +71,7 @@ def _interrupt(*_) -> None:
 
 def _log(store, sweep: str, uri: str | None, screen, status: str | None, reason: str | None) -> str | None:
     """Log the sweep to MLflow; a failure there never costs the results, which are in the store."""
-    from fairsweep import track
+    from fairsweep.tracking import track
 
     try:
         return track.log_sweep(store, sweep, uri, status=status, reason=reason)
@@ -87,8 +84,8 @@ def _log(store, sweep: str, uri: str | None, screen, status: str | None, reason:
 
 def status(store: StoreOption = DEFAULT_STORE) -> None:
     """Show per sweep and cell: planned, done, labelled, failed."""
-    from fairsweep import preview
     from fairsweep.store import Store
+    from fairsweep.terminal import preview
 
     preview.show_status(Store(store), console())
 
@@ -100,34 +97,27 @@ def submit(
     working_dir: Annotated[Path, typer.Option("--working-dir", help="The folder to upload.")] = Path("."),
 ) -> None:
     """Run a sweep as a job of a Ray cluster: upload, submit, follow its log, pass its exit status on."""
-    from fairsweep.spec_yaml import load_spec
-    from fairsweep.submit import submit_sweep
+    from fairsweep.engine.submit import submit_sweep
+    from fairsweep.spec import load_spec
 
     raise typer.Exit(submit_sweep(load_spec(spec), spec, address, store, working_dir))
 
 
 def schema() -> None:
     """Print the JSON Schema of a spec, for editors."""
-    from fairsweep.spec_schema import spec_schema
+    from fairsweep.spec.schema import spec_schema
 
     typer.echo(json.dumps(spec_schema(), indent=2))
 
 
 def compact(store: StoreOption = DEFAULT_STORE) -> None:
     """Merge the many small label files of a store into few."""
-    from fairsweep.compact import compact as merge
+    from fairsweep.measure.catalogue import connect, write_catalogue
     from fairsweep.store import Store
+    from fairsweep.store.compact import compact as merge
 
     opened = Store(store)
-    opened.connect().close()
+    connect(opened).close()
     with opened.lock():
-        for folder, count in merge(opened).items():
+        for folder, count in merge(opened, lambda: write_catalogue(opened)).items():
             typer.echo(f"{folder}: {count} files merged")
-
-
-def console():
-    """Return the console that commands print to; wide enough for a table where there is no terminal."""
-    from rich.console import Console
-
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(width=max(found.width, 120), highlight=False)

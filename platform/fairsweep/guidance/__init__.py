@@ -1,34 +1,17 @@
-"""Fair guidance: methods that decide what steers an image, and the wrapper that steers it."""
+"""The mechanism of fair guidance: concepts, the edits they make up, and the wrapper that steers a pipeline."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
-from fairsweep.guidance.base import Concept, Conditioning, Edit, GuidanceMethod, toward
-from fairsweep.registry import find
-
-METHODS = {
-    "none": "fairsweep.guidance.none:Unguided",
-    "fair": "fairsweep.guidance.fair:Fair",
-    "prompt": "fairsweep.guidance.prompt:EthicalPrompt",
-    "attribute-prompt": "fairsweep.guidance.attribute_prompt:AttributePrompt",
-    "negative-prompt": "fairsweep.guidance.negative_prompt:NegativePrompt",
-}
+from fairsweep.guidance.concepts import Concept, Conditioning, Edit, toward
 
 __all__ = [
-    "METHODS",
     "Concept",
     "Conditioning",
     "Edit",
-    "GuidanceMethod",
     "fair_guidance",
-    "get_method",
     "toward",
 ]
-
-
-def get_method(name: str) -> GuidanceMethod:
-    """Return the guidance method of that name, or the user's own as "module:Class"."""
-    return find(name, METHODS, "guidance method")()
 
 
 def fair_guidance(pipe, edits: Sequence[Edit | None]) -> AbstractContextManager:

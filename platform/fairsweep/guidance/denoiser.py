@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 from fairsweep.errors import FairsweepError
-from fairsweep.guidance.base import Edit
+from fairsweep.families import family_of
+from fairsweep.families.base import Family
+from fairsweep.families.texts import TextCache
+from fairsweep.guidance.concepts import Edit
 from fairsweep.guidance.schedule import Phase, Schedule
 from fairsweep.guidance.sega import Momentum, directions, term
-from fairsweep.pipelines import family_of
-from fairsweep.pipelines.base import Family
-from fairsweep.pipelines.embeddings import TextCache
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 
 import torch
 
-from fairsweep.guidance.base import Concept, Edit
+from fairsweep.guidance.concepts import Concept, Edit
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 import diffusers
 import torch
 
-from fairsweep.errors import FairsweepError, ModelLoadError
+from fairsweep.builtin import resolve_source
+from fairsweep.errors import FairsweepError, ModelLoadError, near
+from fairsweep.families import FAMILIES, family_of
 from fairsweep.hub import OUT_OF_REACH, reason_of
-from fairsweep.pipelines import FAMILIES, family_of, resolve_source
 from fairsweep.pipelines.pipeline import Pipeline
-from fairsweep.spec_errors import near
 
 
 def load_pipeline(model, device: torch.device | str | None = None) -> Pipeline:

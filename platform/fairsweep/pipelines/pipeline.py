@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from PIL import Image
 
-from fairsweep.guidance.base import Conditioning
+from fairsweep.families import family_of
+from fairsweep.families.texts import TextCache
+from fairsweep.guidance.concepts import Conditioning
 from fairsweep.guidance.denoiser import guide
-from fairsweep.pipelines import family_of
-from fairsweep.pipelines.embeddings import TextCache
 
 _SLICED_DECODING_PIXELS = 512 * 512
 

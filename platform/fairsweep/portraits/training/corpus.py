@@ -10,14 +10,7 @@ import torch
 
 from fairsweep.portraits.captions import caption, draw_named
 from fairsweep.portraits.render import render
-from fairsweep.portraits.world import (
-    ATTRIBUTES,
-    MONK_TONES,
-    READ_ATTRIBUTES,
-    Person,
-    draw_hair_colour,
-    sample,
-)
+from fairsweep.portraits.world import ATTRIBUTES, MONK_TONES, READ_ATTRIBUTES, Person, draw_hair_colour, sample
 
 _CHUNK = 500
 _CLIP_NAMES = ("job", "gender", "skin_tone", "age", "glasses")

@@ -1,0 +1,27 @@
+"""The models that ship with the package, under names that a spec can use, and what is known of them."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from fairsweep.errors import ModelLoadError, near
+from fairsweep.registry import find
+
+BUILTIN = {"builtin:portraits": Path(__file__).resolve().parent / "portraits" / "weights" / "pipeline"}
+# Model -> the name of a distribution that is known of it -> the function that returns its rows.
+REFERENCES = {"builtin:portraits": {"portraits-planted": "fairsweep.portraits.world:planted_shares"}}
+
+
+def resolve_source(source: str) -> str:
+    """Return the folder of a built-in model, and any other source as it is."""
+    if not source.startswith("builtin:"):
+        return source
+    if source not in BUILTIN:
+        raise ModelLoadError(f"no built-in model {source!r}{near(source, BUILTIN)}")
+    return str(BUILTIN[source])
+
+
+def references(sources: Iterable[str]) -> Iterator[tuple[str, list[dict]]]:
+    """Yield the name and the rows of each distribution that is known of the built-in models among the sources."""
+    for source in sorted(set(sources) & REFERENCES.keys()):
+        for name, function in REFERENCES[source].items():
+            yield name, find(function, {}, "reference")()

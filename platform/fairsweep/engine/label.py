@@ -1,0 +1,159 @@
+"""Turn images into label rows, and the actor that does so for images that are already stored."""
+
+import asyncio
+import gc
+import io
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pyarrow.parquet as pq
+
+from fairsweep.classifiers.base import WHOLE_IMAGE
+from fairsweep.engine.halving import Halving
+from fairsweep.errors import FairsweepError, reason
+from fairsweep.plan.todo import LabelTask
+from fairsweep.spec import ClassifierSpec, SweepSpec
+from fairsweep.store import Store
+
+
+def wanted_attributes(spec: SweepSpec, classifier: ClassifierSpec) -> tuple[str, ...]:
+    """Return the declared attributes that a classifier can tell; the whole-image row where it can tell none."""
+    known = classifier.known_groups
+    return tuple(name for name in spec.attributes if known is None or name in known) or (WHOLE_IMAGE,)
+
+
+class Labeller:
+    """One loaded classifier, and what its labels look like as rows."""
+
+    def __init__(self, spec: SweepSpec, classifier: ClassifierSpec, device: str):
+        self.wanted = wanted_attributes(spec, classifier)
+        self._classifier = classifier.build(spec.attributes, device)
+        self._halving = Halving()
+
+    def rows(self, images: list, ids: list[str], prompts: list[str]) -> list[dict]:
+        """Return the label rows of images (PIL); a failure is a row with its error for each wanted attribute."""
+        start = time.perf_counter()
+        pairs = list(zip(images, prompts, strict=True))
+        results = self._halving.run(lambda part: self._classifier.classify(*zip(*part, strict=True)), pairs)
+        seconds = (time.perf_counter() - start) / len(pairs)
+        rows = []
+        for image_id, labels in zip(ids, results, strict=True):
+            error = reason(labels) if isinstance(labels, Exception) else None
+            labels = () if error else labels
+            rows += [{"image_id": image_id, "seconds": seconds, **vars(label)} for label in labels]
+            for attribute in set(self.wanted) - {label.attribute for label in labels}:
+                failed = error or f"the classifier gave no label for {attribute}"
+                row = {"image_id": image_id, "attribute": attribute, "label": "failed", "seconds": seconds}
+                rows.append(row | {"error": failed})
+        return rows
+
+
+@dataclass
+class LabelReport:
+    """What became of images at the classifiers: counts, first errors, and who could not be loaded, by classifier."""
+
+    labelled: dict[str, int] = field(default_factory=dict)
+    failed: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def add(self, classifier: str, rows: list[dict]) -> None:
+        """Count one classifier's rows."""
+        bad = {row["image_id"]: row["error"] for row in rows if row.get("error")}
+        images = {row["image_id"] for row in rows}
+        self.labelled[classifier] = self.labelled.get(classifier, 0) + len(images) - len(bad)
+        if bad:
+            self.failed[classifier] = self.failed.get(classifier, 0) + len(bad)
+            self.errors.setdefault(classifier, next(iter(bad.values())))
+
+
+class Labellers:
+    """The classifiers of a sweep in one process, each loaded when it is first needed."""
+
+    def __init__(self, spec: SweepSpec, store: Store, device: str):
+        self._spec, self._store, self._device = spec, store, device
+        self._specs = {classifier.name: classifier for classifier in spec.classifiers}
+        self._loaded: dict[str, Labeller] = {}
+        self._refused: dict[str, str] = {}
+
+    def label(self, images: list, ids: list[str], prompts: list[str], names: list[str] | None = None) -> tuple:
+        """Return the report and the rows by classifier; nothing is written."""
+        start = time.perf_counter()
+        report, rows = LabelReport(), {}
+        for name in names or self._specs:
+            labeller = self._load(name)
+            if labeller is None:
+                report.errors[name] = self._refused[name]
+                report.refused.append(name)
+                report.failed[name] = len(ids)
+            elif ids:
+                rows[name] = labeller.rows(images, ids, prompts)
+                report.add(name, rows[name])
+        report.seconds = time.perf_counter() - start
+        return report, rows
+
+    def write(self, rows: dict[str, list[dict]]) -> None:
+        """Write the rows of `label`."""
+        for name, part in rows.items():
+            self._store.write_labels(name, part)
+
+    def _load(self, name: str) -> Labeller | None:
+        if name not in self._loaded and name not in self._refused:
+            try:
+                self._loaded[name] = Labeller(self._spec, self._specs[name], self._device)
+            except Exception as error:
+                # A classifier that cannot be loaded costs its own labels, never the images.
+                known = isinstance(error, FairsweepError)
+                self._refused[name] = str(error) if known else f"classifier {name}: {reason(error)}"
+                gc.collect()
+        return self._loaded.get(name)
+
+
+class LabelActor:
+    """A Ray actor that labels images: handed over encoded, or read from the store."""
+
+    def __init__(self, spec: SweepSpec, root: str, threads: int):
+        from fairsweep.engine.cluster import limit_threads, settle
+
+        self._where = settle(threads)
+        self._compute = ThreadPoolExecutor(1, initializer=limit_threads, initargs=(threads,))
+        self._labellers = Labellers(spec, Store(root), self._where.torch_device)
+
+    async def ready(self):
+        """Return where this actor sits; answers at once even while it labels."""
+        return self._where
+
+    async def label(self, encoded: list[bytes], ids: list[str], prompts: list[str]) -> LabelReport:
+        """Label images just made, by every classifier of the sweep."""
+        return await self._run(self._label, encoded, ids, prompts)
+
+    async def label_stored(self, classifier: str, task: LabelTask) -> LabelReport:
+        """Label images of one stored file by one classifier."""
+        return await self._run(self._label_stored, classifier, task)
+
+    async def _run(self, function, *args) -> LabelReport:
+        return await asyncio.get_running_loop().run_in_executor(self._compute, function, *args)
+
+    def _label(self, encoded: list[bytes], ids: list[str], prompts: list[str]) -> LabelReport:
+        report, rows = self._labellers.label([_picture(png) for png in encoded], ids, prompts)
+        self._labellers.write(rows)
+        return report
+
+    def _label_stored(self, classifier: str, task: LabelTask) -> LabelReport:
+        table = pq.read_table(task.path, columns=["image_id", "image"], partitioning=None)
+        pictures = {row["image_id"]: row["image"] for row in table.to_pylist() if row["image_id"] in task.images}
+        images = [_picture(picture["bytes"]) for picture in pictures.values()]
+        prompts = [task.images[image_id][0] for image_id in pictures]
+        report, rows = self._labellers.label(images, list(pictures), prompts, [classifier])
+        for name, part in rows.items():
+            new = [row for row in part if row["attribute"] not in task.images[row["image_id"]][1]]
+            self._labellers.write({name: new})
+        return report
+
+
+def _picture(png: bytes):
+    from PIL import Image
+
+    return Image.open(io.BytesIO(png)).convert("RGB")

@@ -1,0 +1,24 @@
+"""What differs between families of diffusers pipelines, one file each."""
+
+from fairsweep.errors import FairsweepError
+from fairsweep.registry import find
+
+FAMILIES = {
+    "StableDiffusionPipeline": "fairsweep.families.stable_diffusion:StableDiffusion",
+    "StableDiffusionImg2ImgPipeline": "fairsweep.families.stable_diffusion:StableDiffusion",
+    "StableDiffusionXLPipeline": "fairsweep.families.stable_diffusion_xl:StableDiffusionXL",
+    "StableDiffusionXLImg2ImgPipeline": "fairsweep.families.stable_diffusion_xl:StableDiffusionXL",
+    "StableDiffusion3Pipeline": "fairsweep.families.stable_diffusion_3:StableDiffusion3",
+    "FluxPipeline": "fairsweep.families.flux:Flux",
+}
+
+
+def family_of(pipe):
+    """Return the family of a diffusers pipeline, by its class or a class that it derives from."""
+    for kind in type(pipe).__mro__:
+        if kind.__name__ in FAMILIES:
+            return find(FAMILIES[kind.__name__], {}, "pipeline family")()
+    raise FairsweepError(
+        f"{type(pipe).__name__} has no known denoiser; known: {', '.join(FAMILIES)}. To add a family, write "
+        "a subclass of fairsweep.families.base.Family and a row in fairsweep.families.FAMILIES"
+    )

@@ -1,0 +1,38 @@
+"""FLUX.1: packed latents; guidance distilled into an embedding, or true guidance in two calls."""
+
+from typing import ClassVar
+
+from fairsweep.errors import FairsweepError
+from fairsweep.families.base import Family
+
+
+class Flux(Family):
+    """A transformer over 2x2 packed latents; true classifier-free guidance calls it twice a step."""
+
+    name = "flux"
+    denoiser = "transformer"
+    positional = ("hidden_states", "encoder_hidden_states", "pooled_projections", "timestep")
+    sample = "hidden_states"
+    encoders = ("text_encoder", "text_encoder_2")
+    text: ClassVar = {"prompt_embeds": "encoder_hidden_states", "pooled_prompt_embeds": "pooled_projections"}
+    shared = ("img_ids", "txt_ids")
+    two_calls = True
+
+    def encode(self, pipe, text, length=None):
+        given = {} if length is None else {"max_sequence_length": length}
+        embeds, pooled, _ = pipe.encode_prompt(text or "", None, device=pipe._execution_device, **given)
+        return {"prompt_embeds": embeds, "pooled_prompt_embeds": pooled}
+
+    def options(self, pipe, guidance_scale, negative):
+        if not pipe.transformer.config.guidance_embeds:
+            return {"true_cfg_scale": guidance_scale}
+        if negative:
+            raise FairsweepError("a guidance-distilled FLUX model takes no negative prompt")
+        return {"guidance_scale": guidance_scale}
+
+    def to_channels(self, output):
+        # [rows, positions, channels * 4]: each position packs a 2x2 patch of every latent channel.
+        return output.unflatten(2, (-1, 4)).transpose(1, 2).flatten(2)
+
+    def from_channels(self, value, output):
+        return value.unflatten(2, (output.shape[1], 4)).transpose(1, 2).flatten(2)

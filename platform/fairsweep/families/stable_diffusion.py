@@ -1,0 +1,19 @@
+"""Stable Diffusion 1.x and 2.x, text to image and image to image: one text encoder."""
+
+from typing import ClassVar
+
+from fairsweep.families.base import Family
+
+
+class StableDiffusion(Family):
+    """A UNet that attends to one encoder's tokens."""
+
+    name = "stable-diffusion"
+    positional = ("sample", "timestep", "encoder_hidden_states")
+    text: ClassVar = {"prompt_embeds": "encoder_hidden_states"}
+
+    def encode(self, pipe, text, length=None):
+        embeds, _ = pipe.encode_prompt(
+            text or "", pipe._execution_device, 1, False, clip_skip=getattr(pipe, "_clip_skip", None)
+        )
+        return {"prompt_embeds": embeds}

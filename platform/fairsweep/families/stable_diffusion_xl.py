@@ -1,0 +1,29 @@
+"""Stable Diffusion XL, text to image and image to image: two encoders, a pooled embedding, and time ids."""
+
+from typing import ClassVar
+
+from fairsweep.families.base import Family
+
+
+class StableDiffusionXL(Family):
+    """A UNet that attends to two encoders' tokens and adds a pooled embedding to its time step."""
+
+    name = "stable-diffusion-xl"
+    positional = ("sample", "timestep", "encoder_hidden_states")
+    encoders = ("text_encoder_2",)  # the refiner has only this one
+    text: ClassVar = {
+        "prompt_embeds": "encoder_hidden_states",
+        "pooled_prompt_embeds": "added_cond_kwargs.text_embeds",
+    }
+
+    def encode(self, pipe, text, length=None):
+        # With an empty negative prompt SDXL's unconditional input is zeros, not the encoding of "".
+        embeds, negative, pooled, negative_pooled = pipe.encode_prompt(
+            text or "",
+            device=pipe._execution_device,
+            do_classifier_free_guidance=text is None,
+            clip_skip=getattr(pipe, "_clip_skip", None),
+        )
+        if text is None:
+            embeds, pooled = negative, negative_pooled
+        return {"prompt_embeds": embeds, "pooled_prompt_embeds": pooled}

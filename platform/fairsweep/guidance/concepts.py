@@ -1,0 +1,87 @@
+"""What steers an image: concepts, the edit that they make up, and the base class of the methods."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Real
+
+from fairsweep.errors import FairsweepError
+
+
+@dataclass(frozen=True)
+class Concept:
+    """One text to steer toward, or away from with `reverse`, with the parameters of Semantic Guidance.
+
+    threshold: the quantile in [0, 1) of each channel's absolute guidance below which nothing is changed.
+    warmup_steps: steps before the concept acts. cooldown_steps: the step at which it ceases (None: never).
+    Defaults are Fair Diffusion's (arXiv 2302.10893, section 4).
+    """
+
+    text: str
+    reverse: bool = False
+    scale: float = 4.0
+    threshold: float = 0.95
+    warmup_steps: int = 5
+    cooldown_steps: int | None = None
+    weight: float = 1.0
+
+    def __post_init__(self):
+        if not isinstance(self.text, str):
+            raise FairsweepError(f"a concept is one text, not {repr(self.text)[:60]}: give one Concept per text")
+        for name in ("scale", "threshold", "weight"):
+            value = getattr(self, name)
+            if not (isinstance(value, Real) and math.isfinite(value)):
+                shown = repr(value)[:60]
+                raise FairsweepError(
+                    f"{name} {shown} of {self.text!r} is no finite number: give one number per concept"
+                )
+        if not 0 <= self.threshold <= 1:
+            raise FairsweepError(f"threshold {self.threshold} of {self.text!r} is no quantile: give 0 to 1")
+        if self.warmup_steps < 0 or (self.cooldown_steps is not None and self.cooldown_steps < 0):
+            raise FairsweepError(f"warm-up and cool-down of {self.text!r} count steps: give 0 or more")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """All concepts that steer one image at once, and the momentum that they share."""
+
+    concepts: tuple[Concept, ...]
+    momentum_scale: float = 0.5
+    momentum_beta: float = 0.6
+
+    def __post_init__(self):
+        known = isinstance(self.concepts, Sequence) and all(isinstance(item, Concept) for item in self.concepts)
+        if not known:
+            raise FairsweepError(f"an edit holds a tuple of Concepts, not {repr(self.concepts)[:60]}")
+        if not self.concepts:
+            raise FairsweepError("an edit needs at least one concept; use None for an image without guidance")
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What one image is made from: its prompt, its negative prompt, and its edit if it has one."""
+
+    prompt: str
+    negative_prompt: str = ""
+    edit: Edit | None = None
+
+
+def toward(text: str, *away_from: str, momentum_scale: float = 0.5, momentum_beta: float = 0.6, **concept) -> Edit:
+    """Build the edit that pushes one concept and pulls the others, at Fair Diffusion's settings.
+
+    The others share one weight, see `pull_weight`. `concept` takes Concept's scale, threshold, warmup_steps and
+    cooldown_steps.
+    """
+    pulled = (Concept(other, reverse=True, weight=pull_weight(len(away_from)), **concept) for other in away_from)
+    return Edit((Concept(text, **concept), *pulled), momentum_scale, momentum_beta)
+
+
+def pull_weight(others: int, pull: float | None = None) -> float:
+    """Return the weight of each pulled group, beside 1 for the pushed one: they share `pull`.
+
+    Where silent it is 1 for one other group, Fair Diffusion's pair, and 0.1 for more: these lie on both sides of
+    a middle group, and a stronger pull on the one that the model finds farther throws the image to the other side.
+    """
+    if pull is None:
+        pull = 1.0 if others == 1 else 0.1
+    return pull / others

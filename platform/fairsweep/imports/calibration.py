@@ -1,0 +1,65 @@
+"""Measure a classifier on images whose truth is known: the counts that `corrected_share` takes its errors from."""
+
+from collections import Counter
+from pathlib import Path
+
+from PIL import Image
+
+from fairsweep.classifiers.base import Classifier
+from fairsweep.errors import ImportDataError
+from fairsweep.imports.source import Source, read_table
+from fairsweep.store import Store
+
+BATCH = 256
+
+
+def calibrate(store: Store, name: str, classifier: Classifier, samples) -> list[dict]:
+    """Label (image, prompt, truths) samples, truths an attribute -> group, and write the confusion counts."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    pending: list[tuple] = []
+    for sample in samples:
+        pending.append(sample)
+        if len(pending) == BATCH:
+            _count(classifier, pending, counts)
+            pending = []
+    if pending:
+        _count(classifier, pending, counts)
+    rows = [
+        {"classifier": name, "attribute": attribute, "truth": truth, "label": label, "n": n}
+        for (attribute, truth, label), n in sorted(counts.items())
+    ]
+    store.write("calibration", name, rows)
+    return rows
+
+
+def rendered(images: int, attributes: tuple[str, ...], seed: int = 0):
+    """Yield portraits drawn with known truth, the same from the same seed."""
+    from fairsweep.portraits.render import render
+    from fairsweep.portraits.world import sample
+
+    for number, person in enumerate(sample(images, seed)):
+        truths = {attribute: getattr(person, attribute) for attribute in attributes}
+        picture = Image.fromarray(render(person, seed + number))
+        yield picture, f"a photo of the face of a {person.occupation}", truths
+
+
+def labelled(path: Path, attributes: tuple[str, ...]):
+    """Yield the images of a CSV, JSON or Parquet file with the columns file, one per attribute, optional prompt."""
+    table = read_table(Source(path, path.stem))
+    for column in ("file", *attributes):
+        if column not in table.column_names:
+            raise ImportDataError(f"{path}: row 1 has no column {column!r}")
+    for row in table.to_pylist():
+        file = path.parent / str(row["file"])
+        if not file.is_file():
+            raise ImportDataError(f"{path}: row {row['row']}: there is no file {row['file']!r}")
+        with Image.open(file) as image:
+            yield image.convert("RGB"), row.get("prompt") or "", {name: row[name] for name in attributes}
+
+
+def _count(classifier: Classifier, samples: list[tuple], counts: Counter) -> None:
+    images, prompts, truths = zip(*samples, strict=True)
+    for said, truth in zip(classifier.classify(images, prompts), truths, strict=True):
+        for label in said:
+            if truth.get(label.attribute) is not None:
+                counts[label.attribute, truth[label.attribute], label.label] += 1

@@ -1,0 +1,83 @@
+"""Counts per prompt: checked, then a row per counted image, or the shares of a reference."""
+
+import duckdb
+import pyarrow as pa
+
+from fairsweep.errors import ImportDataError
+from fairsweep.imports.source import MISSING, Source, bad_row, cell, check_prompt, listed, read_table, require
+
+MOST_IMAGES = 50_000_000
+
+
+def counted(source: Source, table: pa.Table) -> list[dict]:
+    """Return one checked row per prompt and group: model, setting, prompt, group, count."""
+    attribute, groups = _one_attribute(source)
+    require(source, table, "prompt")
+    wide = "group" not in table.column_names
+    for column in [*groups] if wide else ["group", "count"]:
+        require(source, table, column)
+    kept = [*groups, *(name for name in MISSING if name in table.column_names)]
+    found = []
+    for row in table.to_pylist():
+        check_prompt(source, row)
+        if not wide and row["group"] not in (*groups, *MISSING):
+            raise bad_row(source, row, f"unknown group {row['group']!r} of {attribute}: declared are {listed(groups)}")
+        for group in kept if wide else [row["group"]]:
+            count = row[group if wide else "count"]
+            if isinstance(count, float) and count.is_integer():
+                count = int(count)
+            if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+                raise bad_row(source, row, f"the count of {group} is {count!r}: expected a whole number from 0")
+            found.append({**cell(source, row), "attribute": attribute, "group": group, "count": count})
+    total = sum(row["count"] for row in found)
+    if total > MOST_IMAGES:
+        raise ImportDataError(
+            f"{source.path}: {total:,} images are too many to import as a sweep; import the file with --as reference"
+        )
+    return found
+
+
+def reference_rows(source: Source, rows: list[dict], reference: str) -> list[dict]:
+    """Turn counts into a reference distribution: each prompt's shares and its n."""
+    totals: dict[str, int] = {}
+    for row in rows:
+        if row["group"] not in MISSING:
+            totals[row["prompt"]] = totals.get(row["prompt"], 0) + row["count"]
+    return [
+        {
+            "reference": reference,
+            "prompt_name": row["prompt"],
+            "attribute": row["attribute"],
+            "group": row["group"],
+            "share": row["count"] / totals[row["prompt"]],
+            "n": totals[row["prompt"]],
+        }
+        for row in rows
+        if row["group"] not in MISSING and totals[row["prompt"]]
+    ]
+
+
+def referred(source: Source, reference: str) -> list[dict]:
+    """Return the reference rows of the counts whose setting is `reference`."""
+    rows = [row for row in counted(source, read_table(source)) if row["setting"] == reference]
+    if not rows:
+        raise ImportDataError(f"{source.path}: no row has the setting {reference!r} that --reference names")
+    return reference_rows(source, rows, reference)
+
+
+def counted_images(source: Source, rows: list[dict]) -> pa.Table:
+    """Give each counted image a row; without seeds, so that nothing pairs what was never paired."""
+    connection = duckdb.connect()
+    connection.register("rows", pa.Table.from_pylist(rows))
+    return connection.sql(
+        """select md5(concat_ws(chr(0), $1, model, setting, prompt, attribute, "group", number)) as image_id,
+            model, setting, prompt, null::bigint as seed, attribute, "group" as label
+        from (select *, unnest(range(count)) as number from rows)""",
+        params=[source.name],
+    ).to_arrow_table()
+
+
+def _one_attribute(source: Source) -> tuple[str, tuple[str, ...]]:
+    if len(source.groups) != 1:
+        raise ImportDataError("counts need one attribute and its groups, such as --groups gender=female,male")
+    return next(iter(source.groups.items()))

@@ -1,0 +1,51 @@
+"""Labels per image: one row per image and attribute, each under an id of its own."""
+
+import hashlib
+
+import pyarrow as pa
+
+from fairsweep.errors import ImportDataError
+from fairsweep.imports.source import MISSING, Source, bad_row, cell, check_prompt, listed, require
+
+
+def labelled_images(source: Source, table: pa.Table) -> pa.Table:
+    """Return one row per image and attribute; the file has columns attribute and label, or one per attribute."""
+    wide = "label" not in table.column_names
+    for column in ["prompt", *(source.groups if wide else ["image"])]:
+        require(source, table, column)
+    if not source.groups:
+        raise ImportDataError(f"{source.path}: declare the groups, such as --groups gender=female,male")
+    rows = []
+    for row in table.to_pylist():
+        check_prompt(source, row)
+        if wide:
+            said = {attribute: row[attribute] for attribute in source.groups}
+        else:
+            said = {row.get("attribute") or next(iter(source.groups)): row["label"]}
+        for attribute, label in said.items():
+            if attribute not in source.groups:
+                raise bad_row(source, row, f"unknown attribute {attribute!r}: declared are {listed(source.groups)}")
+            if label is not None and label not in (*source.groups[attribute], *MISSING):
+                declared = listed(source.groups[attribute])
+                raise bad_row(source, row, f"unknown group {label!r} of {attribute}: declared are {declared}")
+            named = cell(source, row)
+            image = row.get("image", row["row"])
+            if image is None:
+                raise bad_row(source, row, "the column 'image' is empty")
+            key = "\0".join([source.name, named["model"], named["setting"], named["prompt"], str(image)])
+            rows.append(
+                {
+                    "image_id": hashlib.blake2b(key.encode(), digest_size=16).hexdigest(),
+                    **named,
+                    "seed": row.get("seed"),
+                    "attribute": attribute,
+                    "label": label,
+                }
+            )
+    return pa.Table.from_pylist(rows, schema=_IMAGES)
+
+
+_IMAGES = pa.schema(
+    [(name, pa.string()) for name in ("image_id", "model", "setting", "prompt")]
+    + [("seed", pa.int64()), ("attribute", pa.string()), ("label", pa.string())]
+)

@@ -1,0 +1,81 @@
+"""Put every view and macro on a DuckDB connection quickly, from a template that each machine builds once.
+
+DuckDB binds a view when it is created, which takes seconds for all metrics together; copying a database that
+already holds them takes milliseconds, since the views name each other and not the files.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+import duckdb
+
+from fairsweep.errors import StoreError
+from fairsweep.measure import metrics, summary, views
+from fairsweep.measure.sql import literal
+from fairsweep.store import Store
+from fairsweep.store.schemas import FOLDERS
+
+
+def connect(store: Store) -> duckdb.DuckDBPyConnection:
+    """Return a DuckDB connection with every base view and every metric over a store's files as they are now.
+
+    Raises StoreError where there is no store.
+    """
+    if not store.root.is_dir():
+        raise StoreError(f"there is no store at {store.root}: run a sweep first, or name another with --store")
+    connection = duckdb.connect()
+    create(connection, store.files())
+    return connection
+
+
+def write_catalogue(store: Store) -> Path:
+    """Replace <store>/fairsweep.duckdb, which holds the same views for other tools."""
+    path = store.catalogue
+    fresh = path.with_name(f".fairsweep.{os.getpid()}.tmp")
+    fresh.unlink(missing_ok=True)
+    with duckdb.connect(str(fresh)) as connection:
+        create(connection, store.files())
+    os.replace(fresh, path)
+    return path
+
+
+def create(connection: duckdb.DuckDBPyConnection, files: dict[str, list[Path]]) -> None:
+    """Create the base views over the files, and all metrics, on an empty connection."""
+    try:
+        template = _template()
+    except OSError:
+        views.create(connection, files)
+        summary.create_views(connection)
+        return
+    (database,) = connection.execute("select current_database()").fetchone()
+    connection.execute(f"attach {literal(template)} as template (read_only)")
+    connection.execute(f'copy from database template to "{database}"')
+    connection.execute("detach template")
+    views.create(connection, files)
+
+
+def _template() -> Path:
+    """Return the database with empty base views and all metrics, built when the metrics or DuckDB are new."""
+    folders = metrics.metric_folders()
+    said = [duckdb.__version__, *(str(schema) for schema in FOLDERS.values())]
+    for source in [Path(__file__), Path(metrics.__file__), Path(summary.__file__), Path(views.__file__)]:
+        said.append(source.read_text(encoding="utf-8"))
+    for folder in folders:
+        for path in sorted(Path(folder).rglob("*.sql")):
+            said += [str(path.relative_to(folder)), path.read_text(encoding="utf-8")]
+    key = hashlib.blake2b("\0".join(said).encode(), digest_size=16).hexdigest()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fairsweep"
+    template = cache / f"metrics-{key}.duckdb"
+    if not template.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        fresh = cache / f".metrics-{key}.{os.getpid()}.tmp"
+        fresh.unlink(missing_ok=True)
+        try:
+            with duckdb.connect(str(fresh)) as connection:
+                views.create(connection, {kind: [] for kind in FOLDERS})
+                summary.create_views(connection, folders)
+            os.replace(fresh, template)
+        finally:
+            fresh.unlink(missing_ok=True)
+    return template

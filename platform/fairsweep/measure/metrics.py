@@ -1,0 +1,83 @@
+"""Read metrics/*.sql: each file is a view of its own name, and its header says what it adds to `summary`.
+
+A metric's file is one select (or several `create macro` statements) under a header of comment lines:
+
+    -- What it means, in one or two lines.
+    -- good: near 0
+    -- reads: distributions
+    -- one row per: sweep, model, setting, prompt, attribute, classifier
+    -- source: the paper or the formula
+    -- summary mean: total_variation          (optional) the mean over prompts, with its interval
+    -- summary: max(p_value) as p_value       (optional) any aggregate over the view's rows of a cell
+
+A cell is one sweep x model x setting x attribute x classifier; a view that knows only some of these is joined on those.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairsweep import shipped
+
+CELL = ("sweep", "model", "setting", "attribute", "classifier")
+_KEYS = ("good", "reads", "one row per", "source", "summary mean", "summary")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric's file: what its header says, and its SQL."""
+
+    name: str
+    meaning: str
+    direction: str
+    reads: str
+    grain: str
+    source: str
+    means: tuple[str, ...]
+    aggregates: str
+    sql: str
+
+
+def list_metrics(folders: list[Path] | None = None) -> list[Metric]:
+    """Return the metrics of the folders (default: the shipped ones and FAIRSWEEP_METRICS), by name."""
+    found = {}
+    for folder in folders or metric_folders():
+        for path in sorted(Path(folder).glob("*.sql")):
+            found[path.stem] = parse(path)
+    return [found[name] for name in sorted(found)]
+
+
+def metric_folders() -> list[Path]:
+    """Return the shipped folder and those that the environment variable FAIRSWEEP_METRICS adds."""
+    added = [Path(text) for text in os.environ.get("FAIRSWEEP_METRICS", "").split(os.pathsep) if text]
+    return [shipped.path("metrics"), *added]
+
+
+def parse(path: Path) -> Metric:
+    """Return what a metric's file says: its header, and its SQL."""
+    header = {"meaning": []}
+    key = "meaning"
+    text = path.read_text(encoding="utf-8")
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        said = line[2:].strip()
+        name, colon, value = said.partition(":")
+        if colon and name in _KEYS:
+            key = name
+            header[key] = [value.strip()]
+        elif key == "meaning":
+            header[key].append(said)
+    said = {key: " ".join(lines) for key, lines in header.items()}
+    return Metric(
+        name=path.stem,
+        meaning=said["meaning"],
+        direction=said.get("good", ""),
+        reads=said.get("reads", ""),
+        grain=said.get("one row per", ""),
+        source=said.get("source", ""),
+        means=tuple(re.findall(r"\w+", said.get("summary mean", ""))),
+        aggregates=said.get("summary", ""),
+        sql=text,
+    )

@@ -1,0 +1,129 @@
+"""Create the views of all metrics, and compose `summary`: one query that counts the labels once for all of them."""
+
+import re
+from pathlib import Path
+
+import duckdb
+
+from fairsweep.errors import FairsweepError, first_line
+from fairsweep.measure.metrics import CELL, Metric, list_metrics, metric_folders, parse
+
+_BLOCK = "classifier || ' without seeds ' || seed_block"
+
+
+def create_views(connection: duckdb.DuckDBPyConnection, folders: list[Path] | None = None) -> None:
+    """Create every macro and view, and `summary`, on a connection that has the base views of a store."""
+    folders = folders or metric_folders()
+    staged = [parse(path) for folder in folders for path in sorted(Path(folder).glob("staging/*.sql"))]
+    bodies = {part.name: part.sql for part in [*staged, *list_metrics(folders)]}
+    waiting = {name: _statement(name, sql) for name, sql in bodies.items()}
+    while waiting:
+        refused = {}
+        for name, statement in waiting.items():
+            try:
+                connection.execute(statement)
+            except duckdb.Error as error:
+                refused[name] = error
+        if len(refused) == len(waiting):
+            name, error = next(iter(refused.items()))
+            raise FairsweepError(f"metric {name}: {first_line(error)}")
+        waiting = {name: waiting[name] for name in refused}
+    metrics = [metric for metric in list_metrics(folders) if metric.means or metric.aggregates]
+    connection.execute(f"create or replace view summary as {summary_query(connection, metrics, bodies)}")
+
+
+def _statement(name: str, sql: str) -> str:
+    if re.match(r"(\s*--.*\n|\s+)*\s*create\b", sql, re.IGNORECASE):
+        return sql
+    return f'create or replace view "{name}" as {sql.strip().rstrip(";")}'
+
+
+def summary_query(connection, metrics: list[Metric], bodies: dict[str, str]) -> str:
+    """Compose the query of `summary`, with all that it reads as CTEs, so that DuckDB counts the labels only once."""
+    read = _upstream(connection, [metric.name for metric in metrics] + ["seed_jackknife"], bodies)
+    parts = [f'"{name}" as ({bodies[name]}\n)' for name in read]
+    cell = ", ".join(CELL)
+    parts.append(
+        f"cells as (select {cell}, row_number() over () as cell from (select distinct {cell} from distributions))"
+    )
+    parts.append(
+        f"seed_cells as (select sweep, model, setting, attribute, {_BLOCK} as classifier, seed_block, cell "
+        "from cells, (select distinct seed_block from seed_jackknife))"
+    )
+    values, joins, shown = [], [], []
+    for metric in metrics:
+        columns = _columns(connection, metric.name)
+        keys = ", ".join(key for key in CELL if key in columns)
+        if metric.aggregates:
+            parts.append(
+                f'"{metric.name}_" as (select {keys}, {metric.aggregates} from "{metric.name}" group by {keys})'
+            )
+            joins.append(f'left join "{metric.name}_" using ({keys})')
+            shown.append(f'"{metric.name}_".* exclude ({keys})')
+        bounds = "low, high" if {"low", "high"} <= set(columns) else "null::double as low, null::double as high"
+        jackknife = "classifier" in columns and _without_seeds(connection, metric, bodies)
+        for column in metric.means:
+            values.append(
+                f"select sweep, cell, '{column}' as metric, prompt, null as seed_block, "
+                f'"{column}"::double as value, {bounds} from "{metric.name}" join cells using ({keys})'
+            )
+            if jackknife:
+                values.append(
+                    f"select sweep, cell, '{column}', null, seed_block, avg(\"{column}\"), null, null "
+                    f"from ({jackknife}) join seed_cells using ({keys}) group by sweep, cell, seed_block"
+                )
+            shown += [
+                f"max({part}) filter (metric = '{column}') as \"{name}\""
+                for part, name in (("mean", column), ("low", f"{column}_low"), ("high", f"{column}_high"))
+            ]
+    means = [column for column in shown if column.startswith("max(")]
+    parts.append("prompt_values as (" + "\nunion all\n".join(values) + ")")
+    parts.append(f"means as (select cell, {', '.join(means)} from bootstrap('prompt_values') group by cell)")
+    whole = ", ".join(column for column in shown if not column.startswith("max("))
+    return (
+        "with " + ",\n".join(parts) + f"\nselect {', '.join('cells.' + key for key in CELL)}, {whole}, "
+        "means.* exclude (cell) from cells " + " ".join(joins) + f" left join means using (cell) order by {cell}"
+    )
+
+
+def _without_seeds(connection, metric: Metric, bodies: dict[str, str]) -> str | None:
+    """Compose the metric's own query over `seed_jackknife` in place of `distributions`; None where it reads neither.
+
+    Each block of seeds left out passes through as a classifier of its own, which no metric mixes with another.
+    """
+    inner = {
+        "distributions": f"select * exclude (seed_block) replace ({_BLOCK} as classifier), shares as lows, "
+        "shares as highs, shares as nearest_target, shares as nearest_uniform, [shares] as extremes from seed_jackknife"
+    }
+    for name in _upstream(connection, [metric.name], bodies):
+        if name != "distributions" and inner.keys() & set(_tables(connection, bodies[name])):
+            inner[name] = bodies[name]
+    if metric.name not in inner:
+        return None
+    return "with " + ",\n".join(f'"{name}" as ({sql}\n)' for name, sql in inner.items()) + f' from "{metric.name}"'
+
+
+def _upstream(connection, names: list[str], bodies: dict[str, str]) -> list[str]:
+    """Return the named views and those that they read, however far up, each after those that it reads itself."""
+    ordered = []
+
+    def visit(name: str) -> None:
+        if name in bodies and name not in ordered:
+            for read in _tables(connection, bodies[name]):
+                visit(read)
+            ordered.append(name)
+
+    for name in names:
+        visit(name)
+    return ordered
+
+
+def _tables(connection, sql: str) -> list[str]:
+    """Return the tables that a select names, as DuckDB parses it; names of its own CTEs may be among them."""
+    (tree,) = connection.execute("select json_serialize_sql(?::varchar)", [sql]).fetchone()
+    return sorted(set(re.findall(r'"table_name":"([^"]+)"', tree)))
+
+
+def _columns(connection, view: str) -> list[str]:
+    rows = connection.execute("select column_name from duckdb_columns() where table_name = ?", [view]).fetchall()
+    return [row[0] for row in rows]

@@ -1,0 +1,67 @@
+"""Fair Diffusion: Semantic Guidance toward the image's own group, away from the attribute's others."""
+
+from pydantic import Field, FiniteFloat
+
+from fairsweep.errors import FairsweepError, near
+from fairsweep.guidance.concepts import Concept, Conditioning, Edit, pull_weight
+from fairsweep.methods.base import GuidanceMethod, NoParams, group_texts
+from fairsweep.mistakes import mistake
+
+
+class FairParams(NoParams):
+    """Semantic Guidance's parameters at Fair Diffusion's values (arXiv 2302.10893, section 4)."""
+
+    scale: FiniteFloat | dict[str, FiniteFloat] = Field(default=4.0, description="edit scale, or one per attribute")
+    threshold: float = Field(default=0.95, ge=0, le=1, description="quantile of each channel left unchanged")
+    warmup_steps: int = Field(default=5, ge=0)
+    cooldown_steps: int | None = Field(default=None, ge=0)
+    momentum_scale: FiniteFloat = 0.5
+    momentum_beta: float = Field(default=0.6, ge=0, le=1)
+    pull: FiniteFloat | None = Field(
+        default=None, ge=0, description="weight that the other groups share; 1 for one other, 0.1 for more"
+    )
+
+
+class Fair(GuidanceMethod):
+    """Push the group that the image is steered to and pull the others.
+
+    With two groups this is Fair Diffusion's concept pair. With more, the pulled groups share a smaller weight.
+    Several attributes add up.
+    """
+
+    Params = FairParams
+    uses_direction = True
+
+    def check(self, params: FairParams, attributes):
+        if not isinstance(params.scale, dict):
+            return
+        for name in params.scale:
+            if name not in attributes:
+                raise mistake(f"no attribute that this setting steers{near(name, attributes)}", "scale", name)
+        for name in attributes:
+            if name not in params.scale:
+                raise mistake(f"no scale for {name!r}: give each steered attribute one", "scale")
+
+    def condition(self, prompt, negative_prompt, direction, attributes, params: FairParams) -> Conditioning:
+        concepts = []
+        for attribute, text, others in group_texts(direction, attributes):
+            shared = {
+                "scale": _scale(params.scale, attribute),
+                "threshold": params.threshold,
+                "warmup_steps": params.warmup_steps,
+                "cooldown_steps": params.cooldown_steps,
+            }
+            concepts.append(Concept(text, **shared))
+            weight = pull_weight(len(others), params.pull)
+            if weight:
+                concepts += [Concept(other, reverse=True, weight=weight, **shared) for other in others]
+        edit = Edit(tuple(concepts), params.momentum_scale, params.momentum_beta) if concepts else None
+        return Conditioning(prompt, negative_prompt, edit)
+
+
+def _scale(scale: float | dict[str, float], attribute: str) -> float:
+    if not isinstance(scale, dict):
+        return scale
+    if attribute not in scale:
+        raise FairsweepError(f"no scale for {attribute!r}: scale names only {', '.join(scale)}")
+    return scale[attribute]

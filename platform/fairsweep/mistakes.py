@@ -1,0 +1,31 @@
+"""Mistakes in a spec, raised where they are found and placed at the key where they stand."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticCustomError
+
+from fairsweep.errors import near
+
+
+def mistake(message: str, *loc: str | int) -> PydanticCustomError:
+    """Return an error for a validator to raise, that stands at `loc` below the validated model."""
+    return PydanticCustomError("mistake", "{message}", {"message": message, "loc": loc})
+
+
+@contextmanager
+def below(*loc: str | int) -> Iterator[None]:
+    """Let a mistake that is raised inside the block stand at `loc` plus its own place."""
+    try:
+        yield
+    except PydanticCustomError as error:
+        raise mistake(error.context["message"], *loc, *error.context["loc"]) from None
+
+
+def check_known(params: dict[str, Any], kind: type[BaseModel], own: Iterable[str]) -> None:
+    """Refuse a parameter that `kind` does not have, suggesting its fields and the `own` keys that stand beside them."""
+    for name in params:
+        if name not in kind.model_fields:
+            raise mistake("unknown key" + near(name, [*own, *kind.model_fields]), name)

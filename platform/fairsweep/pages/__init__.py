@@ -1,0 +1,1 @@
+"""What a browser shows: the report, the explorer, the servers behind them."""

@@ -1,0 +1,145 @@
+"""Fetch what the explorer shows, one screen at a time: choices, share plots, pictures, a query's rows."""
+
+import csv
+import io
+import json
+from dataclasses import asdict, dataclass
+
+import duckdb
+import pyarrow as pa
+
+from fairsweep.measure.sql import literal, rows
+from fairsweep.pages import figures, pictures
+from fairsweep.store import Store
+from fairsweep.store.sweeps import newest_first
+
+ORDERS = {
+    "seed": "prompt_name, seed",
+    "disagreement": "disagreed desc, lowest_score nulls last, prompt_name, seed",
+    "lowest score": "lowest_score nulls last, prompt_name, seed",
+    "flips": "flipped desc, lowest_score nulls last, prompt_name, seed",
+}
+ROWS = 100_000
+SqlError = duckdb.Error
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the explorer looks at; prompt None stands for all prompts."""
+
+    sweep: str
+    model: str
+    setting: str
+    attribute: str
+    classifier: str
+    prompt: str | None = None
+
+
+def connect(root: str) -> duckdb.DuckDBPyConnection:
+    """Return a connection to a store whose SQL can reach the store's files and no others; shares are computed once."""
+    store = Store(root)
+    connection = connect(store)
+    connection.execute("create temp table share as from main.share")
+    connection.execute(f"set allowed_directories = [{literal(store.root)}]")
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+    return connection
+
+
+def sweeps(connection: duckdb.DuckDBPyConnection, root: str) -> list[str]:
+    """Return the sweeps of the store, the one planned last first."""
+    return newest_first(Store(root), connection)
+
+
+def options(connection: duckdb.DuckDBPyConnection, sweep: str) -> dict[str, list[str]]:
+    """Return what there is to choose from in a sweep; guided settings come before unguided ones."""
+    queries = {
+        "model": "select distinct model from plan where sweep = $sweep order by all",
+        "setting": "select distinct setting, baseline from settings where sweep = $sweep order by 2, 1",
+        "attribute": "select distinct attribute from targets where sweep = $sweep order by all",
+        "classifier": "select distinct classifier from share where sweep = $sweep order by all",
+        "prompt": "select distinct prompt_name from plan where sweep = $sweep order by all",
+    }
+    return {
+        name: [row[0] for row in connection.execute(query, {"sweep": sweep}).fetchall()]
+        for name, query in queries.items()
+    }
+
+
+def shares(connection: duckdb.DuckDBPyConnection, choice: Choice) -> list[dict]:
+    """Return the rows of `share` of a cell and of its unguided baseline."""
+    query = """
+        select attribute, classifier, "group", prompt_name, model, setting, baseline, share, low, high, target, n
+        from share
+        left join settings using (sweep, model, setting)
+        where sweep = $sweep and model = $model and attribute = $attribute and classifier = $classifier
+            and (setting = $setting or baseline) and coalesce(prompt_name = $prompt, true)
+        order by prompt_name, position, baseline desc"""
+    return rows(connection.sql(query, params=asdict(choice)))
+
+
+def share_plot(share_rows: list[dict]) -> str:
+    """Return the dot plot of such rows, unguided and guided, as HTML."""
+    plots = figures.share_plots(share_rows)
+    return figures.templates().get_template("shares.html.j2").module.plot(plots[0], lambda row: "") if plots else ""
+
+
+def gather(connection: duckdb.DuckDBPyConnection, choice: Choice) -> int:
+    """Lay ready the images of a cell, each with the unguided image of its seed, and return how many there are."""
+    connection.execute(
+        """
+        create or replace temp table gathered as
+        select * from seed_pairs
+        where sweep = $sweep and model = $model and setting = $setting and attribute = $attribute
+            and classifier = $classifier and coalesce(prompt_name = $prompt, true)""",
+        asdict(choice),
+    )
+    return connection.table("gathered").shape[0]
+
+
+def pairs(connection: duckdb.DuckDBPyConnection, order: str = "seed", start: int = 0, size: int = 24) -> list[dict]:
+    """Return those `start` to `start + size` of what is gathered, in one of ORDERS, with what each classifier saw."""
+    query = f"""
+        with page as (
+            select *, row_number() over (order by {ORDERS[order]}) as place from gathered
+            qualify place > $start and place <= $start + $size
+        ),
+        seen as (select image_id, attribute from page union select unguided_id, attribute from page),
+        answered as (
+            select image_id, list({{classifier: classifier, label: label, score: score}} order by classifier) as answers
+            from labels
+            semi join seen using (image_id, attribute)
+            where error is null
+            group by image_id
+        )
+        select
+            prompt_name, seed, steered_to, page.image_id, unguided_id, one.answers, other.answers as unguided_answers,
+            disagreed, flipped, lowest_score
+        from page
+        left join answered as one on one.image_id = page.image_id
+        left join answered as other on other.image_id = unguided_id
+        order by place"""
+    return rows(connection.sql(query, params={"start": start, "size": size}))
+
+
+def wall(connection: duckdb.DuckDBPyConnection, setting: str, rows: list[dict]) -> str:
+    """Return these pairs as HTML, reading their pictures and no others."""
+    ids = {row[key] for row in rows for key in ("image_id", "unguided_id")} - {None}
+    shown = {key: pictures.thumbnail(png, 160) for key, png in pictures.read(connection, sorted(ids)).items()}
+    return figures.templates().get_template("wall.html.j2").render(rows=rows, setting=setting, pictures=shown)
+
+
+def as_csv(rows: list[dict]) -> bytes:
+    """Return rows as CSV, what is nested in them as JSON."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(rows[0]) if rows else ["image_id"])
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({key: json.dumps(value) if isinstance(value, list) else value for key, value in row.items()})
+    return buffer.getvalue().encode()
+
+
+def query(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+    """Return the first ROWS rows of a query; raises SqlError for one that DuckDB refuses."""
+    found = connection.sql(sql)
+    return pa.table({}) if found is None else found.limit(ROWS).to_arrow_table()

@@ -1,0 +1,96 @@
+"""Take pictures out of a store: a few by their id, or the same seeds of the same prompts for every cell."""
+
+import base64
+import io
+
+import duckdb
+from PIL import Image, ImageDraw, ImageFont
+
+from fairsweep.errors import StoreError
+from fairsweep.measure.sql import rows
+
+
+def read(connection: duckdb.DuckDBPyConnection, image_ids: list[str]) -> dict[str, bytes]:
+    """Return the encoded pictures of these images, reading no others; images that failed are left out."""
+    if not image_ids:
+        return {}
+    # One look at the ids of all files tells which few of them to open; their names make DuckDB skip the others.
+    connection.execute("create temp table if not exists picture_files as select image_id, filename from pictures")
+    wanted = f"image_id in ({_marks(image_ids)})"
+    found = connection.execute(f"select distinct filename from picture_files where {wanted}", image_ids).fetchall()
+    files = [row[0] for row in found]
+    if not files:
+        return {}
+    query = f"select image_id, image.bytes from pictures where filename in ({_marks(files)}) and {wanted}"
+    return dict(connection.execute(query, files + image_ids).fetchall())
+
+
+def _marks(values: list[str]) -> str:
+    return ", ".join("?" for _ in values)
+
+
+def fixed_set(
+    connection: duckdb.DuckDBPyConnection, sweep: str, prompts: int, seeds: int, first: tuple[str, ...] = ()
+) -> list[dict]:
+    """List the images of the lowest seeds of a few prompts, alike in all cells: model, setting, ..., image_id.
+
+    prompts, seeds: how many of each at most; first: prompt names to prefer, in this order. What the pictures
+    show plays no part, so that cells compare like with like.
+    """
+    query = """
+        with few_seeds as (select distinct seed from plan where sweep = $sweep order by seed limit $seeds),
+        few_prompts as (
+            select distinct prompt_name, coalesce(nullif(list_position($first, prompt_name), 0), 1e9) as place
+            from plan where sweep = $sweep order by place, prompt_name limit $prompts
+        )
+        select model, setting, prompt_name, seed, image_id
+        from plan join few_seeds using (seed) join few_prompts using (prompt_name)
+        where sweep = $sweep
+        order by model, setting, place, prompt_name, seed"""
+    params = {"sweep": sweep, "prompts": prompts, "seeds": seeds, "first": list(first) or [""]}
+    return rows(connection.sql(query, params=params))
+
+
+def thumbnail(picture: bytes, size: int = 96) -> str:
+    """Return a picture as a data: address, at most `size` pixels wide and high."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    image.thumbnail((size, size))
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=82)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def grid(connection: duckdb.DuckDBPyConnection, sweep: str, prompt: str, seeds: int = 8) -> Image.Image:
+    """Return the pictures of one prompt (its name or its text): a column per seed, unguided above guided.
+
+    Raises StoreError for a prompt that the sweep has not got.
+    """
+    query = """
+        with shown as (
+            select model, setting, seed, image_id from plan
+            where sweep = $sweep and $prompt in (prompt, prompt_name)
+            qualify dense_rank() over (order by seed) <= $seeds
+        )
+        select model, setting, list(image_id order by seed) as image_ids
+        from shown left join settings using (model, setting)
+        where settings.sweep = $sweep
+        group by model, setting, baseline
+        order by model, baseline desc, setting"""
+    rows = connection.execute(query, {"sweep": sweep, "prompt": prompt, "seeds": seeds}).fetchall()
+    if not rows:
+        found = connection.execute("select distinct prompt_name from plan where sweep = ? order by all", [sweep])
+        names = ", ".join(row[0] for row in found.fetchall()[:20])
+        raise StoreError(f"sweep {sweep!r} has no prompt {prompt!r}: choose one of {names}")
+    shown = {key: Image.open(io.BytesIO(png)) for row in rows for key, png in read(connection, row[2]).items()}
+    side = max((max(image.size) for image in shown.values()), default=64)
+    font = ImageFont.load_default(max(11, side // 6))
+    labels = [f"{model}\n{setting}" for model, setting, _ in rows]
+    margin = 8 + max(int(font.getlength(line)) for label in labels for line in label.split("\n")) + 8
+    sheet = Image.new("RGB", (margin + (side + 4) * len(rows[0][2]), (side + 4) * len(rows)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for down, (label, (_, _, image_ids)) in enumerate(zip(labels, rows, strict=True)):
+        draw.multiline_text((8, down * (side + 4) + side // 2), label, "#333333", font, anchor="lm")
+        for across, image_id in enumerate(image_ids):
+            if image_id in shown:
+                sheet.paste(shown[image_id], (margin + across * (side + 4), down * (side + 4)))
+    return sheet

@@ -1,0 +1,46 @@
+"""What a sweep declares besides its images: the target of every group, and the settings it runs under."""
+
+import json
+
+from fairsweep.spec import GuidanceSpec, SweepSpec
+
+
+def edit_scale(setting: GuidanceSpec) -> float | None:
+    """Return the strength of a setting's edit, where it has a single one."""
+    scale = setting.params.get("scale")
+    return float(scale) if isinstance(scale, int | float) else None
+
+
+def targets(spec: SweepSpec) -> list[dict]:
+    """Return one row per attribute and declared group."""
+    return [
+        {
+            "sweep": spec.name,
+            "attribute": name,
+            "group": group,
+            "group_text": declared.text,
+            "target": declared.target,
+            "position": position,
+        }
+        for name, attribute in spec.attributes.items()
+        for position, (group, declared) in enumerate(attribute.groups.items())
+    ]
+
+
+def settings(spec: SweepSpec) -> list[dict]:
+    """Return one row per model and setting."""
+    return [
+        {
+            "sweep": spec.name,
+            "model": model.name,
+            "setting": setting.name,
+            "method": setting.method,
+            "guidance_scale": model.guidance_scale,
+            "scale": edit_scale(setting),
+            "attributes": list(setting.attributes),
+            "params": json.dumps(setting.params, sort_keys=True),
+            "baseline": setting.method == "none",
+        }
+        for model in spec.models
+        for setting in spec.guidance
+    ]

@@ -1,0 +1,133 @@
+"""Turn a spec into its plan: one row per image, each under an id made from all that decides the image's pixels."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fairsweep.plan import declared
+from fairsweep.plan.identity import model_identity
+from fairsweep.plan.quota import deal
+from fairsweep.spec import GuidanceSpec, SweepSpec
+from fairsweep.store import Store
+from fairsweep.store.schemas import PLAN
+from fairsweep.store.store import whole_file
+
+ROW_GROUP = 32_768
+
+
+def write_plan(spec: SweepSpec, store: Store) -> Path:
+    """Write the plan, the resolved spec, the targets and the settings of a sweep, replacing earlier ones.
+
+    Rows stand model by model, and within a model by blocks of as many seeds as a batch holds, so that every
+    prompt and setting is reached early and a batch is one prompt under one setting where the seeds allow it.
+    Memory does not grow with the number of images beyond the directions of each prompt.
+    """
+    path = store.root / "plan" / f"{spec.name}.parquet"
+    with whole_file(path) as temporary, pq.ParquetWriter(temporary, PLAN, compression="zstd") as writer:
+        runs, rows = [], 0
+        for run in _runs(spec):
+            runs.append(run)
+            rows += len(run.ids)
+            if rows >= ROW_GROUP:
+                writer.write_table(_table(runs))
+                runs, rows = [], 0
+        if runs:
+            writer.write_table(_table(runs))
+    store.write("targets", spec.name, declared.targets(spec))
+    store.write("settings", spec.name, declared.settings(spec))
+    with whole_file(store.root / "specs" / f"{spec.name}.json") as temporary:
+        resolved = {"spec": spec.model_dump(mode="json"), "fingerprint": spec.fingerprint}
+        temporary.write_text(json.dumps(resolved, indent=1), encoding="utf-8")
+    return path
+
+
+@dataclass
+class _Run:
+    """Rows of one model, setting and prompt: what they share, and what differs."""
+
+    shared: dict[str, Any]
+    ids: list[str]
+    directions: list[tuple]
+    seeds: tuple[int, ...]
+
+
+def _runs(spec: SweepSpec) -> Iterator[_Run]:
+    prompts = spec.prompts.expand()
+    targets = {name: attribute.target for name, attribute in spec.attributes.items()}
+    keys = [f"{spec.direction_seed}\n{prompt.text}" for prompt in prompts]
+    directions = [_interned(islice(deal(targets, key), len(spec.seeds))) for key in keys]
+    steering = [_Steering(spec, setting) for setting in spec.guidance]
+    for model in spec.models:
+        identity = model_identity(model)
+        for start in range(0, len(spec.seeds), spec.run.batch_size):
+            block = slice(start, start + spec.run.batch_size)
+            for number, prompt in enumerate(prompts):
+                for steer in steering:
+                    dealt = [steer.restrict(direction) for direction in directions[number][block]]
+                    ids = []
+                    for direction, seed in zip(dealt, spec.seeds[block], strict=True):
+                        key = steer.key(identity, prompt.text, direction).copy()
+                        key.update(b"%d}" % seed)
+                        ids.append(key.hexdigest())
+                    shared = {
+                        "sweep": spec.name,
+                        "model": model.name,
+                        "setting": steer.setting.name,
+                        "method": steer.setting.method,
+                        "prompt": prompt.text,
+                        "prompt_name": prompt.name,
+                        "variables": list(prompt.variables.items()),
+                        "batch_key": model.name,
+                        "scale": steer.scale,
+                    }
+                    yield _Run(shared, ids, dealt, spec.seeds[block])
+
+
+def _table(runs: list[_Run]) -> pa.Table:
+    repeat = np.repeat(np.arange(len(runs)), [len(run.ids) for run in runs])
+    known: dict[tuple, int] = {}
+    dealt = [known.setdefault(direction, len(known)) for run in runs for direction in run.directions]
+    columns = {
+        "image_id": pa.array([image_id for run in runs for image_id in run.ids]),
+        "seed": pa.array([seed for run in runs for seed in run.seeds]),
+        "direction": pa.array([list(direction) for direction in known], PLAN.field("direction").type).take(dealt),
+    }
+    for name in runs[0].shared:
+        columns[name] = pa.array([run.shared[name] for run in runs], PLAN.field(name).type).take(repeat)
+    return pa.Table.from_pydict({name: columns[name] for name in PLAN.names}, schema=PLAN)
+
+
+def _interned(directions: Iterator[dict[str, str]]) -> list[tuple]:
+    """Hold each distinct direction once."""
+    seen: dict[tuple, tuple] = {}
+    return [seen.setdefault(items, items) for items in (tuple(direction.items()) for direction in directions)]
+
+
+class _Steering:
+    """One setting: what it makes of a prompt and a direction."""
+
+    def __init__(self, spec: SweepSpec, setting: GuidanceSpec):
+        self.setting = setting
+        self.scale = declared.edit_scale(setting)
+        attributes = setting.attributes if setting.uses_direction else ()
+        self.restrict = lru_cache(4096)(lambda items: tuple(item for item in items if item[0] in attributes))
+        condition = setting.build(spec.attributes, spec.prompts.negative_prompt)
+
+        @lru_cache(65_536)
+        def key(identity: str, prompt: str, direction: tuple):
+            decided = json.dumps(dataclasses.asdict(condition(prompt, dict(direction))), sort_keys=True)
+            return hashlib.blake2b(
+                f'{{"conditioning": {decided}, "model": {identity}, "seed": '.encode(), digest_size=16
+            )
+
+        self.key = key

@@ -1,0 +1,157 @@
+"""What a sweep still lacks: its plan minus what is readable in the store, for images and for labels apart."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow.parquet as pq
+
+from fairsweep.measure import views
+from fairsweep.measure.sql import listed, literal
+from fairsweep.store import Store
+from fairsweep.store.schemas import FOLDERS
+
+_LABEL_TASK = 64
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images of one model to make in one call; each row is a plan row as a dict."""
+
+    model: str
+    rows: tuple[dict, ...]
+
+
+@dataclass(frozen=True)
+class LabelTask:
+    """Stored images of one file to label: image_id -> (prompt, attributes that are labelled already)."""
+
+    path: Path
+    images: dict[str, tuple[str, frozenset[str]]]
+
+
+class Todo:
+    """Look once at what a sweep lacks; hand it out lazily, so that memory does not grow with the plan."""
+
+    def __init__(self, store: Store, plan: Path):
+        self._store, self._path = store, plan
+        self._sql = duckdb.connect()
+        self._sql.execute("set memory_limit = '512MB'; set preserve_insertion_order = false")
+        views.create(self._sql, {kind: store.readable(kind) for kind in FOLDERS} | {"plan": [self._path]})
+
+    def __enter__(self) -> "Todo":
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._sql.close()
+
+    def cells(self) -> list[tuple]:
+        """Return (model, setting, images, there, missing) of each cell, in the plan's order."""
+        return self._sql.execute(
+            f"""
+            with done as (select image_id from images where error is null)
+            select model, setting, count(*), count(done.image_id), count(*) - count(done.image_id)
+            from read_parquet({literal(self._path)}, file_row_number = true) left join done using (image_id)
+            group by model, setting order by min(file_row_number)
+            """
+        ).fetchall()
+
+    def seconds_per_image(self) -> float | None:
+        """Return how long an image of the plan's models took so far; None where none is there."""
+        query = "select median(seconds) from images where error is null and model in (select model from plan)"
+        return self._sql.execute(query).fetchall()[0][0]
+
+    @property
+    def planned(self) -> int:
+        """Return the number of distinct images in the plan."""
+        return self._sql.execute("select count(distinct image_id) from plan").fetchall()[0][0]
+
+    def missing(self) -> np.ndarray:
+        """Return the row numbers in the plan of the images that are not there yet, in the plan's order."""
+        found = self._sql.execute(
+            f"""
+            select min(file_row_number) as row
+            from read_parquet({literal(self._path)}, file_row_number = true)
+            where image_id not in (select image_id from images where error is null)
+            group by image_id
+            """
+        ).fetchnumpy()["row"]
+        return np.sort(np.asarray(found, dtype=np.int64))
+
+    def count_missing_labels(self, classifier: str, wanted: tuple[str, ...]) -> int:
+        """Return how many stored images of the sweep lack a label that the classifier could give."""
+        return self._sql.execute(f"select count(*) from ({_unlabelled(classifier, wanted)})").fetchall()[0][0]
+
+    def label_tasks(self, classifier: str, wanted: tuple[str, ...]) -> Iterator[LabelTask]:
+        """Yield the stored images of the sweep that lack a label, file by file."""
+        query = f"""
+            with labelled as (
+                select image_id, list(distinct attribute) as known from label_rows
+                where classifier = {literal(classifier)} and error is null group by image_id
+            )
+            select filename, image_id, prompt, coalesce(known, []) as known
+            from read_parquet([{listed(self._store.readable("images"))}], filename = true)
+            left join labelled using (image_id)
+            where error is null and image_id in (select image_id from ({_unlabelled(classifier, wanted)}))
+            order by filename
+        """
+        current, images = None, {}
+        for batch in self._sql.sql(query).to_arrow_reader(10_000):
+            for row in batch.to_pylist():
+                if images and (row["filename"] != current or len(images) == _LABEL_TASK):
+                    yield LabelTask(Path(current), images)
+                    images = {}
+                current = row["filename"]
+                images[row["image_id"]] = (row["prompt"], frozenset(row["known"]))
+        if images:
+            yield LabelTask(Path(current), images)
+
+
+def batches(path: Path, rows: np.ndarray, batch_size: int) -> Iterator[Batch]:
+    """Yield the asked rows of a plan as batches, reading one row group at a time.
+
+    A batch holds only rows that the whole plan would put in one batch, so that what a batch is made of (and with it
+    the last bits of its images) does not depend on what happens to be missing elsewhere.
+    """
+    plan = pq.ParquetFile(path)
+    start, current, rank = 0, None, 0
+    ready: tuple[str, int] | None = None
+    gathered: list[dict] = []
+    for group in range(plan.metadata.num_row_groups):
+        end = start + plan.metadata.row_group(group).num_rows
+        asked = rows[np.searchsorted(rows, start) : np.searchsorted(rows, end)] - start
+        keys = plan.read_row_group(group, columns=["batch_key"]).column(0).to_numpy(zero_copy_only=False)
+        ranks = np.empty(len(keys), dtype=np.int64)
+        for at in np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]):
+            if keys[at] != current:
+                current, rank = keys[at], 0
+            run = int(np.argmax(keys[at:] != current)) or len(keys) - at
+            ranks[at : at + run] = np.arange(rank, rank + run)
+            rank += run
+        if len(asked):
+            table = plan.read_row_group(group).take(asked)
+            for row, number in zip(table.to_pylist(maps_as_pydicts="strict"), ranks[asked], strict=True):
+                slot = (row["batch_key"], int(number) // batch_size)
+                if slot != ready and gathered:
+                    yield Batch(gathered[0]["model"], tuple(gathered))
+                    gathered = []
+                ready = slot
+                gathered.append(row)
+        start = end
+    if gathered:
+        yield Batch(gathered[0]["model"], tuple(gathered))
+
+
+def _unlabelled(classifier: str, wanted: tuple[str, ...]) -> str:
+    names = listed(wanted)
+    return f"""
+        select distinct image_id from plan
+        where image_id in (select image_id from images where error is null)
+        and image_id not in (
+            select image_id from label_rows
+            where classifier = {literal(classifier)} and attribute in ({names}) and error is null
+            group by image_id having count(distinct attribute) = {len(wanted)}
+        )
+    """

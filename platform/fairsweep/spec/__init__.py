@@ -1,0 +1,15 @@
+"""A sweep as frozen, validated data, read from YAML."""
+
+from fairsweep.spec.reading import load_spec
+from fairsweep.spec.spec import ClassifierSpec, GuidanceSpec, ModelSpec, Prompt, PromptsSpec, RunSpec, SweepSpec
+
+__all__ = [
+    "ClassifierSpec",
+    "GuidanceSpec",
+    "ModelSpec",
+    "Prompt",
+    "PromptsSpec",
+    "RunSpec",
+    "SweepSpec",
+    "load_spec",
+]

@@ -1,0 +1,119 @@
+"""Turn what is convenient to write into what is simple to hold: flat parameters, grids, counts of seeds."""
+
+from itertools import product
+from typing import Any
+
+from fairsweep.errors import near
+from fairsweep.mistakes import mistake
+
+SHORT = {"guidance_scale": "cfg", "steps": "steps", "scheduler": ""}
+_GUIDANCE_KEYS = ("name", "method", "attributes", "params")
+_CLASSIFIER_KEYS = ("name", "kind", "params")
+
+Path = tuple[str | int, ...]
+
+
+def expand_sweep(data: dict) -> tuple[dict, dict[Path, Path]]:
+    """Return the expanded sweep, and for each expanded list item the path where the user wrote it."""
+    data, origins = dict(data), {}
+    if isinstance(data.get("prompts"), list):
+        data["prompts"] = {"texts": data["prompts"]}
+    if "seeds" in data:
+        data["seeds"] = _seeds(data["seeds"])
+    if isinstance(data.get("attributes"), dict):
+        data["attributes"] = {name: _attribute(name, item) for name, item in data["attributes"].items()}
+    attributes = list(data["attributes"]) if isinstance(data.get("attributes"), dict) else []
+    for key, expand in (("models", _models), ("guidance", _guidance), ("classifiers", _classifiers)):
+        if not isinstance(data.get(key), list | tuple):
+            continue
+        items = []
+        for index, item in enumerate(data[key]):
+            for expanded in expand(item, attributes) if isinstance(item, dict) else [item]:
+                origins[(key, len(items))] = (key, index)
+                items.append(expanded)
+        data[key] = items
+    return data, origins
+
+
+def _seeds(seeds: Any) -> Any:
+    if isinstance(seeds, bool):
+        return seeds
+    if isinstance(seeds, int):
+        return list(range(seeds))
+    if isinstance(seeds, dict) and set(seeds) <= {"start", "count"} and "count" in seeds:
+        start, count = seeds.get("start", 0), seeds["count"]
+        if type(start) is int and type(count) is int:
+            return list(range(start, start + count))
+    return seeds
+
+
+def _attribute(name: str, data: Any) -> Any:
+    """Write groups out as {group: {text, target}}: from a list, from texts, from targets that stand apart."""
+    if not isinstance(data, dict) or not isinstance(data.get("groups"), dict | list):
+        return data
+    groups, target = data["groups"], data.get("target")
+    if isinstance(groups, list):
+        groups = {str(group): str(group) for group in groups}
+    if target is not None and not isinstance(target, dict):
+        example = "{female: 0.5, male: 0.5}"
+        raise mistake(f"target must be a mapping of group to share, such as {example}", "attributes", name)
+    for group in target or {}:
+        if group not in groups:
+            raise mistake(f"no such group{near(group, groups)}", "attributes", name, "target", group)
+    rest = {key: value for key, value in data.items() if key not in ("groups", "target")}
+    full = {}
+    for group, value in groups.items():
+        item = dict(value) if isinstance(value, dict) else {"text": value}
+        share = item.get("target") if target is None else target.get(group, 0.0)
+        full[group] = {"text": None, **item, "target": share}
+    silent = 1 / len(full) if all(item["target"] is None for item in full.values()) and full else 0.0
+    for item in full.values():
+        if item["target"] is None:
+            item["target"] = silent
+    return {"groups": full, **rest}
+
+
+def _models(item: dict, attributes: list[str]) -> list[dict]:
+    item = {"name": _name_of_source(item.get("source")), **item}
+    swept = {key: item[key] for key in SHORT if isinstance(item.get(key), list) and item[key]}
+    return [{**item, **chosen, "name": name} for chosen, name in _grid(item["name"], swept, SHORT)]
+
+
+def _name_of_source(source: Any) -> Any:
+    return str(source).rstrip("/").rsplit("/", 1)[-1].rsplit(":", 1)[-1].removesuffix(".safetensors")
+
+
+def _guidance(item: dict, attributes: list[str]) -> list[dict]:
+    flat = {key: value for key, value in item.items() if key not in _GUIDANCE_KEYS}
+    item = {"name": item.get("method"), "attributes": attributes, **_flat_params(item, _GUIDANCE_KEYS)}
+    swept = {key: value for key, value in flat.items() if isinstance(value, list) and value}
+    return [
+        {**item, "name": name, "params": {**item["params"], **chosen}}
+        for chosen, name in _grid(item["name"], swept, {})
+    ]
+
+
+def _classifiers(item: dict, attributes: list[str]) -> list[dict]:
+    return [{"name": item.get("kind"), **_flat_params(item, _CLASSIFIER_KEYS)}]
+
+
+def _flat_params(item: dict, own_keys: tuple[str, ...]) -> dict:
+    """Move the keys that are not the item's own, written flat beside them, into its params."""
+    own = {key: value for key, value in item.items() if key in own_keys}
+    flat = {key: value for key, value in item.items() if key not in own_keys}
+    nested = own.get("params", {})
+    return {**own, "params": {**nested, **flat} if isinstance(nested, dict) else nested}
+
+
+def _grid(name: Any, swept: dict[str, list], short: dict[str, str]) -> list[tuple[dict, Any]]:
+    """Return every combination of the swept values with its derived name, such as fair-scale4."""
+    combinations = []
+    for values in product(*swept.values()):
+        chosen = dict(zip(swept, values, strict=True))
+        parts = [f"{short.get(key, key)}{_text(value)}" for key, value in chosen.items()]
+        combinations.append((chosen, "-".join([str(name), *parts]) if parts else name))
+    return combinations
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,260 @@
+"""A sweep as frozen, validated data: what to generate, how to guide it, who looks at it, and on what machines."""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from itertools import product
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
+
+from fairsweep.attributes import AttributeSpec, Frozen, Name
+from fairsweep.classifiers import Classifier, get_classifier
+from fairsweep.errors import near
+from fairsweep.guidance.concepts import Conditioning
+from fairsweep.methods import get_method
+from fairsweep.mistakes import below, check_known, mistake
+from fairsweep.spec.expand import expand_sweep
+
+
+class ModelSpec(Frozen):
+    """One text-to-image model at one set of sampling options."""
+
+    name: Name
+    source: str = Field(
+        min_length=1, description="builtin:portraits, a Hub id, a diffusers folder or a .safetensors file"
+    )
+    revision: str | None = None
+    config: str | None = Field(
+        default=None, description="of a .safetensors file: a folder or Hub id with its configuration; silent: the Hub's"
+    )
+    pipeline: str = "auto"
+    scheduler: str | None = None
+    steps: int = Field(default=30, ge=1, le=1000)
+    guidance_scale: float = Field(default=7.0, ge=0, allow_inf_nan=False)
+    width: int | None = Field(default=None, ge=8, description="pixels; the model's own size where silent")
+    height: int | None = Field(default=None, ge=8, description="pixels; the model's own size where silent")
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    compile: bool = False
+
+
+class Prompt(Frozen):
+    """One text to draw, the short name it goes by, and the values of the template's variables."""
+
+    text: str
+    name: str
+    variables: dict[str, str]
+
+
+class PromptsSpec(Frozen):
+    """A template with the values of its variables, or a plain list of texts."""
+
+    template: str | None = None
+    variables: dict[str, tuple[str, ...]] = Field(default={})
+    texts: tuple[str, ...] = ()
+    negative_prompt: str = ""
+
+    @model_validator(mode="after")
+    def _check(self):
+        if (self.template is None) == (not self.texts):
+            raise ValueError("give either a template with variables or a non-empty list of texts")
+        asked = list(dict.fromkeys(re.findall(r"{(\w+)}", self.template or "")))
+        for name in asked:
+            if not self.variables.get(name):
+                raise ValueError(f"template variable {name!r} has no values: add them under prompts.variables")
+        for name in self.variables:
+            if name not in asked:
+                raise ValueError(f"variable {name!r} does not stand in the template")
+        for name, count in Counter(prompt.name for prompt in self.expand()).items():
+            if count > 1:
+                raise ValueError(f"prompt {name!r} is given twice")
+        return self
+
+    def expand(self) -> list[Prompt]:
+        """Return every prompt: the product of the variables' values, or the plain texts."""
+        if self.template is None:
+            return [Prompt(text=text, name=text, variables={}) for text in self.texts]
+        prompts = []
+        for values in product(*self.variables.values()):
+            chosen = dict(zip(self.variables, values, strict=True))
+            text = re.sub(r"{(\w+)}", lambda match, chosen=chosen: chosen[match[1]], self.template)
+            prompts.append(Prompt(text=text, name=", ".join(values) or text, variables=chosen))
+        return prompts
+
+
+class GuidanceSpec(Frozen):
+    """One setting: a guidance method, the attributes it steers, and the method's own parameters."""
+
+    name: Name
+    method: str
+    attributes: tuple[str, ...] = ()
+    params: dict[str, Any] = Field(default={}, validate_default=True)
+
+    @field_validator("params")
+    @classmethod
+    def _resolve(cls, params: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "method" not in info.data:
+            return params
+        return resolved(params, get_method(info.data["method"]).Params, ("name", "attributes"))
+
+    @property
+    def uses_direction(self) -> bool:
+        """Tell whether the method steers each image to a group of its own."""
+        return get_method(self.method).uses_direction
+
+    def steered(self, declared: Mapping[str, AttributeSpec]) -> dict[str, AttributeSpec]:
+        """Return the declared attributes that the setting steers."""
+        return {name: declared[name] for name in self.attributes}
+
+    def check(self, declared: Mapping[str, AttributeSpec]) -> None:
+        """Refuse parameters that do not fit the declared attributes."""
+        method = get_method(self.method)
+        method.check(method.Params(**self.params), self.steered(declared))
+
+    def build(
+        self, declared: Mapping[str, AttributeSpec], negative_prompt: str = ""
+    ) -> Callable[[str, dict[str, str]], Conditioning]:
+        """Return the function (prompt, direction) -> Conditioning of this setting.
+
+        direction: attribute -> the group that the image is steered to.
+        """
+        method = get_method(self.method)
+        params, attributes = method.Params(**self.params), self.steered(declared)
+
+        def condition(prompt: str, direction: dict[str, str]) -> Conditioning:
+            return method.condition(prompt, negative_prompt, direction, attributes, params)
+
+        return condition
+
+
+class ClassifierSpec(Frozen):
+    """One classifier under the name its labels are stored by, with the classifier's own parameters."""
+
+    name: Name
+    kind: str
+    params: dict[str, Any] = Field(default={}, validate_default=True)
+
+    @field_validator("params")
+    @classmethod
+    def _resolve(cls, params: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "kind" not in info.data:
+            return params
+        return resolved(params, get_classifier(info.data["kind"]).Params, ("name",))
+
+    @property
+    def known_groups(self) -> dict[str, tuple[str, ...]] | None:
+        """Return attribute -> the groups that it can tell; None: any declared one."""
+        kind = get_classifier(self.kind)
+        return kind.known_groups(kind.Params(**self.params))
+
+    def check(self, declared: Mapping[str, AttributeSpec]) -> None:
+        """Refuse parameters that do not fit the declared attributes."""
+        kind = get_classifier(self.kind)
+        kind.check(kind.Params(**self.params), dict(declared))
+
+    def build(self, declared: Mapping[str, AttributeSpec], device: str = "cpu") -> Classifier:
+        """Return the classifier with its weights loaded onto a device; raises ModelLoadError."""
+        kind = get_classifier(self.kind)
+        return kind(kind.Params(**self.params), dict(declared), device)
+
+
+def resolved(params: dict[str, Any], kind: type[BaseModel], own: Iterable[str]) -> dict[str, Any]:
+    """Return the parameters with every default of `kind` filled in; refuse those that it does not have."""
+    check_known(params, kind, own)
+    return kind(**params).model_dump(mode="json")
+
+
+class RunSpec(Frozen):
+    """How the sweep runs; nothing here changes what an image shows."""
+
+    batch_size: int = Field(default=16, ge=1, le=4096)
+    actors: int | None = Field(default=None, ge=1, description="as many as the cluster has room for where silent")
+    gpus_per_actor: float | None = Field(default=None, ge=0, description="1 where there is a GPU, else 0")
+    cpus_per_actor: float | None = Field(default=None, gt=0)
+    classifier_gpus: float = Field(default=0, ge=0, description="above 0: classifiers get actors of their own")
+    max_consecutive_failures: int = Field(default=64, ge=1)
+
+
+class SweepSpec(Frozen):
+    """Everything one sweep is; the same spec always plans the same images."""
+
+    name: Name
+    notes: str | None = None
+    models: tuple[ModelSpec, ...] = Field(min_length=1)
+    prompts: PromptsSpec
+    attributes: dict[Name, AttributeSpec] = Field(min_length=1)
+    guidance: tuple[GuidanceSpec, ...] = Field(min_length=1)
+    classifiers: tuple[ClassifierSpec, ...] = Field(min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = Field(min_length=1)
+    direction_seed: int = Field(default=0, description="shuffles which seed is steered to which group")
+    run: RunSpec = RunSpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand(cls, data: Any, info: ValidationInfo) -> Any:
+        """Write the short forms out; who passes `origins` in the context learns where each list item was written."""
+        if not isinstance(data, dict):
+            return data
+        expanded, origins = expand_sweep(data)
+        if info.context:
+            info.context["origins"].update(origins)
+        return expanded
+
+    @model_validator(mode="after")
+    def _check(self):
+        for key, items in (
+            ("models", self.models),
+            ("guidance", self.guidance),
+            ("classifiers", self.classifiers),
+        ):
+            seen = set()
+            for index, item in enumerate(items):
+                if item.name in seen:
+                    raise mistake(f"the name {item.name!r} is given twice", key, index, "name")
+                seen.add(item.name)
+        if len(set(self.seeds)) < len(self.seeds):
+            raise mistake("a seed is given twice", "seeds")
+        for index, setting in enumerate(self.guidance):
+            for attribute in setting.attributes:
+                if attribute not in self.attributes:
+                    hint = near(attribute, self.attributes)
+                    raise mistake(f"attribute {attribute!r} is not declared{hint}", "guidance", index, "attributes")
+        check_params(self)
+        check_classifiers(self)
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        """Return a short hash of the whole resolved spec."""
+        return hashlib.blake2b(self.model_dump_json().encode(), digest_size=8).hexdigest()
+
+
+def check_params(spec: SweepSpec) -> None:
+    """Refuse parameters of a method or a classifier that do not fit the declared attributes."""
+    for index, setting in enumerate(spec.guidance):
+        with below("guidance", index):
+            setting.check(spec.attributes)
+    for index, classifier in enumerate(spec.classifiers):
+        with below("classifiers", index):
+            classifier.check(spec.attributes)
+
+
+def check_classifiers(spec: SweepSpec) -> None:
+    """Refuse an attribute or a group that no classifier of the sweep knows."""
+    known = [classifier.known_groups for classifier in spec.classifiers]
+    if any(groups is None for groups in known):
+        return
+    for attribute, declared in spec.attributes.items():
+        groups = {group for by_attribute in known for group in (by_attribute or {}).get(attribute, ())}
+        names = {name for by_attribute in known for name in by_attribute or ()}
+        if not groups:
+            raise mistake(
+                f"no classifier knows the attribute {attribute!r}{near(attribute, names)}",
+                "attributes",
+                attribute,
+            )
+        for group in declared.groups:
+            if group not in groups:
+                message = f"no classifier knows the group {group!r} of {attribute}{near(group, groups)}"
+                raise mistake(message, "attributes", attribute, "groups", group)

@@ -1,0 +1,145 @@
+"""The last lines of a run: what came out, in words and numbers, and how to go on."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from fairsweep.measure.catalogue import connect
+from fairsweep.measure.sql import rows
+from fairsweep.store import Store
+from fairsweep.terminal.progress import duration
+
+_PROMPTS = 16
+_FAILURES = 10
+
+_SHARES = """
+with planted as (select distinct on (prompt_name, attribute, "group") * from reference_shares order by reference),
+named as (
+    select share.*, planted.share as reference, planted.reference as reference_name,
+        dense_rank() over (order by share.prompt_name) as rank
+    from share left join planted using (prompt_name, attribute, "group")
+    where sweep = $sweep
+)
+select named.* from named join settings using (sweep, model, setting)
+order by attribute, classifier, prompt_name, position, model, baseline desc, setting
+"""
+
+_DISTANCES = """
+with means as (
+    select share.model, share.setting, share.attribute, share.classifier, share.prompt_name,
+        sum(abs(share.share - share.target)) / 2 as distance,
+        arg_max(share.share, coalesce(reference_shares.share, share.share)) as largest,
+        max(reference_shares.share) as reference_largest
+    from share left join reference_shares using (prompt_name, attribute, "group")
+    where sweep = $sweep group by all
+)
+select attribute, classifier, model, setting, avg(distance) as distance, avg(largest) as largest,
+    avg(reference_largest) as reference_largest, count(*) as prompts
+from means join settings using (model, setting) where settings.sweep = $sweep and distance is not null
+group by attribute, classifier, model, setting, baseline order by attribute, classifier, model, baseline desc, setting
+"""
+
+
+def show(store: Store, sweep: str, outcome, logged: str | None, console: Console) -> None:
+    """Print what a run did, its failures, the findings, the paths and the commands to go on with."""
+    _failures(outcome, console)
+    with connect(store) as connection:
+        shares = rows(connection.execute(_SHARES, {"sweep": sweep}))
+        distances = rows(connection.execute(_DISTANCES, {"sweep": sweep}))
+    for attribute, classifier in dict.fromkeys((row["attribute"], row["classifier"]) for row in shares):
+        own = [row for row in shares if (row["attribute"], row["classifier"]) == (attribute, classifier)]
+        _shares(own, attribute, classifier, console)
+        for row in distances:
+            if (row["attribute"], row["classifier"]) == (attribute, classifier):
+                console.print(_sentence(row), soft_wrap=True)
+    _did(outcome, console)
+    console.print(f"\nresults    {store.root}", soft_wrap=True)
+    if logged:
+        console.print(f"MLflow     {escape(logged)}", soft_wrap=True)
+    option = f"--store {store.root}"
+    console.print(
+        "\ngo on with\n"
+        f'  fairsweep sql "select * from summary" {option}\n'
+        f"  fairsweep ui {option}\n"
+        f"  fairsweep explore {option}\n"
+        f"  fairsweep report {option} -o report.html",
+        soft_wrap=True,
+        markup=False,
+    )
+
+
+def _failures(outcome, console: Console) -> None:
+    if outcome.stopped:
+        console.print(outcome.stopped, soft_wrap=True, markup=False)
+    for what, refused in (("model", outcome.refused_models), ("classifier", outcome.refused_classifiers)):
+        for name, reason in refused.items():
+            console.print(f"{what} {name} could not be used: {reason}", soft_wrap=True, markup=False)
+    if outcome.failed_images or outcome.failed_labels:
+        counts = f"{outcome.failed_images} images and {outcome.failed_labels} labels failed"
+        console.print(f"{counts}; the same command tries them again", markup=False)
+        for name, reason in outcome.failed[:_FAILURES]:
+            console.print(f"  {name}  {reason}", soft_wrap=True, markup=False)
+
+
+def _shares(shares: list[dict], attribute: str, classifier: str, console: Console) -> None:
+    cells = list(dict.fromkeys((row["model"], row["setting"]) for row in shares))
+    several = len({model for model, _ in cells}) > 1
+    reference = next((row["reference_name"] for row in shares if row["reference_name"]), None)
+    console.print(
+        f"\n[bold]{escape(attribute)}[/bold] (read by {escape(classifier)}): share, 95 % interval",
+        soft_wrap=True,
+    )
+    table = Table("prompt", "group", box=None, pad_edge=False)
+    for title in [reference, "target"] if reference else ["target"]:
+        table.add_column(escape(title), justify="right")
+    for model, setting in cells:
+        table.add_column(escape(f"{model} {setting}" if several else setting), justify="right")
+    found = {(row["prompt_name"], row["group"], row["model"], row["setting"]): row for row in shares}
+    keys = list(dict.fromkeys((row["prompt_name"], row["group"]) for row in shares))
+    prompts = list(dict.fromkeys(prompt for prompt, _ in keys))
+    for prompt, group in keys:
+        if prompt not in prompts[:_PROMPTS]:
+            continue
+        first = next(row for row in shares if (row["prompt_name"], row["group"]) == (prompt, group))
+        line = [_percent(first["reference"])] if reference else []
+        line += [_percent(first["target"]), *(_interval(found.get((prompt, group, *cell))) for cell in cells)]
+        table.add_row(escape(prompt), escape(group), *line)
+    console.print(table)
+    if len(prompts) > _PROMPTS:
+        console.print(
+            f'... and {len(prompts) - _PROMPTS} more prompts: fairsweep sql "select * from share"',
+            markup=False,
+        )
+
+
+def _sentence(row: dict) -> str:
+    cell = f"{row['model']} / {row['setting']}"
+    text = (
+        f"{cell}: over {row['prompts']} prompts the shares lie {_percent(row['distance'])} from the target on average"
+    )
+    if row["reference_largest"] is None:
+        text += f"; the largest group takes {_percent(row['largest'])}"
+    else:
+        planted = f"the group that has {_percent(row['reference_largest'])} in the reference"
+        text += f"; {planted} takes {_percent(row['largest'])}"
+    return escape(text + ".")
+
+
+def _did(outcome, console: Console) -> None:
+    startup = outcome.seconds.get("startup", 0.0)
+    seconds = outcome.seconds.get("images", 0.0) - startup
+    speed = ""
+    if outcome.made and seconds > 0:
+        speed = f" in {duration(seconds)} ({outcome.made / seconds:.1f} images/s) after {duration(startup)} to start"
+    text = f"{outcome.made} images made{speed}, {outcome.there} were there already, {outcome.labelled} labelled now."
+    console.print(f"\n{text}", soft_wrap=True)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.0f} %"
+
+
+def _interval(row: dict | None) -> str:
+    if row is None or row["share"] is None:
+        return ""
+    return f"{100 * row['share']:.0f} % ({100 * row['low']:.0f} to {100 * row['high']:.0f})"

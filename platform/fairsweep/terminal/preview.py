@@ -1,0 +1,72 @@
+"""What a sweep would do, and what a store holds, as tables."""
+
+from rich.console import Console
+from rich.table import Table
+
+from fairsweep.measure.catalogue import connect
+from fairsweep.plan.plan import write_plan
+from fairsweep.spec import SweepSpec
+from fairsweep.store import Store
+from fairsweep.terminal.progress import duration
+
+_STATUS = """
+with cells as (
+    select sweep, model, setting, count(*) as planned,
+        count(*) filter (where made.found and made.error is null) as done,
+        count(*) filter (where made.error is not null) as failed,
+        min(made.error) as error
+    from plan left join (select image_id, error, true as found from images) as made using (image_id)
+    group by all
+),
+per_image as (
+    select image_id, classifier, bool_or(error is not null) as failed from labels group by all
+),
+readers as (select distinct sweep, classifier from plan join per_image using (image_id)),
+labelled as (
+    select sweep, model, setting, min(done) as labelled from (
+        select sweep, model, setting, classifier, count(*) filter (where not per_image.failed) as done
+        from plan join readers using (sweep) left join per_image using (image_id, classifier) group by all
+    ) group by all
+)
+select sweep, model, setting, planned, done, coalesce(labelled, 0) as labelled, failed, coalesce(error, '') as error
+from cells left join labelled using (sweep, model, setting) order by all
+"""
+
+
+def show_plan(spec: SweepSpec, store: Store, console: Console) -> None:
+    """Print the images of each cell, how many are there, the batches, and how long the rest may take."""
+    import tempfile
+
+    from fairsweep.plan.todo import Todo
+
+    with tempfile.TemporaryDirectory() as folder:
+        # The preview plans into a folder of its own: looking changes nothing in the store.
+        path = write_plan(spec, Store(folder))
+        with Todo(store, path) as todo:
+            cells = todo.cells()
+            missing, speed = len(todo.missing()), todo.seconds_per_image()
+    table = Table("model", "setting", box=None, pad_edge=False)
+    for column in ("images", "there", "missing"):
+        table.add_column(column, justify="right")
+    for cell in cells:
+        table.add_row(*(str(value) for value in cell))
+    console.print(table)
+    batches = -(-missing // spec.run.batch_size)
+    console.print(f"\n{missing} images to make in {batches} batches of {spec.run.batch_size}")
+    if missing and speed:
+        console.print(f"about {duration(missing * speed)} on one actor, at the {speed:.3g} s an image took here before")
+    elif missing:
+        console.print("no estimate of time yet: no image of these models is in the store")
+
+
+def show_status(store: Store, console: Console) -> None:
+    """Print per sweep and cell what is planned, done, labelled and failed."""
+    with connect(store) as connection:
+        result = connection.execute(_STATUS)
+        columns, rows = [column[0] for column in result.description], result.fetchall()
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in ("planned", "done", "labelled", "failed") else "left")
+    for row in rows:
+        table.add_row(*(str(value) for value in row))
+    console.print(table)

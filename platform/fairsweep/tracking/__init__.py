@@ -1,0 +1,1 @@
+"""MLflow: the one place that knows it."""

@@ -1,0 +1,116 @@
+"""Gather what of a sweep is worth logging, as plain data: tags, parameters, metrics, pictures."""
+
+import json
+import math
+import shutil
+import subprocess
+from decimal import Decimal
+
+import duckdb
+import pandas as pd
+
+from fairsweep.measure.catalogue import connect
+from fairsweep.measure.sql import rows
+from fairsweep.pages import pictures
+from fairsweep.store import Store
+from fairsweep.store.sweeps import read_spec
+
+SEEDS_SHOWN = 4
+PROMPTS_SHOWN = 24
+CELL = "sweep = $sweep and model = $model and setting = $setting"
+_KEYS = {"sweep", "model", "setting", "attribute", "classifier"}
+
+Cell = dict[str, str]
+
+
+class Logbook:
+    """One sweep of a store; a cell is {"model": ..., "setting": ...}."""
+
+    def __init__(self, store: Store, sweep: str):
+        self.store, self.sweep = store, sweep
+        self.sql: duckdb.DuckDBPyConnection = connect(store)
+        self.resolved = read_spec(store, sweep)
+        self.spec = self.resolved.get("spec", {})
+        self.fingerprint = self.resolved.get("fingerprint", "none")
+
+    def cells(self) -> list[Cell]:
+        """Return every model x setting."""
+        return self.rows("select distinct model, setting from plan where sweep = $sweep order by all")
+
+    def status(self) -> tuple[str, str | None]:
+        """Return "finished", or "interrupted" with the reason."""
+        count = self.rows(
+            """
+            select count(*) as planned, count(made.image_id) as made
+            from plan left join (from images where error is null) as made using (image_id)
+            where sweep = $sweep"""
+        )[0]
+        missing = count["planned"] - count["made"]
+        if missing:
+            return "interrupted", f"{missing} of {count['planned']} images are not there"
+        return "finished", None
+
+    def origin(self) -> dict[str, str]:
+        """Return tags that say which packages made the images, and which commit this folder is at."""
+        tags = {}
+        for row in self.rows("select distinct versions from images where versions is not null"):
+            tags |= {f"version.{name}": str(version) for name, version in json.loads(row["versions"]).items()}
+        if shutil.which("git"):
+            asked = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+            tags |= {"mlflow.source.git.commit": asked.stdout.strip()} if asked.stdout else {}
+        return tags
+
+    def asked(self) -> dict[str, object]:
+        """Return the sweep's own parameters."""
+        listed = ("models", "guidance", "classifiers", "seeds")
+        counted = {key: len(self.spec[key]) for key in listed if key in self.spec}
+        prompts = self.rows("select count(distinct prompt) as prompts from plan where sweep = $sweep")
+        return counted | prompts[0]
+
+    def setting(self, cell: Cell) -> dict[str, object]:
+        """Return a cell's parameters: the model's options and the guidance, flat."""
+        models = {model["name"]: model for model in self.spec.get("models", ())}
+        params = {
+            **cell,
+            **{key: value for key, value in models.get(cell["model"], {}).items() if key != "name"},
+        }
+        for row in self.rows(f"select method, attributes, params from settings where {CELL}", cell):
+            params |= {"method": row["method"], "steered": ", ".join(row["attributes"] or ())}
+            params |= {f"guidance.{key}": value for key, value in json.loads(row["params"] or "{}").items()}
+        return {key: value for key, value in params.items() if value is not None}
+
+    def metrics(self, cell: Cell) -> dict[str, float]:
+        """Return the finite numbers of `summary`, as <attribute>/<classifier>/<column>, and of `cost`."""
+        values = {}
+        for row in self.rows(f"select * from summary where {CELL}", cell):
+            place = f"{row['attribute']}/{row['classifier']}"
+            values |= {f"{place}/{column}": row[column] for column in row.keys() - _KEYS}
+        for row in self.rows(f"select * from cost where {CELL}", cell):
+            values |= {f"cost/{column}": row[column] for column in row.keys() - _KEYS}
+        numbers = {key: float(value) for key, value in values.items() if isinstance(value, int | float | Decimal)}
+        return {key: value for key, value in numbers.items() if math.isfinite(value)}
+
+    def first_error(self, cell: Cell) -> str | None:
+        """Return the error of one of the cell's failed images, if any failed."""
+        query = f"""
+            select min(error) as error
+            from (select image_id from plan where {CELL}) join images using (image_id)"""
+        return self.rows(query, cell)[0]["error"]
+
+    def pictures(self) -> list[dict]:
+        """Return the same seeds of the same prompts for every cell, each row with its picture in `png`."""
+        rows = pictures.fixed_set(self.sql, self.sweep, PROMPTS_SHOWN, SEEDS_SHOWN)
+        pixels = pictures.read(self.sql, [row["image_id"] for row in rows])
+        return [{**row, "png": pixels[row["image_id"]]} for row in rows if row["image_id"] in pixels]
+
+    def frame(self, query: str, cell: Cell | None = None) -> pd.DataFrame:
+        """Return a query's rows; it may name $sweep, and with a cell $model and $setting."""
+        return self.relation(query, cell).df()
+
+    def relation(self, query: str, cell: Cell | None = None) -> duckdb.DuckDBPyRelation:
+        """Return a query, not run yet."""
+        return self.sql.sql(query, params={"sweep": self.sweep, **(cell or {})})
+
+    def rows(self, query: str, cell: Cell | None = None) -> list[dict]:
+        """Return a query's rows as plain values."""
+        return rows(self.sql.execute(query, {"sweep": self.sweep, **(cell or {})} if "$" in query else None))

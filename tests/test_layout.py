@@ -1,0 +1,67 @@
+"""The walls between the rooms of the package: who may import whom."""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import fairsweep
+
+PACKAGE = Path(fairsweep.__file__).parent
+FLAT = 12
+# Room or module -> what it must not import, at the top of a file or inside a function.
+WALLS = {
+    "store": {"fairsweep.measure", "fairsweep.engine", "torch"},
+    "spec": {"torch"},
+    "plan": {"torch", "fairsweep.pipelines", "fairsweep.families"},
+    "methods": {"torch", "fairsweep.pipelines", "fairsweep.families"},
+    "measure": {"torch"},
+    "engine": {"fairsweep.portraits"},
+}
+# Package -> the only rooms that import it.
+OWNERS = {"mlflow": {"tracking"}, "ray": {"engine"}}
+
+
+def imports(path: Path) -> set[str]:
+    """Return every module that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def by_room() -> dict[str, set[str]]:
+    rooms: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        rooms.setdefault(room(path), set()).update(imports(path))
+    return rooms
+
+
+def test_no_room_imports_one_that_imports_it():
+    rooms = by_room()
+    graph = {
+        name: {parts[1] for parts in (module.split(".") for module in modules) if parts[0] == "fairsweep" and parts[1:]}
+        & rooms.keys() - {name}
+        for name, modules in rooms.items()
+    }
+    assert len(list(TopologicalSorter(graph).static_order())) == len(rooms)
+
+
+def test_walls():
+    rooms = by_room()
+    for name, banned in WALLS.items():
+        broken = {module for module in rooms[name] for wall in banned if f"{module}.".startswith(f"{wall}.")}
+        assert not broken, f"{name} imports {broken}"
+    for package, owners in OWNERS.items():
+        users = {name for name, modules in rooms.items() if any(f"{m}.".startswith(f"{package}.") for m in modules)}
+        assert users == owners, package
+
+
+def test_each_concept_has_a_room():
+    assert len(list(PACKAGE.glob("*.py"))) <= FLAT
