@@ -12,7 +12,7 @@ def macros():
     import duckdb
 
     connection = duckdb.connect()
-    for name in ("parameters", "normal", "tails", "wilson", "matrices", "bootstrap"):
+    for name in ("parameters", "normal", "tails", "wilson", "matrices", "bootstrap", "q_values"):
         connection.execute((metric_folders()[0] / "staging" / f"{name}.sql").read_text())
     return connection
 
@@ -59,6 +59,19 @@ def test_binomial_test_is_twice_the_smaller_tail(macros):
     got = column(macros, "binomial_test(k::bigint, 10, 0.5e0)", k=[0, 1, 5, 9])
     want = [stats.binomtest(k, 10, 0.5).pvalue for k in (0, 1, 5, 9)]
     assert got == pytest.approx(want, abs=1e-9)
+
+
+def test_q_values_by_family(macros):
+    """30 tests in three families, ties and a missing p-value among them (numpy seed 5), against scipy."""
+    p_values = np.random.default_rng(5).beta(0.3, 1, 30).round(2)
+    rows = [(place % 3, "x", None if place == 7 else float(p)) for place, p in enumerate(p_values)]
+    macros.execute("create or replace table tests(a integer, b varchar, p_value double)")
+    macros.executemany("insert into tests values (?, ?, ?)", rows)
+    got = macros.execute("select a, p_value, q_value from q_values('tests', (a, b))").fetchall()
+    for family in range(3):
+        p, q = zip(*((p, q) for a, p, q in got if a == family and p is not None), strict=True)
+        assert q == pytest.approx(stats.false_discovery_control(p).tolist())
+    assert [row[2] for row in got if row[1] is None] == [None] and len(got) == 30
 
 
 def test_wilson(macros):
