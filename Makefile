@@ -1,18 +1,24 @@
-# `make demo` shows what fairsweep does; `make test` runs the whole test suite. Both install what they need, once.
+# `make demo` shows what fairsweep does; `make test` runs the tests, `make test-all` the slow ones too.
+# Each installs what it needs, once.
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test test-all check lint lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/fairsweep run jobs/demo.yaml
 
-test: $(INSTALLED)
+test: check
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: check
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check --fix .

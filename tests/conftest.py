@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 
@@ -10,10 +9,13 @@ import pytest
 import yaml
 
 from fairsweep.leaving import Leaving
+from support.clusters import start_cluster
+from support.specs import small_sweep
 
 TESTS = Path(__file__).resolve().parent
-# Ray's workers must find the tests' own classifiers and guidance methods too; a test cluster needs no token.
-os.environ["PYTHONPATH"] = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+# Ray's workers must find what the tests' specs name, "pixels:Pixels", as any user's; a test cluster needs no token.
+PLUGINS = TESTS / "support" / "plugins"
+os.environ["PYTHONPATH"] = os.pathsep.join(map(str, filter(None, [TESTS, PLUGINS, os.environ.get("PYTHONPATH")])))
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -29,47 +31,14 @@ def pytest_sessionfinish(exitstatus) -> None:
     LEAVING.code = int(exitstatus)
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
-def node_options(**more) -> dict:
-    """Return the options of a cluster's node; with its agents' ports given, Ray does not wait for them to start."""
-    ports = ("metrics_agent_port", "runtime_env_agent_port", "dashboard_agent_listen_port")
-    return {"include_dashboard": False, **{name: free_port() for name in ports}, **more}
-
-
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory) -> Path:
     """Return the folder of a Stable Diffusion pipeline with random weights: real, and fast."""
-    import tiny
+    from support import tiny
 
     folder = tmp_path_factory.mktemp("tiny") / "model"
     tiny.build_sd().save_pretrained(folder)
     return folder
-
-
-def small_sweep(model: Path) -> dict:
-    """Return a spec's data: one model, two prompts, unguided and fair, four seeds."""
-    return {
-        "name": "tiny",
-        "models": [{"name": "tiny", "source": str(model), "steps": 2, "guidance_scale": 3}],
-        "prompts": {
-            "template": "a photo of the face of a {occupation}",
-            "variables": {"occupation": ["nurse", "doctor"]},
-        },
-        "attributes": {
-            "gender": {"groups": {"female": "female person", "male": "male person"}},
-            "age": {"groups": {"young": "young person", "old": "old person"}},
-        },
-        "guidance": [{"method": "none"}, {"method": "fair", "warmup_steps": 0}],
-        "classifiers": [{"name": "pixels", "kind": "pixels:Pixels"}],
-        "seeds": 4,
-        "run": {"batch_size": 4, "actors": 1, "cpus_per_actor": 1},
-    }
 
 
 @pytest.fixture
@@ -88,22 +57,6 @@ def write_spec(tmp_path):
         return path
 
     return write
-
-
-def start_cluster(*nodes: dict):
-    """Start a local Ray cluster from its nodes' options; a busy machine may need more than one try."""
-    from ray.cluster_utils import Cluster
-
-    for attempt in range(5):
-        cluster = Cluster()
-        try:
-            for options in nodes:
-                cluster.add_node(**node_options(**options))
-            return cluster
-        except Exception:
-            cluster.shutdown()
-            if attempt == 4:
-                raise
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import tiny
 import torch
 from PIL import Image
 from safetensors.torch import save_file
@@ -12,6 +11,7 @@ from fairsweep.attributes import AttributeSpec
 from fairsweep.classifiers import Classifier, Label, get_classifier
 from fairsweep.classifiers.base import ClassifierParams, label_of
 from fairsweep.errors import FairsweepError, ModelLoadError
+from support import tiny
 
 ATTRIBUTES = {
     "gender": AttributeSpec.declare({"female": "female person", "male": "male person"}),

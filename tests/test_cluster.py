@@ -13,8 +13,6 @@ from pathlib import Path
 import psutil
 import pytest
 import ray
-from checks import ask, assert_exactly_once
-from conftest import start_cluster
 from mlflow import MlflowClient
 
 from fairsweep.engine import cluster as engine
@@ -24,6 +22,8 @@ from fairsweep.plan.plan import write_plan
 from fairsweep.plan.todo import Todo, batches
 from fairsweep.spec import RunSpec, SweepSpec
 from fairsweep.store import Store
+from support.checks import ask, assert_exactly_once
+from support.clusters import start_cluster
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from checks import ask, assert_exactly_once
-from conftest import free_port
 
 from fairsweep import cli
 from fairsweep.plan.plan import write_plan
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
+from support.checks import ask, assert_exactly_once
+from support.clusters import free_port
 
 
 @pytest.fixture

@@ -6,16 +6,16 @@ import io
 import json
 import os
 
-import browser
 import pytest
-from pages import deep, served, until
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
-from synthetic import GROUPS, build, image_id, write_labels, write_plan
 
 from fairsweep.pages import explore, pictures
 from fairsweep.store import Store
+from support import browser
+from support.pages import deep, served, until
+from support.synthetic import GROUPS, build, image_id, write_labels, write_plan
 
 CHOICE = explore.Choice("audit", "m", "fair-scale4", "gender", "portraits")
 

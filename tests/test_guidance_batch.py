@@ -4,7 +4,6 @@ from collections import Counter
 
 import diffusers
 import pytest
-import tiny
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -12,6 +11,7 @@ from fairsweep.errors import FairsweepError
 from fairsweep.guidance import Concept, Edit, fair_guidance, toward
 from fairsweep.guidance.schedule import Schedule
 from fairsweep.guidance.sega import Momentum, directions, term
+from support import tiny
 
 STEPS = 8
 SEEDS = [31, 32, 33, 34, 35]

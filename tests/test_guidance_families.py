@@ -1,13 +1,12 @@
 """SDXL, SD3, FLUX and image to image against the plain formula."""
 
 import diffusers
-import plain
 import pytest
-import tiny
 import torch
 from PIL import Image
 
 from fairsweep.guidance import Concept, Edit, fair_guidance, toward
+from support import plain_sega, tiny
 
 PROMPTS = ["a photo of the face of a firefighter", "a photo of the face of a nurse", "a photo of a doctor"]
 NEGATIVES = ["old", "young", "light"]
@@ -78,7 +77,7 @@ def test_equals_the_plain_formula(kind, scale):
     own = (2 if scale else 1) * len(PROMPTS) * STEPS
     assert guided.rows == own + CONCEPT_ROWS + (0 if scale else BASE_ROWS)
     wanted = [
-        plain.generate(pipe, base, prompt, seed, edit, STEPS, scale, negative)
+        plain_sega.generate(pipe, base, prompt, seed, edit, STEPS, scale, negative)
         for prompt, seed, edit, negative in zip(PROMPTS, SEEDS, EDITS, negatives, strict=True)
     ]
     assert relative(found, torch.cat(wanted)) < 1e-4
@@ -101,9 +100,9 @@ def test_skip_layer_guidance():
             **options,
         ).images
     acts = ([1], 2.0, 0.1 * STEPS, 0.6 * STEPS)
-    wanted = plain.generate(pipe, "sd3", PROMPTS[0], SEEDS[0], EDITS[0], STEPS, 4.0, skip=acts)
+    wanted = plain_sega.generate(pipe, "sd3", PROMPTS[0], SEEDS[0], EDITS[0], STEPS, 4.0, skip=acts)
     assert relative(found, wanted) < 1e-4
-    without = plain.generate(pipe, "sd3", PROMPTS[0], SEEDS[0], EDITS[0], STEPS, 4.0)
+    without = plain_sega.generate(pipe, "sd3", PROMPTS[0], SEEDS[0], EDITS[0], STEPS, 4.0)
     assert relative(wanted, without) > 1e-3
 
 
@@ -131,7 +130,9 @@ def test_image_to_image(kind, name):
     unguided = run([0, 1, 2])
     for i in (0, 2):
         assert relative(together[i], unguided[i]) > 1e-3
-        wanted = plain.generate(pipe, kind, PROMPTS[i], SEEDS[i], edits[i], 10, 5.0, picture=pictures[i], strength=0.6)
+        wanted = plain_sega.generate(
+            pipe, kind, PROMPTS[i], SEEDS[i], edits[i], 10, 5.0, picture=pictures[i], strength=0.6
+        )
         assert relative(together[i], wanted[0]) < 1e-4
     for i, edit in enumerate(edits):
         with fair_guidance(pipe, [edit]):
@@ -155,5 +156,5 @@ def test_true_guidance_is_told_from_distilled_on_every_call():
         assert guided.calls == 8
         plain_call = pipe(PROMPTS[0], generator=generators([1]), **options).images
         assert guided.calls == 4
-    wanted = plain.generate(pipe, "flux", PROMPTS[0], 1, edit, 4, None)
+    wanted = plain_sega.generate(pipe, "flux", PROMPTS[0], 1, edit, 4, None)
     assert relative(plain_call, wanted) < 1e-4

@@ -2,11 +2,11 @@
 
 import diffusers
 import pytest
-import tiny
 import torch
 
 from fairsweep.guidance import Concept, Edit, fair_guidance
 from fairsweep.guidance.sega import quantile
+from support import tiny
 
 PROMPTS = ["a photo of the face of a firefighter", "a photo of the face of a nurse"]
 STEPS = 12

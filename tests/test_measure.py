@@ -5,13 +5,13 @@ import subprocess
 import sys
 
 import pytest
-from synthetic import build
 
 from fairsweep.cli import run
 from fairsweep.errors import FairsweepError
 from fairsweep.measure.catalogue import connect, write_catalogue
 from fairsweep.measure.metrics import list_metrics
 from fairsweep.store import Store
+from support.synthetic import build
 
 LATE = """-- The smallest share of any group.
 -- good: high

@@ -2,9 +2,9 @@
 
 import pytest
 from scipy import stats
-from synthetic import write_labels, write_pictures, write_plan
 
 from fairsweep.store import Store
+from support.synthetic import write_labels, write_pictures, write_plan
 
 GENDER = {"gender": ("female", "male")}
 BOTH = {"gender": ("female", "male"), "skin_tone": ("light", "dark")}

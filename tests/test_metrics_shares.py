@@ -3,9 +3,9 @@
 import math
 
 import pytest
-from synthetic import write_labels, write_plan
 
 from fairsweep.store import Store
+from support.synthetic import write_labels, write_plan
 
 GENDER = {"gender": ("female", "male")}
 TONES = {"skin_tone": ("light", "medium", "dark")}

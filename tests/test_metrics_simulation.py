@@ -4,12 +4,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from scipy import stats
-from synthetic import write_plan
 
 from fairsweep.imports import Source
 from fairsweep.imports.sweep import write_sweep
 from fairsweep.measure.catalogue import connect
 from fairsweep.store import Store
+from support.synthetic import write_plan
 
 PROMPTS, SEEDS = 2000, 100
 

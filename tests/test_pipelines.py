@@ -5,10 +5,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-import tiny
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline
-from ldm import save_as_single_file
 
 from fairsweep.builtin import resolve_source
 from fairsweep.errors import FairsweepError, ModelLoadError
@@ -16,6 +14,8 @@ from fairsweep.families import FAMILIES
 from fairsweep.guidance import Conditioning, fair_guidance, toward
 from fairsweep.pipelines import load
 from fairsweep.spec import ModelSpec
+from support import tiny
+from support.single_file import save_as_single_file
 
 # So that every edit moves its image by more than two images that should be equal may differ.
 STRONG = {"scale": 20.0, "threshold": 0.5, "warmup_steps": 1}

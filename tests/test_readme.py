@@ -5,14 +5,13 @@ import shlex
 from pathlib import Path
 
 import pytest
-import synthetic
-import tiny
 import typer
 import yaml
 
 from fairsweep.cli import build
 from fairsweep.measure.catalogue import connect
 from fairsweep.spec import load_spec
+from support import synthetic, tiny
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

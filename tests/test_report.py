@@ -4,16 +4,16 @@ import html
 import json
 import re
 
-import browser
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from synthetic import build, write_labels, write_plan
 
 from fairsweep import cli
 from fairsweep.measure.catalogue import connect
 from fairsweep.pages import figures, sentences
 from fairsweep.store import Store
+from support import browser
+from support.synthetic import build, write_labels, write_plan
 
 EVIL = "<script>document.title='broken'</script>"
 NOTES = "<img src=x onerror=\"document.title='broken'\"> & all"

@@ -6,9 +6,10 @@ import shutil
 
 import numpy as np
 import pytest
-from checks import ask, assert_exactly_once
-from conftest import small_sweep
 from PIL import Image
+
+from support.checks import ask, assert_exactly_once
+from support.specs import small_sweep
 
 
 def pictures(root) -> dict[str, bytes]:

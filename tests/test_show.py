@@ -1,13 +1,13 @@
 """`fairsweep show` and the choice of pictures."""
 
 import pytest
-from synthetic import build
 
 from fairsweep import cli
 from fairsweep.errors import StoreError
 from fairsweep.measure.catalogue import connect
 from fairsweep.pages import pictures
 from fairsweep.store import Store
+from support.synthetic import build
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from checks import assert_exactly_once
-from conftest import TESTS, free_port, start_cluster
 
-ROOT = TESTS.parent
+from support.checks import assert_exactly_once
+from support.clusters import free_port, start_cluster
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")

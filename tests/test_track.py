@@ -10,11 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-import browser
 import psutil
 import pytest
-from pages import served, until
-from synthetic import build, image_id, write_plan
 
 import fairsweep
 from fairsweep import cli
@@ -22,6 +19,9 @@ from fairsweep.measure.catalogue import connect
 from fairsweep.pages import serve
 from fairsweep.store import Store
 from fairsweep.tracking import track
+from support import browser
+from support.pages import served, until
+from support.synthetic import build, image_id, write_plan
 
 PACKAGE = Path(fairsweep.__file__).parent
 SPEC = {

@@ -1,0 +1,32 @@
+"""Local Ray clusters on free ports."""
+
+import socket
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def node_options(**more) -> dict:
+    """Return the options of a cluster's node; with its agents' ports given, Ray does not wait for them to start."""
+    ports = ("metrics_agent_port", "runtime_env_agent_port", "dashboard_agent_listen_port")
+    return {"include_dashboard": False, **{name: free_port() for name in ports}, **more}
+
+
+def start_cluster(*nodes: dict):
+    """Start a local Ray cluster from its nodes' options; a busy machine may need more than one try."""
+    from ray.cluster_utils import Cluster
+
+    for attempt in range(5):
+        cluster = Cluster()
+        try:
+            for options in nodes:
+                cluster.add_node(**node_options(**options))
+            return cluster
+        except Exception:
+            cluster.shutdown()
+            if attempt == 4:
+                raise
