@@ -101,7 +101,7 @@ def test_every_actor_sits_on_a_device_of_its_own_and_all_work(tiny_data, tmp_pat
         assert len(set(places)) == 4
         assert Counter(place.split(", ")[1] for place in places) == {"gpu 0": 2, "gpu 1": 2}
         with Todo(store, path) as todo:
-            tasks = ((batch,) for batch in batches(path, todo.missing(), 4))
+            tasks = ((batch,) for batch in batches(path, todo.missing()))
         reports = list(dispatch.Dispatcher(actors, "make", tasks).run(lambda: None))
         assert sum(report.made for report in reports) == 64
         wait_for(lambda: counted("fairsweep_images_generated") == 64)

@@ -99,7 +99,7 @@ store = Store(sys.argv[1])
 path = write_plan(spec, store)
 with Todo(store, path) as todo:
     missing = todo.missing()
-handed = batches(path, missing, 16)
+handed = batches(path, missing)
 first = next(handed)
 count = len(first.rows) + sum(len(batch.rows) for batch in handed)
 assert count == len(missing) == 1_000_000

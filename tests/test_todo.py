@@ -23,7 +23,7 @@ def test_a_batch_holds_one_model_and_the_whole_plan_in_order(tiny_data, tmp_path
     data["seeds"] = 5
     path = plan(data, tmp_path)
     table = pq.read_table(path)
-    found = list(batches(path, np.arange(len(table)), 4))
+    found = list(batches(path, np.arange(len(table))))
     assert [image_id for batch in found for image_id in ids_of(batch)] == table.column("image_id").to_pylist()
     assert all({row["model"] for row in batch.rows} == {batch.model} for batch in found)
     assert [len(batch.rows) for batch in found] == [4] * 5 + [4] * 5
@@ -32,9 +32,9 @@ def test_a_batch_holds_one_model_and_the_whole_plan_in_order(tiny_data, tmp_path
 
 def test_what_a_batch_is_made_of_does_not_depend_on_what_is_missing(tiny_data, tmp_path):
     path = plan(tiny_data | {"seeds": 6}, tmp_path)
-    whole = [ids_of(batch) for batch in batches(path, np.arange(24), 4)]
+    whole = [ids_of(batch) for batch in batches(path, np.arange(24))]
     missing = np.array([*range(4, 8), 9, 10, *range(20, 24)])
-    assert [ids_of(batch) for batch in batches(path, missing, 4)] == [whole[1], whole[2][1:3], whole[5]]
+    assert [ids_of(batch) for batch in batches(path, missing)] == [whole[1], whole[2][1:3], whole[5]]
 
 
 def test_an_image_planned_twice_is_made_once(tiny_data, tmp_path):

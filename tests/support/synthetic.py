@@ -43,7 +43,7 @@ def write_plan(store: Store, labels: list[dict], groups=GROUPS, sweep: str = "au
             "variables": row.get("variables", {"occupation": prompt}),
             "direction": row.get("direction", {}),
             "seed": row["seed"],
-            "batch_key": f"{model}-64",
+            "batch": len(plan) // 8,
             "scale": row.get("scale"),
         }
         settings[model, setting] = {

@@ -59,7 +59,7 @@ def build(store: Store, labels: int) -> None:
             'worker ' || i // {BATCH * SETTINGS} % {PROMPTS} as prompt_name,
             map {{'occupation': 'worker'}} as variables, map([]::varchar[], []::varchar[]) as direction,
             i // {BATCH * SETTINGS * PROMPTS} % {SEEDS // BATCH} * {BATCH} + i % {BATCH} as seed,
-            'batch' as batch_key, 1e0 as scale
+            i // {BATCH} as batch, 1e0 as scale
         from numbers"""
     )
     plan = connection.sql("from plan").to_arrow_table().cast(PLAN)

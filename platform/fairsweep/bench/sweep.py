@@ -81,7 +81,7 @@ def _batches(spec: SweepSpec, store: Store) -> Iterator[Batch]:
     plan = write_plan(spec, store)
     with Todo(store, plan) as todo:
         rows = todo.missing()
-    return batches(plan, rows, spec.run.batch_size)
+    return batches(plan, rows)
 
 
 def _sweep(spec: SweepSpec, store: Store) -> dict[str, float]:

@@ -98,7 +98,7 @@ class Run:
     def _todo(self, path: Path, rows) -> Iterator[tuple[Batch]]:
         """Yield the batches of the models that load; record the others' rows as failed with the reason."""
         lost: list[dict] = []
-        for batch in batches(path, rows, self.spec.run.batch_size):
+        for batch in batches(path, rows):
             if batch.model not in self.outcome.refused_models:
                 yield (batch,)
                 continue

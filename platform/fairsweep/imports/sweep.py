@@ -67,7 +67,7 @@ def write_sweep(store: Store, source: Source, images: pa.Table, replace: bool = 
     empty = "map([]::varchar[], []::varchar[])"
     plan = connection.sql(
         f"""select distinct image_id, $1 as sweep, model, setting, if(setting = $2, 'none', 'imported') as method,
-            prompt, prompt as prompt_name, {empty} as variables, {empty} as direction, seed, model as batch_key,
+            prompt, prompt as prompt_name, {empty} as variables, {empty} as direction, seed, null::bigint as batch,
             null::double as scale from images""",
         params=[source.name, baseline],
     ).to_arrow_table()

@@ -30,6 +30,8 @@ def write_plan(spec: SweepSpec, store: Store) -> Path:
 
     Rows stand model by model, and within a model by blocks of as many seeds as a batch holds, so that every
     prompt and setting is reached early and a batch is one prompt under one setting where the seeds allow it.
+    Which rows are made in one call is written with them: what a batch is made of (and with it the last bits of its
+    images) does not depend on what happens to be missing, and batches are full but for the last of each model.
     Memory does not grow with the number of images beyond the directions of each prompt.
     """
     path = store.root / "plan" / f"{spec.name}.parquet"
@@ -59,6 +61,7 @@ class _Run:
     ids: list[str]
     directions: list[tuple]
     seeds: tuple[int, ...]
+    batches: list[int]
 
 
 def _runs(spec: SweepSpec) -> Iterator[_Run]:
@@ -67,10 +70,11 @@ def _runs(spec: SweepSpec) -> Iterator[_Run]:
     keys = [f"{spec.direction_seed}\n{prompt.text}" for prompt in prompts]
     directions = [_interned(islice(deal(targets, key), len(spec.seeds))) for key in keys]
     steering = [_Steering(spec, setting) for setting in spec.guidance]
+    size, first = spec.run.batch_size, 0
     for model in spec.models:
-        identity = model_identity(model)
-        for start in range(0, len(spec.seeds), spec.run.batch_size):
-            block = slice(start, start + spec.run.batch_size)
+        identity, rank = model_identity(model), 0
+        for start in range(0, len(spec.seeds), size):
+            block = slice(start, start + size)
             for number, prompt in enumerate(prompts):
                 for steer in steering:
                     dealt = [steer.restrict(direction) for direction in directions[number][block]]
@@ -87,10 +91,12 @@ def _runs(spec: SweepSpec) -> Iterator[_Run]:
                         "prompt": prompt.text,
                         "prompt_name": prompt.name,
                         "variables": list(prompt.variables.items()),
-                        "batch_key": model.name,
                         "scale": steer.scale,
                     }
-                    yield _Run(shared, ids, dealt, spec.seeds[block])
+                    numbers = [first + number // size for number in range(rank, rank + len(ids))]
+                    yield _Run(shared, ids, dealt, spec.seeds[block], numbers)
+                    rank += len(ids)
+        first += -(-rank // size)
 
 
 def _table(runs: list[_Run]) -> pa.Table:
@@ -100,6 +106,7 @@ def _table(runs: list[_Run]) -> pa.Table:
     columns = {
         "image_id": pa.array([image_id for run in runs for image_id in run.ids]),
         "seed": pa.array([seed for run in runs for seed in run.seeds]),
+        "batch": pa.array([number for run in runs for number in run.batches]),
         "direction": pa.array([list(direction) for direction in known], PLAN.field("direction").type).take(dealt),
     }
     for name in runs[0].shared:

@@ -109,35 +109,18 @@ class Todo:
             yield LabelTask(Path(current), images)
 
 
-def batches(path: Path, rows: np.ndarray, batch_size: int) -> Iterator[Batch]:
-    """Yield the asked rows of a plan as batches, reading one row group at a time.
-
-    A batch holds only rows that the whole plan would put in one batch, so that what a batch is made of (and with it
-    the last bits of its images) does not depend on what happens to be missing elsewhere.
-    """
+def batches(path: Path, rows: np.ndarray) -> Iterator[Batch]:
+    """Yield the asked rows of a plan, sorted, in the batches that the plan puts them in; one row group at a time."""
     plan = pq.ParquetFile(path)
-    start, current, rank = 0, None, 0
-    ready: tuple[str, int] | None = None
-    gathered: list[dict] = []
+    start, gathered = 0, []
     for group in range(plan.metadata.num_row_groups):
         end = start + plan.metadata.row_group(group).num_rows
         asked = rows[np.searchsorted(rows, start) : np.searchsorted(rows, end)] - start
-        keys = plan.read_row_group(group, columns=["batch_key"]).column(0).to_numpy(zero_copy_only=False)
-        ranks = np.empty(len(keys), dtype=np.int64)
-        for at in np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]):
-            if keys[at] != current:
-                current, rank = keys[at], 0
-            run = int(np.argmax(keys[at:] != current)) or len(keys) - at
-            ranks[at : at + run] = np.arange(rank, rank + run)
-            rank += run
         if len(asked):
-            table = plan.read_row_group(group).take(asked)
-            for row, number in zip(table.to_pylist(maps_as_pydicts="strict"), ranks[asked], strict=True):
-                slot = (row["batch_key"], int(number) // batch_size)
-                if slot != ready and gathered:
+            for row in plan.read_row_group(group).take(asked).to_pylist(maps_as_pydicts="strict"):
+                if gathered and row["batch"] != gathered[0]["batch"]:
                     yield Batch(gathered[0]["model"], tuple(gathered))
                     gathered = []
-                ready = slot
                 gathered.append(row)
         start = end
     if gathered:

@@ -18,7 +18,8 @@ PLAN = pa.schema(
         "variables": TEXT_MAP,
         "direction": TEXT_MAP,
         "seed": pa.int64(),
-        "batch_key": pa.string(),
+        # Images of one number are made in one call; numbers rise with the rows of the plan.
+        "batch": pa.int64(),
         "scale": pa.float64(),
     }
 )
