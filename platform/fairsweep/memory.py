@@ -1,6 +1,7 @@
-"""Keep the memory that tensors free, so that a small model on a CPU does not have it mapped anew at every step."""
+"""Memory of the host and of a card: what a process keeps, gives back, and may take; and how a lack of it shows."""
 
 import ctypes
+import gc
 import platform
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
@@ -18,3 +19,24 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         for option, value in ((_TRIM_THRESHOLD, _KEPT_BYTES), (_MMAP_THRESHOLD, _KEPT_BYTES), (_ARENA_MAX, 1)):
             libc.mallopt(option, value)
+
+
+def give_back() -> None:
+    """Return to the system, and to the card's other users, what dropped models held."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that the card's memory is used up, whichever library says it."""
+    import torch
+
+    # cuBLAS and cuDNN allocate for themselves and raise plain errors.
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        sign in str(error) for sign in ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "out of memory")
+    )

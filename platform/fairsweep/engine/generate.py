@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import gc
 import io
 import json
 import time
@@ -16,6 +15,7 @@ from fairsweep.engine.gauges import Gauges
 from fairsweep.engine.halving import Halving
 from fairsweep.engine.label import Labellers, LabelReport
 from fairsweep.errors import FairsweepError, reason
+from fairsweep.memory import give_back
 from fairsweep.plan.todo import Batch
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
@@ -60,7 +60,7 @@ class Generator:
         from fairsweep.pipelines import load
 
         self._pipeline, self._loaded = None, None
-        gc.collect()
+        give_back()
         self._pipeline, self._loaded = load(self._models[model], self._device), model
 
     def make(self, batch: Batch) -> tuple[list, list[str]]:
@@ -68,7 +68,12 @@ class Generator:
         conditionings = [self._condition[row["setting"]](row["prompt"], row["direction"]) for row in batch.rows]
         pairs = list(zip(conditionings, [row["seed"] for row in batch.rows], strict=True))
         halving = self._halving.setdefault(batch.model, Halving())
-        images = halving.run(lambda part: self._pipeline.generate(*zip(*part, strict=True)), pairs)
+        images = halving.run(lambda part: self._pipeline.denoise(*zip(*part, strict=True)), pairs)
+        # Apart, so that what fails here costs no denoising; out of memory is the decoder's own to answer.
+        fine = [index for index, latents in enumerate(images) if not isinstance(latents, Exception)]
+        pictures = Halving().run(self._pipeline.decode, [images[index] for index in fine])
+        for index, picture in zip(fine, pictures, strict=True):
+            images[index] = picture
         return images, [conditioning.prompt for conditioning in conditionings]
 
     @property

@@ -15,6 +15,7 @@ class Family:
     text: the pipeline's name of an embedding -> where the denoiser takes it ("a.b": key b of dictionary a).
     shared: tensor arguments without a batch dimension.
     two_calls: classifier-free guidance is two calls a step, conditional first, not one on a double batch.
+    upcasts: a half-precision autoencoder that says so (force_upcast) decodes in single precision.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Family:
     text: ClassVar[dict[str, str]]
     shared: tuple[str, ...] = ()
     two_calls: bool = False
+    upcasts: bool = False
 
     def encode(self, pipe, text: str | None, length: int | None = None) -> dict[str, torch.Tensor]:
         """Encode one text as the pipeline would: name as in `text` -> [1, ...]; None is the empty condition.
@@ -36,6 +38,18 @@ class Family:
     def options(self, pipe, guidance_scale: float, negative: bool) -> dict[str, Any]:
         """Return the call's guidance arguments; negative: some image has a negative prompt."""
         return {"guidance_scale": guidance_scale}
+
+    def size(self, pipe) -> int:
+        """Return the pixels a side of the images that the pipeline makes where a call does not say."""
+        latent = getattr(pipe, self.denoiser).config.sample_size
+        return (latent if isinstance(latent, int) else max(latent)) * pipe.vae_scale_factor
+
+    def unscaled(self, pipe, latents: torch.Tensor, height: int, width: int) -> torch.Tensor:
+        """Return denoised latents as the autoencoder takes them, for pictures of so many pixels."""
+        config = pipe.vae.config
+        latents = latents / config.scaling_factor
+        shift = getattr(config, "shift_factor", None)
+        return latents if shift is None else latents + shift
 
     def to_channels(self, output: torch.Tensor) -> torch.Tensor:
         """Lay a denoiser output out as [rows, latent channels, positions]."""

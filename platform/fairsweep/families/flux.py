@@ -30,6 +30,14 @@ class Flux(Family):
             raise FairsweepError("a guidance-distilled FLUX model takes no negative prompt")
         return {"guidance_scale": guidance_scale}
 
+    def size(self, pipe):
+        return pipe.default_sample_size * pipe.vae_scale_factor
+
+    def unscaled(self, pipe, latents, height, width):
+        return super().unscaled(
+            pipe, pipe._unpack_latents(latents, height, width, pipe.vae_scale_factor), height, width
+        )
+
     def to_channels(self, output):
         # [rows, positions, channels * 4]: each position packs a 2x2 patch of every latent channel.
         return output.unflatten(2, (-1, 4)).transpose(1, 2).flatten(2)

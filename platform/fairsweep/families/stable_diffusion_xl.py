@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+import torch
+
 from fairsweep.families.base import Family
 
 
@@ -11,6 +13,7 @@ class StableDiffusionXL(Family):
     name = "stable-diffusion-xl"
     positional = ("sample", "timestep", "encoder_hidden_states")
     encoders = ("text_encoder_2",)  # the refiner has only this one
+    upcasts = True
     text: ClassVar = {
         "prompt_embeds": "encoder_hidden_states",
         "pooled_prompt_embeds": "added_cond_kwargs.text_embeds",
@@ -27,3 +30,11 @@ class StableDiffusionXL(Family):
         if text is None:
             embeds, pooled = negative, negative_pooled
         return {"prompt_embeds": embeds, "pooled_prompt_embeds": pooled}
+
+    def unscaled(self, pipe, latents, height, width):
+        config = pipe.vae.config
+        mean, std = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
+        if mean is None or std is None:
+            return super().unscaled(pipe, latents, height, width)
+        mean, std = (torch.tensor(value).view(1, -1, 1, 1).to(latents) for value in (mean, std))
+        return latents * std / config.scaling_factor + mean

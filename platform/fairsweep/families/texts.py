@@ -7,13 +7,20 @@ import torch
 from fairsweep.errors import FairsweepError
 from fairsweep.families.base import Family
 
+# Some 800 texts of SDXL and 60 of FLUX: more than the concepts and the prompts that follow one another.
+_CAPACITY_BYTES = 256 << 20
+
 
 class TextCache:
-    """Remember the embeddings of the texts used last, for a pipeline whose encoders stay as they are."""
+    """Remember the embeddings of the texts used last, for a pipeline whose encoders stay as they are.
 
-    def __init__(self, pipe, family: Family, capacity: int = 256):
+    capacity: bytes of embeddings to keep on the pipeline's device.
+    """
+
+    def __init__(self, pipe, family: Family, capacity: int = _CAPACITY_BYTES):
         self.pipe, self.family, self.capacity = pipe, family, capacity
         self._known: OrderedDict[tuple, dict[str, torch.Tensor]] = OrderedDict()
+        self._bytes = 0
 
     @torch.no_grad()
     def encode(self, texts: list[str | None], length: int | None = None) -> dict[str, torch.Tensor]:
@@ -33,7 +40,14 @@ class TextCache:
                         f"the pipeline has no {encoder} to encode {text or ''!r} with: load it with its text encoders"
                     )
             self._known[key] = self.family.encode(self.pipe, text, length)
-            if len(self._known) > self.capacity:
-                self._known.popitem(last=False)
+            self._bytes += _bytes(self._known[key])
         self._known.move_to_end(key)
-        return self._known[key]
+        embeddings = self._known[key]
+        while self._bytes > self.capacity:
+            self._bytes -= _bytes(self._known.popitem(last=False)[1])
+        return embeddings
+
+
+def _bytes(embeddings: dict[str, torch.Tensor]) -> int:
+    # Of the whole storage: an embedding that is a view holds all of it.
+    return sum(tensor.untyped_storage().nbytes() for tensor in embeddings.values())

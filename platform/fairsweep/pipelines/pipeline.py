@@ -9,8 +9,7 @@ from fairsweep.families import family_of
 from fairsweep.families.texts import TextCache
 from fairsweep.guidance.concepts import Conditioning
 from fairsweep.guidance.denoiser import guide
-
-_SLICED_DECODING_PIXELS = 512 * 512
+from fairsweep.pipelines.decoding import Decoder
 
 
 class Pipeline:
@@ -26,17 +25,25 @@ class Pipeline:
         self.family = self._family.name
         self.device = pipe.device
         self._texts = TextCache(pipe, self._family)
+        own = self._family.size(pipe)
+        self._decoder = Decoder(pipe, self._family, model.height or own, model.width or own)
         pipe.set_progress_bar_config(disable=True)
-        # Large images are decoded one at a time, so that memory does not grow with the batch.
-        if (model.width or 512) * (model.height or 512) >= _SLICED_DECODING_PIXELS and pipe.device.type != "cpu":
-            pipe.vae.enable_slicing()
 
-    @torch.inference_mode()
+    @property
+    def decoding(self) -> str:
+        """Return how latents are decoded now, in words: it changes when memory runs out."""
+        return self._decoder.way
+
     def generate(self, conditionings: Sequence[Conditioning], seeds: Sequence[int]) -> list[Image.Image]:
         """Return one image per conditioning and seed.
 
         Prompts, seeds and edits may mix; each image comes from its own seed, whatever stands beside it.
         """
+        return self.decode(self.denoise(conditionings, seeds))
+
+    @torch.inference_mode()
+    def denoise(self, conditionings: Sequence[Conditioning], seeds: Sequence[int]) -> torch.Tensor:
+        """Return the latents of one image per conditioning and seed: [images, ...], as the denoiser lays them out."""
         # Noise is drawn on the CPU, so that a seed means the same on every device.
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         with guide(self.pipe, [conditioning.edit for conditioning in conditionings], self._texts):
@@ -46,8 +53,13 @@ class Pipeline:
                 height=self.model.height,
                 width=self.model.width,
                 generator=generators,
-                output_type="pil",
+                output_type="latent",
             ).images
+
+    @torch.inference_mode()
+    def decode(self, latents: Sequence[torch.Tensor]) -> list[Image.Image]:
+        """Return the images of latents, from one call of `denoise` or from several."""
+        return self._decoder.decode(torch.stack(tuple(latents)))
 
     def _conditioning(self, conditionings: Sequence[Conditioning]) -> dict:
         negatives = [conditioning.negative_prompt or None for conditioning in conditionings]
