@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import duckdb
 import pyarrow as pa
 
+from fairsweep.measure import catalogue
 from fairsweep.measure.sql import literal, rows
 from fairsweep.pages import figures, pictures
 from fairsweep.store import Store
@@ -38,7 +39,7 @@ class Choice:
 def connect(root: str) -> duckdb.DuckDBPyConnection:
     """Return a connection to a store whose SQL can reach the store's files and no others; shares are computed once."""
     store = Store(root)
-    connection = connect(store)
+    connection = catalogue.connect(store)
     connection.execute("create temp table share as from main.share")
     connection.execute(f"set allowed_directories = [{literal(store.root)}]")
     connection.execute("set enable_external_access = false")

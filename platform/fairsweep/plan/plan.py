@@ -1,7 +1,5 @@
 """Turn a spec into its plan: one row per image, each under an id made from all that decides the image's pixels."""
 
-import dataclasses
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fairsweep.plan import declared
-from fairsweep.plan.identity import model_identity
+from fairsweep.plan.identity import begin, finish
 from fairsweep.plan.quota import deal
-from fairsweep.spec import GuidanceSpec, SweepSpec
+from fairsweep.spec import GuidanceSpec, ModelSpec, SweepSpec
 from fairsweep.store import Store
 from fairsweep.store.schemas import PLAN
 from fairsweep.store.store import whole_file
@@ -72,17 +70,14 @@ def _runs(spec: SweepSpec) -> Iterator[_Run]:
     steering = [_Steering(spec, setting) for setting in spec.guidance]
     size, first = spec.run.batch_size, 0
     for model in spec.models:
-        identity, rank = model_identity(model), 0
+        rank = 0
         for start in range(0, len(spec.seeds), size):
             block = slice(start, start + size)
             for number, prompt in enumerate(prompts):
                 for steer in steering:
                     dealt = [steer.restrict(direction) for direction in directions[number][block]]
-                    ids = []
-                    for direction, seed in zip(dealt, spec.seeds[block], strict=True):
-                        key = steer.key(identity, prompt.text, direction).copy()
-                        key.update(b"%d}" % seed)
-                        ids.append(key.hexdigest())
+                    begun = (steer.begin(model, prompt.text, direction) for direction in dealt)
+                    ids = list(map(finish, begun, spec.seeds[block]))
                     shared = {
                         "sweep": spec.name,
                         "model": model.name,
@@ -131,10 +126,7 @@ class _Steering:
         condition = setting.build(spec.attributes, spec.prompts.negative_prompt)
 
         @lru_cache(65_536)
-        def key(identity: str, prompt: str, direction: tuple):
-            decided = json.dumps(dataclasses.asdict(condition(prompt, dict(direction))), sort_keys=True)
-            return hashlib.blake2b(
-                f'{{"conditioning": {decided}, "model": {identity}, "seed": '.encode(), digest_size=16
-            )
+        def begun(model: ModelSpec, prompt: str, direction: tuple):
+            return begin(model, condition(prompt, dict(direction)))
 
-        self.key = key
+        self.begin = begun
