@@ -12,15 +12,17 @@ from fairsweep.families import FAMILIES, family_of
 from fairsweep.hub import OUT_OF_REACH, reason_of
 from fairsweep.memory import give_back
 from fairsweep.pipelines.pipeline import Pipeline
+from fairsweep.pipelines.precision import check_device, weights_type
 
 
 def load_pipeline(model, device: torch.device | str | None = None) -> Pipeline:
     """Load the pipeline of a ModelSpec onto a device (the GPU where there is one).
 
-    Raises ModelLoadError with the reason and the remedy. A model's safety checker is left out: an image that
-    it blacks out could not be told from one without a face.
+    Raises ModelLoadError with the reason and the remedy, and ClusterError where it is this device that cannot. A
+    model's safety checker is left out: an image that it blacks out could not be told from one without a face.
     """
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    check_device(model.name, model.dtype, device)
     source = resolve_source(model.source)
     if source.endswith(".safetensors"):
         pipe = _from_file(source, model)
@@ -67,7 +69,7 @@ def _from_folder_or_hub(source: str, model):
         return kind.from_pretrained(
             str(folder.expanduser()) if is_path else source,
             revision=model.revision,
-            dtype=getattr(torch, model.dtype),
+            dtype=weights_type(model.dtype),
             use_safetensors=True,
         )
     except Exception as error:
@@ -80,7 +82,7 @@ def _from_file(source: str, model):
     kind = _class("StableDiffusionPipeline" if model.pipeline == "auto" else model.pipeline, model)
     config = {"config": str(Path(model.config).expanduser())} if model.config else {}
     try:
-        return kind.from_single_file(str(Path(source).expanduser()), dtype=getattr(torch, model.dtype), **config)
+        return kind.from_single_file(str(Path(source).expanduser()), dtype=weights_type(model.dtype), **config)
     except Exception as error:
         reason = f"{source} {reason_of(error)}"
         if reason.endswith(OUT_OF_REACH) and not config:

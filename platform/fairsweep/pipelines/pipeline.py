@@ -10,6 +10,7 @@ from fairsweep.families.texts import TextCache
 from fairsweep.guidance.concepts import Conditioning
 from fairsweep.guidance.denoiser import guide
 from fairsweep.pipelines.decoding import Decoder
+from fairsweep.pipelines.precision import products
 
 
 class Pipeline:
@@ -46,7 +47,8 @@ class Pipeline:
         """Return the latents of one image per conditioning and seed: [images, ...], as the denoiser lays them out."""
         # Noise is drawn on the CPU, so that a seed means the same on every device.
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-        with guide(self.pipe, [conditioning.edit for conditioning in conditionings], self._texts):
+        edits = [conditioning.edit for conditioning in conditionings]
+        with products(self.model.dtype), guide(self.pipe, edits, self._texts):
             return self.pipe(
                 **self._conditioning(conditionings),
                 num_inference_steps=self.model.steps,
@@ -59,7 +61,8 @@ class Pipeline:
     @torch.inference_mode()
     def decode(self, latents: Sequence[torch.Tensor]) -> list[Image.Image]:
         """Return the images of latents, from one call of `denoise` or from several."""
-        return self._decoder.decode(torch.stack(tuple(latents)))
+        with products(self.model.dtype):
+            return self._decoder.decode(torch.stack(tuple(latents)))
 
     def _conditioning(self, conditionings: Sequence[Conditioning]) -> dict:
         negatives = [conditioning.negative_prompt or None for conditioning in conditionings]

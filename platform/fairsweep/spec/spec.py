@@ -35,7 +35,9 @@ class ModelSpec(Frozen):
     guidance_scale: float = Field(default=7.0, ge=0, allow_inf_nan=False)
     width: int | None = Field(default=None, ge=8, description="pixels; the model's own size where silent")
     height: int | None = Field(default=None, ge=8, description="pixels; the model's own size where silent")
-    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    dtype: Literal["float32", "float16", "bfloat16", "tf32"] = Field(
+        default="float32", description="tf32: float32 whose products a card rounds, faster from Ampere on"
+    )
     compile: bool = False
 
 
