@@ -28,7 +28,7 @@ def sql(
     with connect(Store(store)) as connection:
         try:
             result = connection.sql(query)
-            columns, rows = (result.columns, result.fetchall()) if result else ([], [])
+            columns, rows = (result.columns, result.fetchall()) if result is not None else ([], [])
         except duckdb.Error as error:
             raise FairsweepError(" ".join(str(error).split())) from None
     show(columns, rows, format)

@@ -1,13 +1,13 @@
 """What a sweep would do, and what a store holds, as tables."""
 
 from rich.console import Console
-from rich.table import Table
 
 from fairsweep.measure.catalogue import connect
 from fairsweep.plan.plan import write_plan
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
 from fairsweep.terminal.progress import duration
+from fairsweep.terminal.tables import print_rows
 
 _STATUS = """
 with cells as (
@@ -45,12 +45,7 @@ def show_plan(spec: SweepSpec, store: Store, console: Console) -> None:
         with Todo(store, path) as todo:
             cells = todo.cells()
             missing, speed = len(todo.missing()), todo.seconds_per_image()
-    table = Table("model", "setting", box=None, pad_edge=False)
-    for column in ("images", "there", "missing"):
-        table.add_column(column, justify="right")
-    for cell in cells:
-        table.add_row(*(str(value) for value in cell))
-    console.print(table)
+    print_rows(["model", "setting", "images", "there", "missing"], cells, console)
     batches = -(-missing // spec.run.batch_size)
     console.print(f"\n{missing} images to make in {batches} batches of {spec.run.batch_size}")
     if missing and speed:
@@ -64,9 +59,4 @@ def show_status(store: Store, console: Console) -> None:
     with connect(store) as connection:
         result = connection.execute(_STATUS)
         columns, rows = [column[0] for column in result.description], result.fetchall()
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right" if column in ("planned", "done", "labelled", "failed") else "left")
-    for row in rows:
-        table.add_row(*(str(value) for value in row))
-    console.print(table)
+    print_rows(columns, rows, console)

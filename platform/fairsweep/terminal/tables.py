@@ -1,4 +1,4 @@
-"""Rows on a terminal: as a table, as CSV, as JSON; and the console that all commands print to."""
+"""Rows on a terminal: as a table, as records where that is too wide, as CSV, as JSON; and the commands' console."""
 
 import csv
 import io
@@ -10,6 +10,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+
+_GAP = 2
+_UNWRAPPED = 100_000
 
 
 class Format(StrEnum):
@@ -29,16 +33,44 @@ def show(columns: list[str], rows: list[tuple], format: Format) -> None:
     elif format is Format.json:
         typer.echo(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=_plain, indent=1))
     else:
-        _table(columns, rows)
+        print_rows(columns, rows, console())
 
 
-def _table(columns: list[str], rows: list[tuple]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(escape(column), overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(_cell(value)) for value in row))
-    console().print(table)
+def print_rows(columns: list[str], rows: list[tuple], screen: Console) -> None:
+    """Print rows as a table; as records, one column a line, where that is wider than the terminal.
+
+    Where the output is no terminal every row is one line, whatever its width: what reads it sees each value whole.
+    """
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(map(_width, column)) for column in zip(columns, *cells, strict=True)]
+    width = sum(widths) + _GAP * max(0, len(columns) - 1)
+    if screen.is_terminal and width > screen.width and rows:
+        _records(columns, cells, screen)
+    else:
+        screen.print(_table(columns, rows, cells))
+
+
+def _table(columns: list[str], rows: list[tuple], cells: list[list[str]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+    for index, column in enumerate(columns):
+        numbers = rows and all(isinstance(row[index], int | float | Decimal | None) for row in rows)
+        table.add_column(escape(column), justify="right" if numbers else "left", no_wrap=True)
+    for line in cells:
+        table.add_row(*map(escape, line))
+    return table
+
+
+def _records(columns: list[str], cells: list[list[str]], screen: Console) -> None:
+    names = max(map(_width, columns))
+    for index, line in enumerate(cells):
+        if index:
+            screen.print()
+        for column, value in zip(columns, line, strict=True):
+            screen.print(Text.assemble((column.ljust(names + _GAP), "bold"), value), soft_wrap=True)
+
+
+def _width(text: str) -> int:
+    return max(map(Text, text.split("\n")), key=len).cell_len
 
 
 def _plain(value: object) -> object:
@@ -48,10 +80,14 @@ def _plain(value: object) -> object:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_cell(part)}" for key, part in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_cell, value))
     return "" if value is None else str(value)
 
 
 def console() -> Console:
-    """Return the console that commands print to; wide enough for a table where there is no terminal."""
+    """Return the console that commands print to; where there is no terminal, so wide that nothing wraps."""
     screen = Console(highlight=False)
-    return screen if screen.is_terminal else Console(width=max(screen.width, 120), highlight=False)
+    return screen if screen.is_terminal else Console(width=_UNWRAPPED, highlight=False)
