@@ -4,8 +4,8 @@
 -- reads: reference_pairs
 -- one row per: sweep, model, setting, attribute, classifier, reference
 -- source: Zhao et al., arXiv 1707.09457, equation 2; Wang & Russakovsky, arXiv 2102.12594, BiasAmp T->A
--- A group is favoured for a prompt where its reference share exceeds 1 / groups (Zhao), or its share over all prompts of
--- the reference (directional).
+-- read: A group is favoured for a prompt where its reference share exceeds 1 / groups (Zhao), or its share over all
+-- prompts of the reference (directional).
 with placed as (
     select
         sweep, model, setting, prompt, attribute, classifier, reference, reference_n, n,

@@ -5,8 +5,8 @@
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: difference of total variation distances; its mean is resampled over prompts, paired
 -- summary mean: change_from_baseline
--- low and high come from the intervals of the two shares (MOVER: Zou & Donner, Statistics in Medicine 27, 2008), which
--- ignores that seeds are shared and so is wide; distance_change resamples the seeds.
+-- read: low and high come from the intervals of the two shares (MOVER: Zou & Donner, Statistics in Medicine 27, 2008),
+-- which ignores that seeds are shared and so is wide; distance_change resamples the seeds.
 with distances as (
     select
         sweep, model, setting, prompt, prompt_name, attribute, classifier, n,

@@ -4,7 +4,7 @@
 -- reads: distributions, noise_floors
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: Pearson, Philosophical Magazine 50 (1900)
--- low and high bound n times the divergence of the shares inside their intervals; target_test is the exact test.
+-- read: low and high bound n times the divergence of the shares inside their intervals; target_test is the exact test.
 with tested as (
     select
         *,

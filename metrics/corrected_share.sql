@@ -5,7 +5,8 @@
 -- one row per: sweep, model, setting, prompt, attribute, classifier, group
 -- source: Rogan & Gladen, American Journal of Epidemiology 107 (1978); Lang & Reiczigel, Preventive Veterinary
 -- Medicine 113 (2014), carried to more groups by the delta method
--- unconstrained is the plain inverse, which may leave [0, 1]; the interval carries the calibration's own uncertainty.
+-- read: unconstrained is the plain inverse, which may leave [0, 1]; the interval carries the calibration's own
+-- uncertainty.
 with pooled as (
     select
         sweep, model, setting, null as prompt, null as prompt_name, attribute, classifier,

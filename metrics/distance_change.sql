@@ -4,8 +4,8 @@
 -- reads: flips, distributions
 -- one row per: sweep, model, setting, versus, prompt, attribute, classifier
 -- source: Bayesian bootstrap of the paired table; Rubin, Annals of Statistics 9 (1981)
--- The weights of n images sum to a gamma variable (here by Wilson and Hilferty's cube). One image's weight is spread
--- over the possible pairs, so that no interval has zero width.
+-- read: The weights of n images sum to a gamma variable (here by Wilson and Hilferty's cube). One image's weight is
+-- spread over the possible pairs, so that no interval has zero width.
 with pairs as (
     select
         flips.sweep, flips.model, flips.setting, flips.versus, flips.prompt, flips.prompt_name, flips.attribute,

@@ -4,7 +4,7 @@
 -- reads: total_variation, settings, seed_jackknife
 -- one row per: sweep, model, method, setting, attribute, classifier
 -- source: dose-response over the edit scale of SEGA, Brack et al., arXiv 2301.12247
--- slope is the change of the distance per unit of scale since the next smaller scale of the method.
+-- read: slope is the change of the distance per unit of scale since the next smaller scale of the method.
 with doses as (
     select sweep, model, setting, method, scale from settings where scale is not null and not baseline
     union all

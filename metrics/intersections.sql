@@ -3,7 +3,7 @@
 -- reads: outcomes, targets
 -- one row per: sweep, model, setting, attribute, other_attribute, classifier, group, other_group
 -- source: intersectional fairness, Crenshaw (1989); simultaneous intervals: Goodman, Technometrics 7 (1965)
--- A cell is sparse where fewer than 5 images would be expected on target: its share says little.
+-- read: A cell is sparse where fewer than 5 images would be expected on target: its share says little.
 with joint as (
     select
         one.sweep, one.model, one.setting, one.attribute, other.attribute as other_attribute, one.classifier,

@@ -4,7 +4,7 @@
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: Lin, IEEE Transactions on Information Theory 37 (1991)
 -- summary mean: jensen_shannon
--- noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
+-- read: noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
     jensen_shannon_of(shares, targets) as jensen_shannon,

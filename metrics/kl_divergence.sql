@@ -5,7 +5,7 @@
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: Kullback & Leibler, Annals of Mathematical Statistics 22 (1951)
 -- summary mean: kl_divergence
--- noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
+-- read: noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
     kl_divergence_of(shares, targets) as kl_divergence,

@@ -3,7 +3,8 @@
 -- reads: distributions, noise_floors
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: Euclidean norm of the difference to 1/G, the L2 discrepancy of debiasing papers
--- noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value is.
+-- read: noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value
+-- is.
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
     l2_discrepancy_of(shares) as l2_discrepancy,

@@ -4,7 +4,7 @@
 -- reads: flips
 -- one row per: sweep, model, setting, versus, prompt, attribute, classifier
 -- source: McNemar, Psychometrika 12 (1947); Bowker, JASA 43 (1948)
--- Pairs with a missing outcome are counted in pairs and flipped but not tested.
+-- read: Pairs with a missing outcome are counted in pairs and flipped but not tested.
 with paired as (
     select *, position_before is not null and position_after is not null as tested from flips
 ),

@@ -3,7 +3,8 @@
 -- reads: distributions, noise_floors
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: DALL-Eval, Cho et al., arXiv 2202.04053
--- noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value is.
+-- read: noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value
+-- is.
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
     mean_absolute_deviation_of(shares) as mean_absolute_deviation,

@@ -4,7 +4,8 @@
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: Shannon entropy; Pielou evenness
 -- summary mean: normalised_entropy
--- noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value is.
+-- read: noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value
+-- is.
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
     normalised_entropy_of(shares) as normalised_entropy,

@@ -4,7 +4,8 @@
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: Shen et al., arXiv 2311.07604, equation of the bias metric
 -- summary mean: pairwise_bias
--- noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value is.
+-- read: noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value
+-- is.
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
     pairwise_bias_of(shares) as pairwise_bias,

@@ -4,7 +4,8 @@
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: demographic parity difference, as in fairlearn
 -- summary mean: parity_difference
--- noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value is.
+-- read: noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value
+-- is.
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
     parity_difference_of(shares) as parity_difference,

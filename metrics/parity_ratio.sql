@@ -4,7 +4,8 @@
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: demographic parity ratio; EEOC Uniform Guidelines, 29 CFR 1607.4(D)
 -- summary mean: parity_ratio
--- noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value is.
+-- read: noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value
+-- is.
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
     parity_ratio_of(shares) as parity_ratio,

@@ -4,8 +4,8 @@
 -- reads: reference_pairs
 -- one row per: sweep, model, setting, prompt, attribute, classifier, reference
 -- source: Fair Diffusion, Friedrich et al., arXiv 2302.10893 (tolerance 0.04)
--- The tested verdict needs a significant difference (Benjamini-Hochberg over the prompts of a cell) in place of the
--- tolerance: exact binomial for two groups, chi-square for more, two-sample where the reference says its n.
+-- read: The tested verdict needs a significant difference (Benjamini-Hochberg over the prompts of a cell) in place of
+-- the tolerance: exact binomial for two groups, chi-square for more, two-sample where the reference says its n.
 with compared as (
     select
         *,

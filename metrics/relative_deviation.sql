@@ -3,7 +3,7 @@
 -- reads: distributions, noise_floors
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: UCE, Gandikota et al., arXiv 2308.14761
--- noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
+-- read: noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
     relative_deviation_of(shares, targets) as relative_deviation,

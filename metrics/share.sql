@@ -4,8 +4,8 @@
 -- one row per: sweep, model, setting, prompt, attribute, classifier, group
 -- source: Wilson, JASA 22 (1927); simultaneous for more than two groups: Goodman, Technometrics 7 (1965)
 -- summary: count(distinct prompt) as prompts, max(images) as images_per_prompt, sum(count)::bigint as labelled
--- low and high hold the share with 95 % confidence; worst_low and worst_high are the shares if every missing image
--- (no face, unknown, failed) had shown none of this group, or only this group.
+-- read: low and high hold the share with 95 % confidence; worst_low and worst_high are the shares if every missing
+-- image (no face, unknown, failed) had shown none of this group, or only this group.
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier,
     unnest(groups) as "group",

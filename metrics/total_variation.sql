@@ -5,7 +5,7 @@
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: total variation distance; Levin & Peres, Markov Chains and Mixing Times, 4.1
 -- summary mean: total_variation
--- noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
+-- read: noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
     total_variation_of(shares, targets) as total_variation,

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import fairsweep
 from fairsweep import cli
 from fairsweep.plan.plan import write_plan
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
+from fairsweep.terminal.findings import store_option
 from support.checks import ask, assert_exactly_once
 from support.clusters import free_port
 
@@ -60,6 +62,31 @@ def test_a_store_that_is_not_there(tmp_path, capsys):
 def test_an_unknown_option(capsys):
     assert cli.run(["plan", "--stroe", "x"]) == 2
     assert "--stroe" in capsys.readouterr().err
+
+
+def test_version_and_short_help(capsys):
+    assert cli.run(["--version"]) == 0
+    assert capsys.readouterr().out == f"fairsweep {fairsweep.__version__}\n"
+    for words in ([], ["run"], ["bench", "sweep"]):
+        assert cli.run([*words, "-h"]) == 0
+        short = capsys.readouterr().out
+        assert cli.run([*words, "--help"]) == 0
+        assert capsys.readouterr().out == short
+
+
+def test_a_job_has_no_store_by_default(capsys, monkeypatch, tiny_data, write_spec):
+    monkeypatch.delenv("FAIRSWEEP_STORE", raising=False)
+    assert cli.run(["submit", str(write_spec(tiny_data)), "--address", "http://127.0.0.1:1"]) == 2
+    assert "--store" in capsys.readouterr().err
+
+
+def test_a_command_to_copy_names_the_store_only_where_it_must(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FAIRSWEEP_STORE", raising=False)
+    assert store_option(Store("fairsweep-store")) == ""
+    assert store_option(Store(tmp_path / "two words")) == f" --store '{tmp_path / 'two words'}'"
+    monkeypatch.setenv("FAIRSWEEP_STORE", "elsewhere")
+    assert store_option(Store(tmp_path / "elsewhere")) == ""
 
 
 def test_status(store, capsys):

@@ -2,9 +2,11 @@
 
 import sys
 from importlib import import_module
+from typing import Annotated
 
 import typer
 
+from fairsweep import __version__
 from fairsweep.errors import FairsweepError
 from fairsweep.leaving import Leaving
 from fairsweep.memory import keep_freed_memory
@@ -17,13 +19,28 @@ def build() -> typer.Typer:
     app = typer.Typer(
         help="Sweep text-to-image models over fairness-guidance settings and measure how they show people.",
         no_args_is_help=True,
-        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
     )
+    app.callback()(options)
     for name in COMMANDS:
         import_module(f"fairsweep.commands.{name}").register(app)
     return app
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"fairsweep {__version__}")
+        raise typer.Exit
+
+
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options of fairsweep itself."""
 
 
 def main(arguments: list[str] | None = None) -> None:

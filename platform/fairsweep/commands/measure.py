@@ -1,5 +1,6 @@
 """The commands around metrics: measure, metrics, import, calibrate."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -24,18 +25,12 @@ def measure(
     format: FormatOption = Format.table,
 ) -> None:
     """Print a metric of every cell; silent about which: the summary."""
-    from difflib import get_close_matches
-
     from fairsweep.errors import FairsweepError
     from fairsweep.measure.catalogue import connect
     from fairsweep.measure.metrics import list_metrics
     from fairsweep.store import Store
 
-    names = [*(each.name for each in list_metrics()), "summary"]
-    if metric not in names:
-        near = get_close_matches(metric, names, 1)
-        hint = f": did you mean {near[0]!r}?" if near else ", see `fairsweep metrics`"
-        raise FairsweepError(f"there is no metric {metric!r}{hint}")
+    _check_metric(metric, [*(each.name for each in list_metrics()), "summary"])
     opened = Store(store)
     with connect(opened) as connection:
         known = [row[0] for row in connection.execute("select distinct sweep from plan order by 1").fetchall()]
@@ -48,14 +43,35 @@ def measure(
 
 
 def metrics(
+    name: Annotated[str | None, typer.Argument(help="One metric: its page.", show_default=False)] = None,
     format: FormatOption = Format.table,
 ) -> None:
-    """List every metric: what it means, which direction is good, where it comes from."""
+    """List every metric with what it means; with a NAME: how it is read, its columns, a query."""
+    from fairsweep.measure.catalogue import describe
     from fairsweep.measure.metrics import list_metrics
+    from fairsweep.terminal import metric_pages
 
-    columns = ["metric", "meaning", "good", "one row per", "source"]
-    rows = [(each.name, each.meaning, each.direction, each.grain, each.source) for each in list_metrics()]
-    show(columns, rows, format)
+    listed = {each.name: each for each in list_metrics()}
+    if name is not None:
+        _check_metric(name, listed)
+        columns = describe(name)
+        if format is Format.table:
+            metric_pages.print_page(listed[name], columns, console())
+        else:
+            show(["column", "type"], columns, format)
+    elif format is Format.table:
+        metric_pages.print_list(list(listed.values()), console())
+    else:
+        columns = ["metric", "meaning", "good", "read", "one row per", "source"]
+        rows = [(m.name, m.meaning, m.direction, m.reading, m.grain, m.source) for m in listed.values()]
+        show(columns, rows, format)
+
+
+def _check_metric(name: str, names: Iterable[str]) -> None:
+    from fairsweep.errors import FairsweepError, near
+
+    if name not in names:
+        raise FairsweepError(f"there is no metric {name!r}{near(name, names)}; `fairsweep metrics` lists them")
 
 
 def import_(

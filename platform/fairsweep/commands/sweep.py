@@ -71,6 +71,7 @@ def _interrupt(*_) -> None:
 
 def _log(store, sweep: str, uri: str | None, screen, status: str | None, reason: str | None) -> str | None:
     """Log the sweep to MLflow; a failure there never costs the results, which are in the store."""
+    from fairsweep.terminal.findings import store_option
     from fairsweep.tracking import track
 
     try:
@@ -78,7 +79,8 @@ def _log(store, sweep: str, uri: str | None, screen, status: str | None, reason:
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         screen.print(f"not logged to MLflow: {reason}", soft_wrap=True, markup=False)
-        screen.print(f"The results are in the store; log them: fairsweep track --sweep {sweep} --store {store.root}")
+        how = f"fairsweep track --sweep {sweep}{store_option(store)}"
+        screen.print(f"The results are in the store; log them: {how}", soft_wrap=True, markup=False)
         return None
 
 
@@ -93,7 +95,9 @@ def status(store: StoreOption = DEFAULT_STORE) -> None:
 def submit(
     spec: SpecArgument,
     address: Annotated[str, typer.Option("--address", help="The Ray dashboard, such as http://HEAD:8265.")],
-    store: StoreOption = DEFAULT_STORE,
+    store: Annotated[
+        Path, typer.Option("--store", envvar="FAIRSWEEP_STORE", help="An absolute path that every node sees.")
+    ],
     working_dir: Annotated[Path, typer.Option("--working-dir", help="The folder to upload.")] = Path("."),
 ) -> None:
     """Run a sweep as a job of a Ray cluster: upload, submit, follow its log, pass its exit status on."""

@@ -40,6 +40,13 @@ def write_catalogue(store: Store) -> Path:
     return path
 
 
+def describe(view: str) -> list[tuple[str, str]]:
+    """Return the name and the type of each column of a view, whatever the store."""
+    with duckdb.connect() as connection:
+        create(connection, {kind: [] for kind in FOLDERS})
+        return [row[:2] for row in connection.execute(f'describe "{view}"').fetchall()]
+
+
 def create(connection: duckdb.DuckDBPyConnection, files: dict[str, list[Path]]) -> None:
     """Create the base views over the files, and all metrics, on an empty connection."""
     try:

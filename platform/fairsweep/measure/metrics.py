@@ -1,12 +1,14 @@
 """Read metrics/*.sql: each file is a view of its own name, and its header says what it adds to `summary`.
 
-A metric's file is one select (or several `create macro` statements) under a header of comment lines:
+A metric's file is one select (or several `create macro` statements) under a header of comment lines, each of which goes
+on until the next begins:
 
     -- What it means, in one or two lines.
     -- good: near 0
     -- reads: distributions
     -- one row per: sweep, model, setting, prompt, attribute, classifier
     -- source: the paper or the formula
+    -- read: how to read it and its columns   (optional)
     -- summary mean: total_variation          (optional) the mean over prompts, with its interval
     -- summary: max(p_value) as p_value       (optional) any aggregate over the view's rows of a cell
 
@@ -21,7 +23,7 @@ from pathlib import Path
 from fairsweep import shipped
 
 CELL = ("sweep", "model", "setting", "attribute", "classifier")
-_KEYS = ("good", "reads", "one row per", "source", "summary mean", "summary")
+_KEYS = ("good", "reads", "one row per", "source", "read", "summary mean", "summary")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Metric:
     reads: str
     grain: str
     source: str
+    reading: str
     means: tuple[str, ...]
     aggregates: str
     sql: str
@@ -67,7 +70,7 @@ def parse(path: Path) -> Metric:
         if colon and name in _KEYS:
             key = name
             header[key] = [value.strip()]
-        elif key == "meaning":
+        else:
             header[key].append(said)
     said = {key: " ".join(lines) for key, lines in header.items()}
     return Metric(
@@ -77,6 +80,7 @@ def parse(path: Path) -> Metric:
         reads=said.get("reads", ""),
         grain=said.get("one row per", ""),
         source=said.get("source", ""),
+        reading=said.get("read", ""),
         means=tuple(re.findall(r"\w+", said.get("summary mean", ""))),
         aggregates=said.get("summary", ""),
         sql=text,

@@ -1,5 +1,8 @@
 """The last lines of a run: what came out, in words and numbers, and how to go on."""
 
+import os
+from shlex import quote
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -56,16 +59,22 @@ def show(store: Store, sweep: str, outcome, logged: str | None, console: Console
     console.print(f"\nresults    {store.root}", soft_wrap=True)
     if logged:
         console.print(f"MLflow     {escape(logged)}", soft_wrap=True)
-    option = f"--store {store.root}"
+    option = store_option(store)
     console.print(
         "\ngo on with\n"
-        f'  fairsweep sql "select * from summary" {option}\n'
-        f"  fairsweep ui {option}\n"
-        f"  fairsweep explore {option}\n"
-        f"  fairsweep report {option} -o report.html",
+        f'  fairsweep sql "select setting, attribute, total_variation from summary"{option}\n'
+        f"  fairsweep ui{option}\n"
+        f"  fairsweep explore{option}\n"
+        f"  fairsweep report{option} -o report.html",
         soft_wrap=True,
         markup=False,
     )
+
+
+def store_option(store: Store) -> str:
+    """Return the option that names the store in a command to copy; empty where the command finds it by itself."""
+    silent = Store(os.environ.get("FAIRSWEEP_STORE") or "fairsweep-store")
+    return "" if store.root == silent.root else f" --store {quote(str(store.root))}"
 
 
 def _failures(outcome, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""Show how far a run is: a bar on a terminal, a line every few seconds elsewhere."""
+"""Show how far a run is: a bar on a terminal, a line now and then elsewhere."""
 
 import time
 from collections import deque
@@ -6,8 +6,13 @@ from collections import deque
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-_LINE_EVERY_SECONDS = 5.0
+# A log of hours is read as a whole: its lines stand farther apart the longer the run takes.
+_LINE_AFTER_SECONDS = 5.0
+_LINE_AT_LEAST_EVERY_SECONDS = 300.0
+_LINES_PER_DOUBLING = 4
+# Settings differ in cost, and batches come in no order: an estimate looks back over so much of what has passed.
 _WINDOW_SECONDS = 60.0
+_WINDOW_BATCHES = 20
 # Actors that start together finish their first batches together, which says nothing of their speed.
 _RATE_AFTER_SECONDS = 2.0
 
@@ -21,7 +26,8 @@ class RunProgress:
         self._note = ""
         # Starting up says nothing about the speed: it is measured from the first finished images on.
         self._seen: deque[tuple[float, int]] = deque()
-        self._said = 0.0
+        self._start = time.monotonic()
+        self._next_line = 0.0
         self._bar = None
 
     def __enter__(self) -> "RunProgress":
@@ -41,7 +47,7 @@ class RunProgress:
         if self._bar:
             self._bar.stop()
         else:
-            self._say()
+            self._say(f"in {duration(time.monotonic() - self._start)}{self._failures()}")
 
     def add(self, done: int, failed: int = 0) -> None:
         """Count finished images; failed ones count as finished too."""
@@ -49,7 +55,7 @@ class RunProgress:
         self._failed += failed
         now = time.monotonic()
         self._seen.append((now, self._done))
-        while len(self._seen) > 2 and now - self._seen[0][0] > _WINDOW_SECONDS:
+        while len(self._seen) > _WINDOW_BATCHES and now - self._seen[0][0] > _WINDOW_SECONDS:
             self._seen.popleft()
         self.tick()
 
@@ -58,23 +64,30 @@ class RunProgress:
         self._note = self._note if note is None else note
         if self._bar:
             self._bar.update(self._task, completed=self._done, rate=self._rate())
-        elif time.monotonic() - self._said >= _LINE_EVERY_SECONDS:
-            self._say()
+        elif time.monotonic() >= self._next_line:
+            self._say(self._rate())
+            elapsed = time.monotonic() - self._start
+            pause = min(max(_LINE_AFTER_SECONDS, elapsed / _LINES_PER_DOUBLING), _LINE_AT_LEAST_EVERY_SECONDS)
+            self._next_line = time.monotonic() + pause
 
-    def _say(self) -> None:
-        self._said = time.monotonic()
-        self._console.print(f"{self._what} {self._done}/{self._total}  {self._rate()}", soft_wrap=True, highlight=False)
+    def _say(self, rest: str) -> None:
+        text = f"{self._what} {self._done}/{self._total}  {rest}"
+        self._console.print(text.rstrip(), soft_wrap=True, highlight=False)
 
     def _rate(self) -> str:
-        failed = f"  {self._failed} failed" if self._failed else ""
         if not self._seen:
-            return (self._note or "starting") + failed
+            return (self._note or "starting") + self._failures()
         (start, before), (end, after) = self._seen[0], self._seen[-1]
         if after == before or end - start < _RATE_AFTER_SECONDS:
-            return failed.strip()
-        speed = (after - before) / (end - start)
-        left = (self._total - self._done) / speed
-        return f"{speed:.1f} images/s  {duration(left)} left{failed}"
+            return self._failures().strip()
+        # What is at work since the last batch counts once it takes longer than a batch took on average.
+        mean = (end - start) / (len(self._seen) - 1)
+        speed = (after - before) / (end - start + max(0.0, time.monotonic() - end - mean))
+        pace = f"{speed:.1f} {self._what}/s" if speed >= 1 else f"{1 / speed:.1f} s each"
+        return f"{pace}  {duration((self._total - self._done) / speed)} left{self._failures()}"
+
+    def _failures(self) -> str:
+        return f"  {self._failed} failed" if self._failed else ""
 
 
 def duration(seconds: float) -> str:
