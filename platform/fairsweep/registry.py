@@ -4,27 +4,33 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from fairsweep.errors import FairsweepError, near
+from fairsweep.errors import FairsweepError, near, reason
 
 
 class UnknownNameError(FairsweepError, ValueError):
     """Report a name that no table knows (a ValueError too, so that a spec reports the line it stands on)."""
 
 
-def find(name: str, table: Mapping[str, str], what: str) -> Any:
+def find(name: str, table: Mapping[str, str], what: str, base: type | None = None) -> Any:
     """Import and return what `name` stands for.
 
-    `table` maps names to "module:name" rows; a name that itself reads "module:Class" is imported as it is.
-    Raises UnknownNameError that names `what` was looked for, the value, and the nearest known name.
+    `table` maps names to "module:name" rows; a name that itself reads "module:Class" is imported as it is, and must
+    be a subclass of `base`. Raises UnknownNameError that names `what` was looked for, the value, and the nearest name.
     """
-    if name not in table and ":" not in name:
-        raise UnknownNameError(f"unknown {what} {name!r}{near(name, table)} (or your own as 'module:Class')")
-    module_name, _, attribute = table.get(name, name).partition(":")
-    try:
+    if name in table:
+        module_name, _, attribute = table[name].partition(":")
         return getattr(import_module(module_name), attribute)
+    module_name, colon, attribute = name.partition(":")
+    if not (module_name and colon):
+        raise UnknownNameError(f"unknown {what} {name!r}{near(name, table)} (or your own as 'module:Class')")
+    try:
+        variant = getattr(import_module(module_name), attribute)
     except ModuleNotFoundError as error:
-        if name in table:
-            raise
         raise UnknownNameError(f"{what} {name!r}: no module {error.name!r} on the Python path") from None
     except AttributeError:
         raise UnknownNameError(f"{what} {name!r}: the module {module_name!r} has no {attribute!r}") from None
+    except (Exception, SystemExit) as error:
+        raise UnknownNameError(f"{what} {name!r}: the module cannot be imported: {reason(error)}") from None
+    if base and not (isinstance(variant, type) and issubclass(variant, base)):
+        raise UnknownNameError(f"{what} {name!r} is no subclass of {base.__module__}.{base.__name__}")
+    return variant

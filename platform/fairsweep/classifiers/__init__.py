@@ -14,4 +14,4 @@ __all__ = ["CLASSIFIERS", "Classifier", "Label", "get_classifier"]
 
 def get_classifier(kind: str) -> type[Classifier]:
     """Return the classifier class of that kind, or the user's own as "module:Class"."""
-    return find(kind, CLASSIFIERS, "classifier")
+    return find(kind, CLASSIFIERS, "classifier", Classifier)

@@ -8,6 +8,10 @@ import typer
 from fairsweep.terminal.tables import Format
 
 SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="The sweep's YAML file.", show_default=False)]
+MostImagesOption = Annotated[
+    int | None,
+    typer.Option("--most-images", min=1, help="How many images the spec may plan; silent: a million."),
+]
 StoreOption = Annotated[Path, typer.Option("--store", envvar="FAIRSWEEP_STORE", help="The folder of the results.")]
 AddressOption = Annotated[
     str | None, typer.Option("--address", help="The Ray cluster to join; silent: one on this machine.")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fairsweep.commands.options import DEFAULT_STORE, AddressOption, SpecArgument, StoreOption
+from fairsweep.commands.options import DEFAULT_STORE, AddressOption, MostImagesOption, SpecArgument, StoreOption
 from fairsweep.terminal.tables import console
 
 
@@ -18,13 +18,13 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def plan(spec: SpecArgument, store: StoreOption = DEFAULT_STORE) -> None:
+def plan(spec: SpecArgument, store: StoreOption = DEFAULT_STORE, most_images: MostImagesOption = None) -> None:
     """Show what would run: images per cell, what is there already, batches, an estimate of time."""
     from fairsweep.spec import load_spec
     from fairsweep.store import Store
     from fairsweep.terminal import preview
 
-    preview.show_plan(load_spec(spec), Store(store), console())
+    preview.show_plan(load_spec(spec, most_images), Store(store), console())
 
 
 def run(
@@ -36,12 +36,13 @@ def run(
         str | None, typer.Option("--mlflow", help="Where runs are logged; silent: MLFLOW_TRACKING_URI or the store.")
     ] = None,
     track: Annotated[bool, typer.Option("--track/--no-track", help="Log the sweep to MLflow at the end.")] = True,
+    most_images: MostImagesOption = None,
 ) -> None:
     """Make and label what the store lacks; Ctrl-C stops, the same command resumes."""
     from fairsweep.spec import load_spec
 
     signal.signal(signal.SIGTERM, _interrupt)
-    loaded = load_spec(spec)
+    loaded = load_spec(spec, most_images)
     from fairsweep.engine import cluster
     from fairsweep.engine.run import Run
     from fairsweep.store import Store
@@ -99,12 +100,15 @@ def submit(
         Path, typer.Option("--store", envvar="FAIRSWEEP_STORE", help="An absolute path that every node sees.")
     ],
     working_dir: Annotated[Path, typer.Option("--working-dir", help="The folder to upload.")] = Path("."),
+    most_images: MostImagesOption = None,
 ) -> None:
     """Run a sweep as a job of a Ray cluster: upload, submit, follow its log, pass its exit status on."""
     from fairsweep.engine.submit import submit_sweep
     from fairsweep.spec import load_spec
 
-    raise typer.Exit(submit_sweep(load_spec(spec), spec, address, store, working_dir))
+    loaded = load_spec(spec, most_images)
+    options = ["--most-images", str(most_images)] if most_images else []
+    raise typer.Exit(submit_sweep(loaded, spec, address, store, working_dir, options))
 
 
 def schema() -> None:

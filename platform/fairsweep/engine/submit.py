@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
@@ -13,9 +14,12 @@ _LEFT_OUT = (".git", ".venv", "__pycache__", "fairsweep-store", "*.parquet", "ml
 _RUNNING = ("PENDING", "RUNNING")
 
 
-def submit_sweep(spec: SweepSpec, path: Path, address: str, store: Path, working_dir: Path) -> int:
+def submit_sweep(
+    spec: SweepSpec, path: Path, address: str, store: Path, working_dir: Path, options: Sequence[str] = ()
+) -> int:
     """Upload the working directory, run the spec there as a job, follow its log; return its exit status.
 
+    options: those of `fairsweep run` that the job gets besides the store.
     Raises ClusterError where the cluster cannot be reached, or where the same spec is running there already.
     """
     folder = working_dir.resolve()
@@ -28,9 +32,10 @@ def submit_sweep(spec: SweepSpec, path: Path, address: str, store: Path, working
         if (job.metadata or {}).get("fairsweep.fingerprint") == spec.fingerprint and job.status in _RUNNING:
             running = f"this spec is running already as job {job.submission_id}"
             raise ClusterError(f"{running}: follow it with `ray job logs --follow {job.submission_id}`")
-    command = "python jobs/sweep.py" if (folder / "jobs" / "sweep.py").is_file() else "fairsweep run"
+    program = "python jobs/sweep.py" if (folder / "jobs" / "sweep.py").is_file() else "fairsweep run"
+    arguments = [str(path.resolve().relative_to(folder)), "--store", str(store), *options]
     job_id = client.submit_job(
-        entrypoint=f"{command} {quote(str(path.resolve().relative_to(folder)))} --store {quote(str(store))}",
+        entrypoint=f"{program} {' '.join(quote(argument) for argument in arguments)}",
         runtime_env=_runtime_env(folder),
         metadata={"fairsweep.sweep": spec.name, "fairsweep.fingerprint": spec.fingerprint},
     )

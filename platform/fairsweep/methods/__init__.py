@@ -16,4 +16,4 @@ __all__ = ["METHODS", "GuidanceMethod", "get_method"]
 
 def get_method(name: str) -> GuidanceMethod:
     """Return the guidance method of that name, or the user's own as "module:Class"."""
-    return find(name, METHODS, "guidance method")()
+    return find(name, METHODS, "guidance method", GuidanceMethod)()

@@ -5,6 +5,7 @@ from typing import Any
 
 from fairsweep.errors import near
 from fairsweep.mistakes import mistake
+from fairsweep.spec.size import MOST_IMAGES, check_size
 
 SHORT = {"guidance_scale": "cfg", "steps": "steps", "scheduler": ""}
 _GUIDANCE_KEYS = ("name", "method", "attributes", "params")
@@ -13,26 +14,40 @@ _CLASSIFIER_KEYS = ("name", "kind", "params")
 Path = tuple[str | int, ...]
 
 
-def expand_sweep(data: dict) -> tuple[dict, dict[Path, Path]]:
-    """Return the expanded sweep, and for each expanded list item the path where the user wrote it."""
+def expand_sweep(data: dict, most_images: int = MOST_IMAGES) -> tuple[dict, dict[Path, Path]]:
+    """Return the expanded sweep, and for each expanded list item the path where the user wrote it.
+
+    A sweep of more than `most_images` images is refused before anything of its size is held.
+    """
     data, origins = dict(data), {}
     if isinstance(data.get("prompts"), list):
         data["prompts"] = {"texts": data["prompts"]}
+    lists = {key: data[key] for key in _EXPANDED if isinstance(data.get(key), list | tuple)}
+    swept = {key: [_swept(key, item).values() for item in lists.get(key, ())] for key in ("models", "guidance")}
+    check_size(data, swept, most_images)
     if "seeds" in data:
         data["seeds"] = _seeds(data["seeds"])
     if isinstance(data.get("attributes"), dict):
         data["attributes"] = {name: _attribute(name, item) for name, item in data["attributes"].items()}
     attributes = list(data["attributes"]) if isinstance(data.get("attributes"), dict) else []
-    for key, expand in (("models", _models), ("guidance", _guidance), ("classifiers", _classifiers)):
-        if not isinstance(data.get(key), list | tuple):
-            continue
-        items = []
-        for index, item in enumerate(data[key]):
-            for expanded in expand(item, attributes) if isinstance(item, dict) else [item]:
-                origins[(key, len(items))] = (key, index)
-                items.append(expanded)
-        data[key] = items
+    for key, items in lists.items():
+        data[key] = []
+        for index, item in enumerate(items):
+            for expanded in _EXPANDED[key](item, attributes) if isinstance(item, dict) else [item]:
+                origins[(key, len(data[key]))] = (key, index)
+                data[key].append(expanded)
     return data, origins
+
+
+def _swept(key: str, item: Any) -> dict[str, list]:
+    """Return the values that an item of a list sweeps over, by parameter."""
+    if not isinstance(item, dict):
+        return {}
+    return {
+        name: values
+        for name, values in item.items()
+        if isinstance(values, list) and values and (name in SHORT if key == "models" else name not in _GUIDANCE_KEYS)
+    }
 
 
 def _seeds(seeds: Any) -> Any:
@@ -75,7 +90,8 @@ def _attribute(name: str, data: Any) -> Any:
 
 def _models(item: dict, attributes: list[str]) -> list[dict]:
     item = {"name": _name_of_source(item.get("source")), **item}
-    swept = {key: item[key] for key in SHORT if isinstance(item.get(key), list) and item[key]}
+    # In the order of SHORT, which is that of a derived name's parts.
+    swept = _swept("models", {key: item[key] for key in SHORT if key in item})
     return [{**item, **chosen, "name": name} for chosen, name in _grid(item["name"], swept, SHORT)]
 
 
@@ -84,9 +100,10 @@ def _name_of_source(source: Any) -> Any:
 
 
 def _guidance(item: dict, attributes: list[str]) -> list[dict]:
-    flat = {key: value for key, value in item.items() if key not in _GUIDANCE_KEYS}
+    swept = _swept("guidance", item)
     item = {"name": item.get("method"), "attributes": attributes, **_flat_params(item, _GUIDANCE_KEYS)}
-    swept = {key: value for key, value in flat.items() if isinstance(value, list) and value}
+    if not isinstance(item["params"], dict):
+        return [item]
     return [
         {**item, "name": name, "params": {**item["params"], **chosen}}
         for chosen, name in _grid(item["name"], swept, {})
@@ -117,3 +134,6 @@ def _grid(name: Any, swept: dict[str, list], short: dict[str, str]) -> list[tupl
 
 def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+_EXPANDED = {"models": _models, "guidance": _guidance, "classifiers": _classifiers}

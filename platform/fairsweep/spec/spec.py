@@ -2,8 +2,7 @@
 
 import hashlib
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import product
 from typing import Annotated, Any, Literal
 
@@ -16,6 +15,7 @@ from fairsweep.guidance.concepts import Conditioning
 from fairsweep.methods import get_method
 from fairsweep.mistakes import below, check_known, mistake
 from fairsweep.spec.expand import expand_sweep
+from fairsweep.spec.size import MOST_IMAGES
 
 
 class ModelSpec(Frozen):
@@ -33,8 +33,8 @@ class ModelSpec(Frozen):
     scheduler: str | None = None
     steps: int = Field(default=30, ge=1, le=1000)
     guidance_scale: float = Field(default=7.0, ge=0, allow_inf_nan=False)
-    width: int | None = Field(default=None, ge=8, description="pixels; the model's own size where silent")
-    height: int | None = Field(default=None, ge=8, description="pixels; the model's own size where silent")
+    width: int | None = Field(default=None, ge=8, le=16_384, description="pixels; the model's own size where silent")
+    height: int | None = Field(default=None, ge=8, le=16_384, description="pixels; the model's own size where silent")
     dtype: Literal["float32", "float16", "bfloat16", "tf32"] = Field(
         default="float32", description="tf32: float32 whose products a card rounds, faster from Ampere on"
     )
@@ -68,10 +68,18 @@ class PromptsSpec(Frozen):
         for name in self.variables:
             if name not in asked:
                 raise ValueError(f"variable {name!r} does not stand in the template")
-        for name, count in Counter(prompt.name for prompt in self.expand()).items():
-            if count > 1:
+        names = set()
+        for name in self._names():
+            if name in names:
                 raise ValueError(f"prompt {name!r} is given twice")
+            names.add(name)
         return self
+
+    def _names(self) -> Iterator[str]:
+        if self.template is None:
+            yield from self.texts
+        else:
+            yield from (", ".join(values) or self.template for values in product(*self.variables.values()))
 
     def expand(self) -> list[Prompt]:
         """Return every prompt: the product of the variables' values, or the plain texts."""
@@ -92,6 +100,12 @@ class GuidanceSpec(Frozen):
     method: str
     attributes: tuple[str, ...] = ()
     params: dict[str, Any] = Field(default={}, validate_default=True)
+
+    @field_validator("method")
+    @classmethod
+    def _exists(cls, method: str) -> str:
+        get_method(method)
+        return method
 
     @field_validator("params")
     @classmethod
@@ -137,6 +151,12 @@ class ClassifierSpec(Frozen):
     kind: str
     params: dict[str, Any] = Field(default={}, validate_default=True)
 
+    @field_validator("kind")
+    @classmethod
+    def _exists(cls, kind: str) -> str:
+        get_classifier(kind)
+        return kind
+
     @field_validator("params")
     @classmethod
     def _resolve(cls, params: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
@@ -172,9 +192,13 @@ class RunSpec(Frozen):
 
     batch_size: int = Field(default=16, ge=1, le=4096)
     actors: int | None = Field(default=None, ge=1, description="as many as the cluster has room for where silent")
-    gpus_per_actor: float | None = Field(default=None, ge=0, description="1 where there is a GPU, else 0")
-    cpus_per_actor: float | None = Field(default=None, gt=0)
-    classifier_gpus: float = Field(default=0, ge=0, description="above 0: classifiers get actors of their own")
+    gpus_per_actor: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="1 where there is a GPU, else 0"
+    )
+    cpus_per_actor: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    classifier_gpus: float = Field(
+        default=0, ge=0, allow_inf_nan=False, description="above 0: classifiers get actors of their own"
+    )
     max_consecutive_failures: int = Field(default=64, ge=1)
 
 
@@ -198,9 +222,9 @@ class SweepSpec(Frozen):
         """Write the short forms out; who passes `origins` in the context learns where each list item was written."""
         if not isinstance(data, dict):
             return data
-        expanded, origins = expand_sweep(data)
-        if info.context:
-            info.context["origins"].update(origins)
+        context = info.context or {}
+        expanded, origins = expand_sweep(data, context.get("most_images", MOST_IMAGES))
+        context.get("origins", {}).update(origins)
         return expanded
 
     @model_validator(mode="after")
