@@ -58,7 +58,7 @@ def run(arguments: list[str] | None) -> int:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
     except SystemExit as ended:
-        return ended.code or 0
+        return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     return 0
 
 

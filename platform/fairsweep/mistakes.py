@@ -15,13 +15,20 @@ def mistake(message: str, *loc: str | int) -> PydanticCustomError:
     return PydanticCustomError("mistake", "{message}", {"message": message, "loc": loc})
 
 
+def placed(error: PydanticCustomError) -> tuple[tuple[str | int, ...], str]:
+    """Return where a `mistake` stands, and what it says."""
+    context = error.context or {}
+    return context["loc"], context["message"]
+
+
 @contextmanager
 def below(*loc: str | int) -> Iterator[None]:
     """Let a mistake that is raised inside the block stand at `loc` plus its own place."""
     try:
         yield
     except PydanticCustomError as error:
-        raise mistake(error.context["message"], *loc, *error.context["loc"]) from None
+        inner, message = placed(error)
+        raise mistake(message, *loc, *inner) from None
 
 
 def check_known(params: dict[str, Any], kind: type[BaseModel], own: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from fairsweep.bench import metrics
+from fairsweep.measure.sql import value
 from fairsweep.pages import explore
 from fairsweep.store import Store
 
@@ -57,7 +58,7 @@ def build(store: Store, labels: int) -> dict[str, float]:
                 row["image"] = {"bytes": drawn[(start + place) % PORTRAITS], "path": None}
             files += len(store.write_images(shard))
         count += len(rows)
-    found = connection.execute(f"select count(*) from '{store.root}/labels/*/*.parquet'").fetchone()[0]
+    found = value(connection.execute(f"select count(*) from '{store.root}/labels/*/*.parquet'"))
     return {"labels": found, "pictures": count, "picture_files": files}
 
 
@@ -92,8 +93,8 @@ def _look(folder: str, size: int) -> dict[str, float]:
         read, shown = _wall(sql, choice, order, 0, size)
         name = order.replace(" ", "_")
         figures |= {f"{name}_seconds": clock.lap(), f"{name}_mib_read": read, f"{name}_mib_shown": shown}
-    for name, value in {"prompt": "worker 7", "attribute": "age", "setting": "none"}.items():
-        choice = replace(choice, **{name: value})
+    for name, chosen in {"prompt": "worker 7", "attribute": "age", "setting": "none"}.items():
+        choice = replace(choice, **{name: chosen})
         explore.share_plot(explore.shares(sql, choice))
         figures[f"{name}_on_shares_seconds"] = clock.lap()
         explore.gather(sql, choice)

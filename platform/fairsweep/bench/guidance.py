@@ -129,7 +129,7 @@ class _Bench:
         edit = toward(*PAIR, **self.settings)
         with guide(self.pipe, [edit] * self.batch, self.texts) as guided:
             self._draw(self.pipe, self.batch, latent)
-        self.guided_rows = guided.rows
+        self.guided_rows = guided.rows if guided else 0
 
     @cached_property
     def sega_pipe(self):
@@ -164,7 +164,7 @@ class _Bench:
         stock_rows = (2 if batched else 1) * self.steps
         # The stock pipeline at the batch that gives its forwards as many rows as the wrapper's.
         images = max(1, round(self.guided_rows / stock_rows))
-        draws = {
+        draws: dict[str, Callable[[], object]] = {
             "stock": partial(self._draw, self.pipe, images, latent=True),
             "wrapper": partial(self.wrapper, latent=True),
         }

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from fairsweep.engine.generate import Generator
 from fairsweep.measure.catalogue import connect
+from fairsweep.measure.sql import value
 from fairsweep.plan.todo import Batch, Todo, batches
 from fairsweep.portraits.defaults import CONCEPTS, FAIR
 from fairsweep.portraits.studio import Studio
@@ -94,10 +95,11 @@ def _sweep(spec: SweepSpec, store: Store) -> dict[str, float]:
     with connected(None):
         outcome = Run(spec, store, Console(quiet=True)).execute()
         seconds = time.perf_counter() - started
-    with connect(store) as connection:
-        first, last = connection.execute("select min(created), max(created) from images").fetchone()
     # From the first batch stored to the last: what came before the first is start-up, its own batch included.
-    working = (last - first).total_seconds()
+    with connect(store) as connection:
+        working = (
+            value(connection.execute("select date_diff('microsecond', min(created), max(created)) from images")) / 1e6
+        )
     return {
         "sweep": (outcome.made - spec.run.batch_size) / working,
         "start_up_seconds": seconds - working,

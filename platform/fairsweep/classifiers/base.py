@@ -1,11 +1,13 @@
 """The interface of a classifier: images and their prompts in, labels out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, TypeVar, cast
 
 from PIL.Image import Image
 from pydantic import BaseModel, ConfigDict, Field
+
+from fairsweep.attributes import AttributeSpec
 
 UNKNOWN = "unknown"
 NO_FACE = "no_face"
@@ -42,25 +44,28 @@ class ClassifierParams(BaseModel):
     batch_size: int = Field(default=64, ge=1, description="images per forward")
 
 
-class Classifier:
+P = TypeVar("P", bound=ClassifierParams)
+
+
+class Classifier(Generic[P]):
     """Read attributes off images. Subclass, declare `Params`, and add a row to CLASSIFIERS.
 
-    attributes: attribute -> its declared groups (`.texts`: group -> text). Construction loads the weights.
+    attributes: those of the sweep, by name. Construction loads the weights.
     """
 
-    Params: type[ClassifierParams] = ClassifierParams
+    Params: type[P] = cast("type[P]", ClassifierParams)
 
-    def __init__(self, params: Any, attributes: dict[str, Any], device: str = "cpu"):
+    def __init__(self, params: P, attributes: Mapping[str, AttributeSpec], device: str = "cpu"):
         self.params, self.attributes, self.device = params, attributes, device
 
     @classmethod
-    def known_groups(cls, params: Any) -> dict[str, tuple[str, ...]] | None:
+    def known_groups(cls, params: P) -> dict[str, tuple[str, ...]] | None:
         """Return attribute -> the groups it can tell, without loading weights; None: any declared one."""
         return None
 
     @classmethod
-    def check(cls, params: Any, attributes: dict[str, Any]) -> None:
-        """Refuse parameters that do not fit the declared attributes: raise `spec_errors.mistake` at the parameter."""
+    def check(cls, params: P, attributes: Mapping[str, AttributeSpec]) -> None:
+        """Refuse parameters that do not fit the declared attributes: raise `mistakes.mistake` at the parameter."""
 
     def classify(self, images: Sequence[Image], prompts: Sequence[str]) -> list[list[Label]]:
         """Return the labels of each image; `prompts` are the texts that the images were made from."""
@@ -73,9 +78,11 @@ class Classifier:
         raise NotImplementedError
 
 
-def label_of(attribute: str, scores: dict[str, float], margin: float = 0.0, groups=None) -> Label:
+def label_of(
+    attribute: str, scores: dict[str, float], margin: float = 0.0, groups: Collection[str] | None = None
+) -> Label:
     """Return the best score's label; unknown where its lead is below `margin` or it is none of `groups`."""
-    best, *others = sorted(scores, key=scores.get, reverse=True)
+    best, *others = sorted(scores, key=lambda group: scores[group], reverse=True)
     close = bool(others) and scores[best] - scores[others[0]] < margin
     declared = groups is None or best in groups or best in (UNKNOWN, NO_FACE)
     label = best if declared and not close else UNKNOWN

@@ -1,10 +1,12 @@
 """Zero-shot labels with any open_clip model: the group whose texts the image is nearest to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from PIL.Image import Image
 from pydantic import Field, field_validator
 
-from fairsweep.classifiers.base import NO_FACE, Classifier, ClassifierParams, label_of
+from fairsweep.attributes import AttributeSpec
+from fairsweep.classifiers.base import NO_FACE, Classifier, ClassifierParams, Label, label_of
 from fairsweep.errors import ModelLoadError
 from fairsweep.hub import reason_of
 
@@ -21,19 +23,19 @@ class OpenClipParams(ClassifierParams):
 
     @field_validator("templates")
     @classmethod
-    def _check(cls, templates):
+    def _check(cls, templates: tuple[str, ...]) -> tuple[str, ...]:
         for template in templates:
             if "{}" not in template:
                 raise ValueError(f"the template {template!r} must hold {{}} for the group's text")
         return templates
 
 
-class OpenClip(Classifier):
+class OpenClip(Classifier[OpenClipParams]):
     """Compare an image with each group's texts, averaged over a prompt ensemble (CLIP, arXiv 2103.00020)."""
 
     Params = OpenClipParams
 
-    def __init__(self, params, attributes, device="cpu"):
+    def __init__(self, params: OpenClipParams, attributes: Mapping[str, AttributeSpec], device: str = "cpu"):
         super().__init__(params, attributes, device)
         import open_clip
 
@@ -51,7 +53,7 @@ class OpenClip(Classifier):
         self._texts = Texts(self._embed_texts)
         self._groups = {name: self._ensembles(attribute.texts) for name, attribute in attributes.items()}
 
-    def _classify(self, images, prompts):
+    def _classify(self, images: Sequence[Image], prompts: Sequence[str]) -> list[list[Label]]:
         import torch
 
         from fairsweep.classifiers.embedding import image_labels
@@ -62,9 +64,9 @@ class OpenClip(Classifier):
             labels = [[label] for label in image_labels(features, self._texts(prompts))]
             for name, (groups, texts) in self._groups.items():
                 logits = self._model.logit_scale.exp() * features @ texts.T
-                for found, row in zip(labels, logits.float().softmax(-1).tolist(), strict=True):
+                for own, row in zip(labels, logits.float().softmax(-1).tolist(), strict=True):
                     scores = dict(zip(groups, row, strict=True))
-                    found.append(label_of(name, scores, self.params.unknown_margin))
+                    own.append(label_of(name, scores, self.params.unknown_margin))
         return labels
 
     def _ensembles(self, texts: dict[str, str]):

@@ -1,18 +1,23 @@
 """The built-in classifier of the portraits world: gender, skin tone, age and occupation."""
 
-from fairsweep.classifiers.base import Classifier, label_of
+from collections.abc import Mapping, Sequence
+
+from PIL.Image import Image
+
+from fairsweep.attributes import AttributeSpec
+from fairsweep.classifiers.base import Classifier, ClassifierParams, Label, label_of
 from fairsweep.portraits.world import READ_ATTRIBUTES
 
 _ALWAYS = "occupation"
 
 
-class Portraits(Classifier):
+class Portraits(Classifier[ClassifierParams]):
     """Read attributes off the built-in CLIP model's image features.
 
     The declared attributes are labelled, and always the occupation, which tells whether guidance kept it.
     """
 
-    def __init__(self, params, attributes, device="cpu"):
+    def __init__(self, params: ClassifierParams, attributes: Mapping[str, AttributeSpec], device: str = "cpu"):
         super().__init__(params, attributes, device)
         from fairsweep.classifiers.embedding import Texts
         from fairsweep.portraits.reader import Reader
@@ -21,10 +26,10 @@ class Portraits(Classifier):
         self._texts = Texts(self._reader.embed_texts)
 
     @classmethod
-    def known_groups(cls, params):
+    def known_groups(cls, params: ClassifierParams) -> dict[str, tuple[str, ...]]:
         return dict(READ_ATTRIBUTES)
 
-    def _classify(self, images, prompts):
+    def _classify(self, images: Sequence[Image], prompts: Sequence[str]) -> list[list[Label]]:
         from fairsweep.classifiers.embedding import image_labels
 
         features = self._reader.embed(list(images))
@@ -34,7 +39,7 @@ class Portraits(Classifier):
         for name, rows in read.items():
             if name not in declared and name != _ALWAYS:
                 continue
-            for found, row in zip(labels, rows, strict=True):
+            for own, row in zip(labels, rows, strict=True):
                 scores = dict(zip(READ_ATTRIBUTES[name], row, strict=True))
-                found.append(label_of(name, scores, self.params.unknown_margin, declared.get(name)))
+                own.append(label_of(name, scores, self.params.unknown_margin, declared.get(name)))
         return labels

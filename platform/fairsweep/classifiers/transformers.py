@@ -1,8 +1,12 @@
 """Any Hugging Face image-classification model, FairFace-style ones included: a map from labels to groups."""
 
+from collections.abc import Mapping, Sequence
+
+from PIL.Image import Image
 from pydantic import Field
 
-from fairsweep.classifiers.base import UNKNOWN, Classifier, ClassifierParams, label_of
+from fairsweep.attributes import AttributeSpec
+from fairsweep.classifiers.base import UNKNOWN, Classifier, ClassifierParams, Label, label_of
 from fairsweep.errors import FairsweepError, ModelLoadError, near
 from fairsweep.hub import reason_of
 from fairsweep.mistakes import mistake
@@ -16,12 +20,12 @@ class TransformersParams(ClassifierParams):
     labels: dict[str, dict[str, str]] = Field(min_length=1)
 
 
-class Transformers(Classifier):
+class Transformers(Classifier[TransformersParams]):
     """Add up the probabilities of the model's labels by group; labels without a group count as unknown."""
 
     Params = TransformersParams
 
-    def __init__(self, params, attributes, device="cpu"):
+    def __init__(self, params: TransformersParams, attributes: Mapping[str, AttributeSpec], device: str = "cpu"):
         super().__init__(params, attributes, device)
         from transformers import AutoImageProcessor, AutoModelForImageClassification
 
@@ -38,18 +42,18 @@ class Transformers(Classifier):
                 raise FairsweepError(f"{params.model} has no label {label!r}{near(label, self._names)}")
 
     @classmethod
-    def known_groups(cls, params):
+    def known_groups(cls, params: TransformersParams) -> dict[str, tuple[str, ...]]:
         return {name: tuple(dict.fromkeys(mapping.values())) for name, mapping in params.labels.items()}
 
     @classmethod
-    def check(cls, params, attributes):
+    def check(cls, params: TransformersParams, attributes: Mapping[str, AttributeSpec]) -> None:
         for name, mapping in params.labels.items():
             for label, group in mapping.items():
                 if name in attributes and group not in attributes[name].texts:
                     hint = near(group, attributes[name].texts)
                     raise mistake(f"attribute {name!r} has no group {group!r}{hint}", "labels", name, label)
 
-    def _classify(self, images, prompts):
+    def _classify(self, images: Sequence[Image], prompts: Sequence[str]) -> list[list[Label]]:
         import torch
 
         with torch.inference_mode():
@@ -57,7 +61,7 @@ class Transformers(Classifier):
             logits = self._model(**inputs.to(self.device)).logits
             return [self._labels(row) for row in logits.float().softmax(-1).tolist()]
 
-    def _labels(self, probabilities: list[float]):
+    def _labels(self, probabilities: list[float]) -> list[Label]:
         labels = []
         for attribute, mapping in self.params.labels.items():
             scores: dict[str, float] = dict.fromkeys(mapping.values(), 0.0)

@@ -54,11 +54,11 @@ def metrics(
     listed = {each.name: each for each in list_metrics()}
     if name is not None:
         _check_metric(name, listed)
-        columns = describe(name)
+        types = describe(name)
         if format is Format.table:
-            metric_pages.print_page(listed[name], columns, console())
+            metric_pages.print_page(listed[name], types, console())
         else:
-            show(["column", "type"], columns, format)
+            show(["column", "type"], list(types), format)
     elif format is Format.table:
         metric_pages.print_list(list(listed.values()), console())
     else:

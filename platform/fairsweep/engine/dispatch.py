@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import ray
@@ -38,7 +38,7 @@ class Dispatcher:
         """Return how many actors have come so far."""
         return len(self._actors)
 
-    def run(self, tick: Callable[[], None]) -> Iterator[Any]:
+    def run(self, tick: Callable[[], None]) -> Generator[Any, None, None]:
         """Yield the actors' results as they come; call `tick` about once a second.
 
         Close it to give up what is still running.

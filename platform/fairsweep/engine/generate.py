@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from fairsweep import __version__
 from fairsweep.engine.gauges import Gauges
@@ -19,6 +20,9 @@ from fairsweep.memory import give_back
 from fairsweep.plan.todo import Batch
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
+
+if TYPE_CHECKING:
+    from fairsweep.pipelines.pipeline import Pipeline
 
 _PACKAGES = ("torch", "diffusers", "transformers")
 
@@ -51,7 +55,8 @@ class Generator:
         }
         self._device = device
         self._halving: dict[str, Halving] = {}
-        self._pipeline, self._loaded = None, None
+        self._pipeline: Pipeline | None = None
+        self._loaded: str | None = None
 
     def load(self, model: str) -> None:
         """Hold the pipeline of this model, and no other; raises ModelLoadError."""
@@ -67,11 +72,13 @@ class Generator:
         """Return for each row a PIL image or the exception, and the prompt that the pipeline was given."""
         conditionings = [self._condition[row["setting"]](row["prompt"], row["direction"]) for row in batch.rows]
         pairs = list(zip(conditionings, [row["seed"] for row in batch.rows], strict=True))
+        pipeline = self._pipeline
+        assert pipeline is not None
         halving = self._halving.setdefault(batch.model, Halving())
-        images = halving.run(lambda part: self._pipeline.denoise(*zip(*part, strict=True)), pairs)
+        images = halving.run(lambda part: pipeline.denoise(*zip(*part, strict=True)), pairs)
         # Apart, so that what fails here costs no denoising; out of memory is the decoder's own to answer.
         fine = [index for index, latents in enumerate(images) if not isinstance(latents, Exception)]
-        pictures = Halving().run(self._pipeline.decode, [images[index] for index in fine])
+        pictures = Halving().run(pipeline.decode, [images[index] for index in fine])
         for index, picture in zip(fine, pictures, strict=True):
             images[index] = picture
         return images, [conditioning.prompt for conditioning in conditionings]

@@ -40,7 +40,7 @@ class Labeller:
         rows = []
         for image_id, labels in zip(ids, results, strict=True):
             error = reason(labels) if isinstance(labels, Exception) else None
-            labels = () if error else labels
+            labels = [] if isinstance(labels, Exception) else labels
             rows += [{"image_id": image_id, "seconds": seconds, **vars(label)} for label in labels]
             for attribute in set(self.wanted) - {label.attribute for label in labels}:
                 failed = error or f"the classifier gave no label for {attribute}"

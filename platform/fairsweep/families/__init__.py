@@ -1,6 +1,9 @@
 """What differs between families of diffusers pipelines, one file each."""
 
+from diffusers import DiffusionPipeline
+
 from fairsweep.errors import FairsweepError
+from fairsweep.families.base import Family
 from fairsweep.registry import find
 
 FAMILIES = {
@@ -13,11 +16,15 @@ FAMILIES = {
 }
 
 
-def family_of(pipe):
-    """Return the family of a diffusers pipeline, by its class or a class that it derives from."""
+def family_of(pipe: DiffusionPipeline) -> Family:
+    """Return the family of a diffusers pipeline, by its class or a class that it derives from.
+
+    Raises FairsweepError for one that stands in no row of FAMILIES.
+    """
     for kind in type(pipe).__mro__:
         if kind.__name__ in FAMILIES:
-            return find(FAMILIES[kind.__name__], {}, "pipeline family")()
+            family: type[Family] = find(kind.__name__, FAMILIES, "pipeline family")
+            return family()
     raise FairsweepError(
         f"{type(pipe).__name__} has no known denoiser; known: {', '.join(FAMILIES)}. To add a family, write "
         "a subclass of fairsweep.families.base.Family and a row in fairsweep.families.FAMILIES"

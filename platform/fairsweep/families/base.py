@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 import torch
+from diffusers import DiffusionPipeline
 
 
 class Family:
@@ -28,14 +29,14 @@ class Family:
     two_calls: bool = False
     upcasts: bool = False
 
-    def encode(self, pipe, text: str | None, length: int | None = None) -> dict[str, torch.Tensor]:
+    def encode(self, pipe: DiffusionPipeline, text: str | None, length: int | None = None) -> dict[str, torch.Tensor]:
         """Encode one text as the pipeline would: name as in `text` -> [1, ...]; None is the empty condition.
 
         length: tokens that the text takes in the denoiser, for families in which a call can choose it.
         """
         raise NotImplementedError
 
-    def options(self, pipe, guidance_scale: float, negative: bool) -> dict[str, Any]:
+    def options(self, pipe: DiffusionPipeline, guidance_scale: float, negative: bool) -> dict[str, Any]:
         """Return the call's guidance arguments; negative: some image has a negative prompt."""
         return {"guidance_scale": guidance_scale}
 
@@ -44,7 +45,7 @@ class Family:
         latent = getattr(pipe, self.denoiser).config.sample_size
         return (latent if isinstance(latent, int) else max(latent)) * pipe.vae_scale_factor
 
-    def unscaled(self, pipe, latents: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    def unscaled(self, pipe: DiffusionPipeline, latents: torch.Tensor, height: int, width: int) -> torch.Tensor:
         """Return denoised latents as the autoencoder takes them, for pictures of so many pixels."""
         config = pipe.vae.config
         latents = latents / config.scaling_factor

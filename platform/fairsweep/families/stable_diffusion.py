@@ -2,6 +2,9 @@
 
 from typing import ClassVar
 
+import torch
+from diffusers import DiffusionPipeline
+
 from fairsweep.families.base import Family
 
 
@@ -12,7 +15,7 @@ class StableDiffusion(Family):
     positional = ("sample", "timestep", "encoder_hidden_states")
     text: ClassVar = {"prompt_embeds": "encoder_hidden_states"}
 
-    def encode(self, pipe, text, length=None):
+    def encode(self, pipe: DiffusionPipeline, text: str | None, length: int | None = None) -> dict[str, torch.Tensor]:
         embeds, _ = pipe.encode_prompt(
             text or "", pipe._execution_device, 1, False, clip_skip=getattr(pipe, "_clip_skip", None)
         )

@@ -2,6 +2,9 @@
 
 from typing import ClassVar
 
+import torch
+from diffusers import DiffusionPipeline
+
 from fairsweep.families.base import Family
 
 
@@ -15,7 +18,7 @@ class StableDiffusion3(Family):
     encoders = ("text_encoder", "text_encoder_2")
     text: ClassVar = {"prompt_embeds": "encoder_hidden_states", "pooled_prompt_embeds": "pooled_projections"}
 
-    def encode(self, pipe, text, length=None):
+    def encode(self, pipe: DiffusionPipeline, text: str | None, length: int | None = None) -> dict[str, torch.Tensor]:
         # The CLIP encoders' tokens stand before the T5 encoder's, whose number is the call's to choose.
         t5_length = {} if length is None else {"max_sequence_length": max(length - pipe.tokenizer_max_length, 1)}
         embeds, _, pooled, _ = pipe.encode_prompt(

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 import torch
+from diffusers import DiffusionPipeline
 
 from fairsweep.families.base import Family
 
@@ -19,7 +20,7 @@ class StableDiffusionXL(Family):
         "pooled_prompt_embeds": "added_cond_kwargs.text_embeds",
     }
 
-    def encode(self, pipe, text, length=None):
+    def encode(self, pipe: DiffusionPipeline, text: str | None, length: int | None = None) -> dict[str, torch.Tensor]:
         # With an empty negative prompt SDXL's unconditional input is zeros, not the encoding of "".
         embeds, negative, pooled, negative_pooled = pipe.encode_prompt(
             text or "",
@@ -31,7 +32,7 @@ class StableDiffusionXL(Family):
             embeds, pooled = negative, negative_pooled
         return {"prompt_embeds": embeds, "pooled_prompt_embeds": pooled}
 
-    def unscaled(self, pipe, latents, height, width):
+    def unscaled(self, pipe: DiffusionPipeline, latents: torch.Tensor, height: int, width: int) -> torch.Tensor:
         config = pipe.vae.config
         mean, std = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
         if mean is None or std is None:

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 
 import torch
+from diffusers import DiffusionPipeline
 
 from fairsweep.errors import FairsweepError
 from fairsweep.families.base import Family
@@ -17,7 +18,7 @@ class TextCache:
     capacity: bytes of embeddings to keep on the pipeline's device.
     """
 
-    def __init__(self, pipe, family: Family, capacity: int = _CAPACITY_BYTES):
+    def __init__(self, pipe: DiffusionPipeline, family: Family, capacity: int = _CAPACITY_BYTES):
         self.pipe, self.family, self.capacity = pipe, family, capacity
         self._known: OrderedDict[tuple, dict[str, torch.Tensor]] = OrderedDict()
         self._bytes = 0

@@ -1,4 +1,4 @@
-"""What steers an image: concepts, the edit that they make up, and the base class of the methods."""
+"""What steers an image: concepts, the edit that they make up, and what an image is made from."""
 
 import math
 from collections.abc import Sequence

@@ -101,7 +101,7 @@ class GuidedDenoiser:
         # A scheduler of second order, such as Heun's, asks for two predictions a step.
         self._order = getattr(self._pipe.scheduler, "order", 1)
         self._momentum = Momentum()
-        self._embeddings: dict[str, torch.Tensor] | None = None
+        self._embeddings: dict[str, torch.Tensor] = {}
         self._first: tuple[torch.Tensor, torch.Tensor, Phase] | None = None
         self._two_calls = False
         self._edit: torch.Tensor | None = None
@@ -116,7 +116,7 @@ class GuidedDenoiser:
         if kwargs.get("skip_layers") is not None:
             return self._finish(self._forward(kwargs))
         if self._first is not None:
-            return self._second_call(kwargs)
+            return self._second_call(kwargs, *self._first)
         if self._call == 0:
             self._prepare(kwargs)
         branches, two_calls = self._branches(kwargs), self._two_calls
@@ -142,8 +142,10 @@ class GuidedDenoiser:
         self._set_edit(concepts, unconditional, phase)
         return self._finish((own, *rest))
 
-    def _second_call(self, kwargs: dict) -> tuple[torch.Tensor, ...]:
-        (own, concepts, phase), self._first = self._first, None
+    def _second_call(
+        self, kwargs: dict, own: torch.Tensor, concepts: torch.Tensor, phase: Phase
+    ) -> tuple[torch.Tensor, ...]:
+        self._first = None
         output = self._forward(kwargs)
         if phase.idle:
             return output

@@ -107,7 +107,7 @@ def _described(source: Source, row: dict, data: bytes | None) -> dict:
         "setting": str(row.get("setting") or "none"),
         "seed": row.get("seed"),
     }
-    key = json.dumps([source.name, row["row"], described], sort_keys=True, default=str).encode() + data
+    key = json.dumps([source.name, row["row"], described], sort_keys=True, default=str).encode() + (data or b"")
     digest = hashlib.blake2b(key, digest_size=16).hexdigest()
     return {"image_id": digest, **described, "width": width, "height": height}
 

@@ -12,7 +12,7 @@ import duckdb
 
 from fairsweep.errors import StoreError
 from fairsweep.measure import metrics, summary, views
-from fairsweep.measure.sql import literal
+from fairsweep.measure.sql import literal, value
 from fairsweep.store import Store
 from fairsweep.store.schemas import FOLDERS
 
@@ -55,7 +55,7 @@ def create(connection: duckdb.DuckDBPyConnection, files: dict[str, list[Path]]) 
         views.create(connection, files)
         summary.create_views(connection)
         return
-    (database,) = connection.execute("select current_database()").fetchone()
+    database = value(connection.execute("select current_database()"))
     connection.execute(f"attach {literal(template)} as template (read_only)")
     connection.execute(f'copy from database template to "{database}"')
     connection.execute("detach template")

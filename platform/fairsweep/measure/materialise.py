@@ -3,7 +3,7 @@
 import duckdb
 
 from fairsweep.measure.metrics import list_metrics
-from fairsweep.measure.sql import rows
+from fairsweep.measure.sql import rows, value
 
 
 def materialise(connection: duckdb.DuckDBPyConnection, sweep: str, first: int) -> list[dict]:
@@ -21,6 +21,6 @@ def materialise(connection: duckdb.DuckDBPyConnection, sweep: str, first: int) -
             [sweep],
         )
         shown = rows(connection.execute(f'select * exclude (sweep) from "{metric.name}" limit {first}'))
-        (count,) = connection.execute(f'select count(*) from "{metric.name}"').fetchone()
+        count = value(connection.execute(f'select count(*) from "{metric.name}"'))
         metrics.append({**vars(metric), "rows": shown, "count": count})
     return metrics

@@ -59,29 +59,29 @@ def metric_folders() -> list[Path]:
 
 def parse(path: Path) -> Metric:
     """Return what a metric's file says: its header, and its SQL."""
-    header = {"meaning": []}
+    lines: dict[str, list[str]] = {"meaning": []}
     key = "meaning"
     text = path.read_text(encoding="utf-8")
     for line in text.splitlines():
         if not line.startswith("--"):
             break
-        said = line[2:].strip()
-        name, colon, value = said.partition(":")
+        comment = line[2:].strip()
+        name, colon, value = comment.partition(":")
         if colon and name in _KEYS:
             key = name
-            header[key] = [value.strip()]
+            lines[key] = [value.strip()]
         else:
-            header[key].append(said)
-    said = {key: " ".join(lines) for key, lines in header.items()}
+            lines[key].append(comment)
+    header = {key: " ".join(parts) for key, parts in lines.items()}
     return Metric(
         name=path.stem,
-        meaning=said["meaning"],
-        direction=said.get("good", ""),
-        reads=said.get("reads", ""),
-        grain=said.get("one row per", ""),
-        source=said.get("source", ""),
-        reading=said.get("read", ""),
-        means=tuple(re.findall(r"\w+", said.get("summary mean", ""))),
-        aggregates=said.get("summary", ""),
+        meaning=header["meaning"],
+        direction=header.get("good", ""),
+        reads=header.get("reads", ""),
+        grain=header.get("one row per", ""),
+        source=header.get("source", ""),
+        reading=header.get("read", ""),
+        means=tuple(re.findall(r"\w+", header.get("summary mean", ""))),
+        aggregates=header.get("summary", ""),
         sql=text,
     )

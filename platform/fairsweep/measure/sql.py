@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 
-class _Result(Protocol):
-    description: list[tuple]
-
-    def fetchall(self) -> list[tuple]: ...
-
-
-def rows(result: _Result) -> list[dict[str, Any]]:
+def rows(result: DuckDBPyConnection | DuckDBPyRelation) -> list[dict[str, Any]]:
     """Return the rows of a result, each by column name."""
-    names = [column[0] for column in result.description]
+    names = [column[0] for column in result.description or ()]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def value(result: DuckDBPyConnection | DuckDBPyRelation) -> Any:
+    """Return the first value of a result that has a row."""
+    return result.fetchall()[0][0]
 
 
 def literal(value: object) -> str:

@@ -7,6 +7,7 @@ import duckdb
 
 from fairsweep.errors import FairsweepError, first_line
 from fairsweep.measure.metrics import CELL, Metric, list_metrics, metric_folders, parse
+from fairsweep.measure.sql import value
 
 _BLOCK = "classifier || ' without seeds ' || seed_block"
 
@@ -18,15 +19,15 @@ def create_views(connection: duckdb.DuckDBPyConnection, folders: list[Path] | No
     bodies = {part.name: part.sql for part in [*staged, *list_metrics(folders)]}
     waiting = {name: _statement(name, sql) for name, sql in bodies.items()}
     while waiting:
-        refused = {}
+        refused: dict[str, duckdb.Error] = {}
         for name, statement in waiting.items():
             try:
                 connection.execute(statement)
             except duckdb.Error as error:
                 refused[name] = error
         if len(refused) == len(waiting):
-            name, error = next(iter(refused.items()))
-            raise FairsweepError(f"metric {name}: {first_line(error)}")
+            name, refusal = next(iter(refused.items()))
+            raise FairsweepError(f"metric {name}: {first_line(refusal)}")
         waiting = {name: waiting[name] for name in refused}
     metrics = [metric for metric in list_metrics(folders) if metric.means or metric.aggregates]
     connection.execute(f"create or replace view summary as {summary_query(connection, metrics, bodies)}")
@@ -120,7 +121,7 @@ def _upstream(connection, names: list[str], bodies: dict[str, str]) -> list[str]
 
 def _tables(connection, sql: str) -> list[str]:
     """Return the tables that a select names, as DuckDB parses it; names of its own CTEs may be among them."""
-    (tree,) = connection.execute("select json_serialize_sql(?::varchar)", [sql]).fetchone()
+    tree = value(connection.execute("select json_serialize_sql(?::varchar)", [sql]))
     return sorted(set(re.findall(r'"table_name":"([^"]+)"', tree)))
 
 

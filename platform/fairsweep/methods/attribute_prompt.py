@@ -1,7 +1,10 @@
 """Write the group into the prompt: how far words alone can go, the upper bound for any guidance."""
 
+from collections.abc import Mapping
+
 from pydantic import Field, field_validator
 
+from fairsweep.attributes import AttributeSpec
 from fairsweep.guidance.concepts import Conditioning
 from fairsweep.methods.base import GuidanceMethod, NoParams, group_texts
 
@@ -13,19 +16,26 @@ class AttributePromptParams(NoParams):
 
     @field_validator("template")
     @classmethod
-    def _check(cls, template):
+    def _check(cls, template: str) -> str:
         if "{prompt}" not in template or "{groups}" not in template:
             raise ValueError(f"the template {template!r} must hold {{prompt}} and {{groups}}")
         return template
 
 
-class AttributePrompt(GuidanceMethod):
+class AttributePrompt(GuidanceMethod[AttributePromptParams]):
     """Name the groups that the image is directed to, one text per attribute, in its prompt."""
 
     Params = AttributePromptParams
     uses_direction = True
 
-    def condition(self, prompt, negative_prompt, direction, attributes, params) -> Conditioning:
+    def condition(
+        self,
+        prompt: str,
+        negative_prompt: str,
+        direction: dict[str, str],
+        attributes: Mapping[str, AttributeSpec],
+        params: AttributePromptParams,
+    ) -> Conditioning:
         groups = ", ".join(text for _, text, _ in group_texts(direction, attributes))
         if not groups:
             return Conditioning(prompt, negative_prompt)

@@ -1,9 +1,11 @@
 """The interface of a guidance method: a prompt and a direction in, what the image is made from out."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
+from fairsweep.attributes import AttributeSpec
 from fairsweep.errors import FairsweepError, near
 from fairsweep.guidance.concepts import Conditioning
 
@@ -14,39 +16,42 @@ class NoParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class GuidanceMethod:
+P = TypeVar("P", bound=NoParams)
+
+
+class GuidanceMethod(Generic[P]):
     """Decide what steers an image. Subclass, declare `Params`, and add a row to METHODS."""
 
-    Params: type[BaseModel] = NoParams
+    Params: type[P] = cast("type[P]", NoParams)
     uses_direction: bool = False
 
-    def check(self, params: Any, attributes: dict[str, Any]) -> None:
-        """Refuse parameters that do not fit the attributes to steer: raise `spec_errors.mistake` at the parameter."""
+    def check(self, params: P, attributes: Mapping[str, AttributeSpec]) -> None:
+        """Refuse parameters that do not fit the attributes to steer: raise `mistakes.mistake` at the parameter."""
 
     def condition(
         self,
         prompt: str,
         negative_prompt: str,
         direction: dict[str, str],
-        attributes: dict[str, Any],
-        params: Any,
+        attributes: Mapping[str, AttributeSpec],
+        params: P,
     ) -> Conditioning:
         """Return what the image is made from.
 
         direction: attribute -> the group this image is steered to (empty where the method uses none).
-        attributes: attribute -> its declared groups (`.texts`: group -> text). params: this class's `Params`.
+        attributes: those that the setting may steer, by name. params: this class's `Params`.
         """
         raise NotImplementedError
 
 
-def group_texts(direction: dict[str, str], attributes: dict[str, Any]) -> list[tuple[str, str, list[str]]]:
+def group_texts(direction: dict[str, str], attributes: Mapping[str, AttributeSpec]) -> list[tuple[str, str, list[str]]]:
     """Return each directed attribute's name, its asked group's text, and the texts of its other groups."""
-    found = []
+    directed = []
     for attribute, group in direction.items():
         if attribute not in attributes:
             raise FairsweepError(f"attribute {attribute!r} is not declared{near(attribute, attributes)}")
         texts = attributes[attribute].texts
         if group not in texts:
             raise FairsweepError(f"attribute {attribute!r} has no group {group!r}{near(group, texts)}")
-        found.append((attribute, texts[group], [text for name, text in texts.items() if name != group]))
-    return found
+        directed.append((attribute, texts[group], [text for name, text in texts.items() if name != group]))
+    return directed

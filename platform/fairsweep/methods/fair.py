@@ -1,7 +1,11 @@
 """Fair Diffusion: Semantic Guidance toward the image's own group, away from the attribute's others."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from pydantic import Field, FiniteFloat
 
+from fairsweep.attributes import AttributeSpec
 from fairsweep.errors import FairsweepError, near
 from fairsweep.guidance.concepts import Concept, Conditioning, Edit, pull_weight
 from fairsweep.methods.base import GuidanceMethod, NoParams, group_texts
@@ -22,7 +26,7 @@ class FairParams(NoParams):
     )
 
 
-class Fair(GuidanceMethod):
+class Fair(GuidanceMethod[FairParams]):
     """Push the group that the image is steered to and pull the others.
 
     With two groups this is Fair Diffusion's concept pair. With more, the pulled groups share a smaller weight.
@@ -32,7 +36,7 @@ class Fair(GuidanceMethod):
     Params = FairParams
     uses_direction = True
 
-    def check(self, params: FairParams, attributes):
+    def check(self, params: FairParams, attributes: Mapping[str, AttributeSpec]) -> None:
         if not isinstance(params.scale, dict):
             return
         for name in params.scale:
@@ -42,19 +46,27 @@ class Fair(GuidanceMethod):
             if name not in params.scale:
                 raise mistake(f"no scale for {name!r}: give each steered attribute one", "scale")
 
-    def condition(self, prompt, negative_prompt, direction, attributes, params: FairParams) -> Conditioning:
+    def condition(
+        self,
+        prompt: str,
+        negative_prompt: str,
+        direction: dict[str, str],
+        attributes: Mapping[str, AttributeSpec],
+        params: FairParams,
+    ) -> Conditioning:
         concepts = []
         for attribute, text, others in group_texts(direction, attributes):
-            shared = {
-                "scale": _scale(params.scale, attribute),
-                "threshold": params.threshold,
-                "warmup_steps": params.warmup_steps,
-                "cooldown_steps": params.cooldown_steps,
-            }
-            concepts.append(Concept(text, **shared))
+            push = Concept(
+                text,
+                scale=_scale(params.scale, attribute),
+                threshold=params.threshold,
+                warmup_steps=params.warmup_steps,
+                cooldown_steps=params.cooldown_steps,
+            )
+            concepts.append(push)
             weight = pull_weight(len(others), params.pull)
             if weight:
-                concepts += [Concept(other, reverse=True, weight=weight, **shared) for other in others]
+                concepts += [replace(push, text=other, reverse=True, weight=weight) for other in others]
         edit = Edit(tuple(concepts), params.momentum_scale, params.momentum_beta) if concepts else None
         return Conditioning(prompt, negative_prompt, edit)
 

@@ -1,7 +1,10 @@
 """Negative prompt: ask the model, for every image alike, to leave something out."""
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
+from fairsweep.attributes import AttributeSpec
 from fairsweep.guidance.concepts import Conditioning
 from fairsweep.methods.base import GuidanceMethod, NoParams
 
@@ -12,10 +15,17 @@ class NegativePromptParams(NoParams):
     text: str = Field(default="stereotype, cliche", min_length=1)
 
 
-class NegativePrompt(GuidanceMethod):
+class NegativePrompt(GuidanceMethod[NegativePromptParams]):
     """Add the text to the negative prompt; acts only where classifier-free guidance runs."""
 
     Params = NegativePromptParams
 
-    def condition(self, prompt, negative_prompt, direction, attributes, params) -> Conditioning:
+    def condition(
+        self,
+        prompt: str,
+        negative_prompt: str,
+        direction: dict[str, str],
+        attributes: Mapping[str, AttributeSpec],
+        params: NegativePromptParams,
+    ) -> Conditioning:
         return Conditioning(prompt, ", ".join(part for part in (negative_prompt, params.text) if part))

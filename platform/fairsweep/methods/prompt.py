@@ -1,7 +1,10 @@
 """Ethical intervention: words after the prompt that ask for every group (ENTIGEN, arXiv 2210.15230)."""
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
+from fairsweep.attributes import AttributeSpec
 from fairsweep.guidance.concepts import Conditioning
 from fairsweep.methods.base import GuidanceMethod, NoParams
 
@@ -12,11 +15,18 @@ class EthicalPromptParams(NoParams):
     suffix: str = Field(default="if all individuals can be that irrespective of their {attribute}", min_length=1)
 
 
-class EthicalPrompt(GuidanceMethod):
+class EthicalPrompt(GuidanceMethod[EthicalPromptParams]):
     """Append the intervention to every prompt; no image has a direction of its own."""
 
     Params = EthicalPromptParams
 
-    def condition(self, prompt, negative_prompt, direction, attributes, params) -> Conditioning:
+    def condition(
+        self,
+        prompt: str,
+        negative_prompt: str,
+        direction: dict[str, str],
+        attributes: Mapping[str, AttributeSpec],
+        params: EthicalPromptParams,
+    ) -> Conditioning:
         names = " and ".join(name.replace("_", " ") for name in attributes)
         return Conditioning(f"{prompt} {params.suffix.replace('{attribute}', names)}", negative_prompt)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -82,7 +83,8 @@ def shares(connection: duckdb.DuckDBPyConnection, choice: Choice) -> list[dict]:
 def share_plot(share_rows: list[dict]) -> str:
     """Return the dot plot of such rows, unguided and guided, as HTML."""
     plots = figures.share_plots(share_rows)
-    return figures.templates().get_template("shares.html.j2").module.plot(plots[0], lambda row: "") if plots else ""
+    template: Any = figures.templates().get_template("shares.html.j2").module
+    return template.plot(plots[0], lambda row: "") if plots else ""
 
 
 def gather(connection: duckdb.DuckDBPyConnection, choice: Choice) -> int:

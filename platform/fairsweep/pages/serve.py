@@ -47,8 +47,9 @@ def run(
         text=True,
     )
     try:
-        server.stdin.write(say)
-        server.stdin.close()
+        assert server.stdin is not None
+        with server.stdin as pipe:
+            pipe.write(say)
         while not _answers(port):
             if server.poll() is not None:
                 raise FairsweepError(f"the server ended with exit code {server.returncode}; its messages stand above")

@@ -21,8 +21,8 @@ def load_pipeline(model, device: torch.device | str | None = None) -> Pipeline:
     Raises ModelLoadError with the reason and the remedy, and ClusterError where it is this device that cannot. A
     model's safety checker is left out: an image that it blacks out could not be told from one without a face.
     """
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    check_device(model.name, model.dtype, device)
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    check_device(model.name, model.dtype, place)
     source = resolve_source(model.source)
     if source.endswith(".safetensors"):
         pipe = _from_file(source, model)
@@ -37,9 +37,9 @@ def load_pipeline(model, device: torch.device | str | None = None) -> Pipeline:
         pipe.safety_checker = None
     if model.scheduler:
         pipe.scheduler = _scheduler(model, pipe)
-    pipe.to(device)
+    pipe.to(place)
     denoiser = getattr(pipe, family.denoiser)
-    if device.type == "cuda":
+    if place.type == "cuda":
         to_channels_last(denoiser)
         # The host's copy of the weights is free now, and the C library would keep it.
         give_back()

@@ -9,7 +9,7 @@ pixels is never in it (`ASIDE`).
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def canonical(value: Any) -> Any:
     return [canonical(held) for held in value] if isinstance(value, list | tuple) else value
 
 
-def _rule(rules: dict[type, list[str]], value: Any) -> list[str]:
+def _rule(rules: Mapping[Any, list[str]], value: Any) -> list[str]:
     return next((rules[kind] for kind in type(value).__mro__ if kind in rules), [])
 
 

@@ -8,7 +8,7 @@ the order is random. An attribute's groups also spread evenly over the groups of
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import cache
 
@@ -37,14 +37,14 @@ class _Dealer:
         self._groups = list(shares)
         self._period = math.lcm(*(share.denominator for share in exact))
         self._shares = tuple(int(share * self._period) for share in exact)
-        self._counts = (0,) * len(exact)
+        self._counts: tuple[int, ...] = (0,) * len(exact)
         self._among: dict[tuple[str, ...], list[int]] = {}
         self._random = random.Random(key)
 
     def next(self, before: tuple[str, ...]) -> str:
         """Return the next group; `before` are the groups that the same image got of earlier attributes."""
         among = self._among.setdefault(before, [0] * len(self._groups))
-        may = eligible(self._shares, self._counts)
+        may: Sequence[int] = eligible(self._shares, self._counts)
         if before:
             dealt = sum(among) + 1
             owed = [dealt * self._shares[group] - among[group] * self._period for group in may]

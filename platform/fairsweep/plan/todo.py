@@ -97,7 +97,8 @@ class Todo:
             where error is null and image_id in (select image_id from ({_unlabelled(classifier, wanted)}))
             order by filename
         """
-        current, images = None, {}
+        current = ""
+        images: dict[str, tuple[str, frozenset[str]]] = {}
         for batch in self._sql.sql(query).to_arrow_reader(10_000):
             for row in batch.to_pylist():
                 if images and (row["filename"] != current or len(images) == _LABEL_TASK):
@@ -112,7 +113,8 @@ class Todo:
 def batches(path: Path, rows: np.ndarray) -> Iterator[Batch]:
     """Yield the asked rows of a plan, sorted, in the batches that the plan puts them in; one row group at a time."""
     plan = pq.ParquetFile(path)
-    start, gathered = 0, []
+    start = 0
+    gathered: list[dict] = []
     for group in range(plan.metadata.num_row_groups):
         end = start + plan.metadata.row_group(group).num_rows
         asked = rows[np.searchsorted(rows, start) : np.searchsorted(rows, end)] - start

@@ -21,7 +21,8 @@ _STAR = tuple(
 @cache
 def points(text: str) -> Points:
     """Read "x,y x,y ...", the notation of SVG."""
-    return tuple(tuple(float(value) for value in pair.split(",")) for pair in text.split())
+    pairs = (pair.split(",") for pair in text.split())
+    return tuple((float(x), float(y)) for x, y in pairs)
 
 
 def mirror(right: Points) -> Points:

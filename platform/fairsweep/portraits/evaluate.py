@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ def evaluate_reader(reader: Reader, n: int, seed: int = 9001) -> dict:
     labels = reader.labels(pixels)
     features = reader.embed(pixels)
     texts = {**CONCEPTS, "occupation": {job: prompt(job) for job in READ_ATTRIBUTES["occupation"]}}
-    figures = {"n": n, "heads": {}, "zero_shot": {}}
+    figures: dict[str, Any] = {"n": n, "heads": {}, "zero_shot": {}}
     for name, groups in READ_ATTRIBUTES.items():
         truth = np.array([getattr(person, name) for person in people])
         nearest = (
@@ -59,10 +60,10 @@ def evaluate_shares(studio: Studio, reader: Reader, scale: float, seeds: int) ->
     """
     labels = _draw_and_read(studio, reader, [prompt(job) for job in _JOBS], seeds, scale)
     table = bias_table()
-    figures = {"scale": scale, "seeds": seeds, "occupations": {}, "error": {}}
+    figures: dict[str, Any] = {"scale": scale, "seeds": seeds, "occupations": {}, "error": {}}
     for index, job in enumerate(_JOBS):
         rows = slice(index * seeds, (index + 1) * seeds)
-        entry = {"recognised": float((labels["occupation"][rows] == job).mean())}
+        entry: dict[str, Any] = {"recognised": float((labels["occupation"][rows] == job).mean())}
         for name, planted in table[job].items():
             powers = {group: share**scale for group, share in planted.items()}
             entry[name] = {
@@ -114,7 +115,7 @@ def evaluate_guidance(studio: Studio, reader: Reader, seeds: int, settings: dict
         reverse = [other != group for other in ATTRIBUTES["gender"]]
         images = studio.edit(prompts, [n + 10_000 * reverse[0] for n in numbers], concepts, reverse, settings)
         read[group] = reader.labels(images)
-    figures = {"settings": settings, "seeds": seeds, "occupations": {}}
+    figures: dict[str, Any] = {"settings": settings, "seeds": seeds, "occupations": {}}
     half = seeds // 2
     for index, job in enumerate(jobs):
         rows = slice(index * half, (index + 1) * half)
@@ -189,5 +190,5 @@ def _draw_and_read(studio: Studio, reader: Reader, prompts: list[str], seeds: in
 
 def _recognised(figures: dict) -> dict:
     values = {job: entry["recognised"] for job, entry in figures["occupations"].items()}
-    worst = min(values, key=values.get)
+    worst = min(values, key=lambda job: values[job])
     return {"mean": float(np.mean(list(values.values()))), "worst": values[worst], "worst_occupation": worst}

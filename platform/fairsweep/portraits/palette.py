@@ -5,12 +5,14 @@ Colour = tuple[int, int, int]
 
 def colour(hex_value: str) -> Colour:
     """Turn "#rrggbb" into an RGB triple (0..255)."""
-    return tuple(bytes.fromhex(hex_value[1:]))
+    red, green, blue = bytes.fromhex(hex_value[1:])
+    return red, green, blue
 
 
 def mix(a: Colour, b: Colour, share: float) -> Colour:
     """Blend linearly from `a` (share 0) to `b` (share 1)."""
-    return tuple(round(x + (y - x) * share) for x, y in zip(a, b, strict=True))
+    red, green, blue = (round(x + (y - x) * share) for x, y in zip(a, b, strict=True))
+    return red, green, blue
 
 
 CLOTH_WHITE, DARK = colour("#fbfbf7"), colour("#262433")

@@ -6,7 +6,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import torch
-from diffusers import SemanticStableDiffusionPipeline, StableDiffusionPipeline
+from diffusers import DiffusionPipeline, SemanticStableDiffusionPipeline, StableDiffusionPipeline
 from PIL.Image import Image
 
 from fairsweep.portraits.defaults import GUIDANCE_SCALE, PIPELINE, STEPS
@@ -95,7 +95,7 @@ class Studio:
         finally:
             torch.set_num_threads(threads)
 
-    def _loaded(self, kind: type) -> list[StableDiffusionPipeline]:
+    def _loaded(self, kind: type[DiffusionPipeline]) -> list[StableDiffusionPipeline]:
         # Loaded here, one after the other: the libraries' loading code is not made for threads.
         while len(kept := self._pipelines.setdefault(kind, [])) < self.workers:
             pipeline = kind.from_pretrained(self.folder, dtype=torch.float32, safety_checker=None)

@@ -117,7 +117,7 @@ class _Document:
             keys.add(key.value)
         return [(value, (*loc, key.value)) for key, value in node.value]
 
-    def _scalar(self, node: yaml.ScalarNode, loc: Loc) -> Any:
+    def _scalar(self, node: yaml.Node, loc: Loc) -> Any:
         try:
             value = self._loader.construct_object(node, deep=True)
         except yaml.YAMLError:

@@ -19,7 +19,8 @@ def expand_sweep(data: dict, most_images: int = MOST_IMAGES) -> tuple[dict, dict
 
     A sweep of more than `most_images` images is refused before anything of its size is held.
     """
-    data, origins = dict(data), {}
+    data = dict(data)
+    origins: dict[Path, Path] = {}
     if isinstance(data.get("prompts"), list):
         data["prompts"] = {"texts": data["prompts"]}
     lists = {key: data[key] for key in _EXPANDED if isinstance(data.get(key), list | tuple)}

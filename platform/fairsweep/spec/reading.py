@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from fairsweep.errors import FairsweepError, SpecError, near
-from fairsweep.mistakes import mistake
+from fairsweep.mistakes import mistake, placed
 from fairsweep.spec.document import Loc, Places, dotted, read_document
 from fairsweep.spec.size import MOST_IMAGES
 from fairsweep.spec.spec import SweepSpec
@@ -32,7 +32,7 @@ def load_spec(path: str | Path, most_images: int | None = None) -> SweepSpec:
     except ValidationError as error:
         loc, message = first_mistake(error, SweepSpec)
     except PydanticCustomError as error:
-        loc, message = error.context["loc"], error.context["message"]
+        loc, message = placed(error)
     loc = tuple(part for part in loc if part != "params")
     loc = origins.get(loc[:2], loc[:2]) + loc[2:]
     if loc[:2] == ("prompts", "texts") and ("prompts", "texts") not in places:
@@ -62,9 +62,10 @@ def _inline_files(data: dict, folder: Path) -> None:
     """Replace {file: ...} variables by the values in the file, and relative model paths by absolute ones."""
     prompts = data.get("prompts")
     variables = prompts.get("variables") if isinstance(prompts, dict) else None
-    for name, values in variables.items() if isinstance(variables, dict) else ():
-        if isinstance(values, dict):
-            variables[name] = _values_of(name, values, folder)
+    if isinstance(variables, dict):
+        for name, values in variables.items():
+            if isinstance(values, dict):
+                variables[name] = _values_of(name, values, folder)
     for index, model in enumerate(data["models"] if isinstance(data.get("models"), list) else ()):
         source = model.get("source") if isinstance(model, dict) else None
         if isinstance(source, str) and (source.startswith((".", "~")) or os.path.exists(folder / source)):
@@ -128,7 +129,7 @@ def first_mistake(error: ValidationError, model: type[BaseModel]) -> tuple[tuple
     return loc, _words(first, list(parent.model_fields) if parent else [])
 
 
-def _words(entry: dict, fields: list[str]) -> str:
+def _words(entry: ErrorDetails, fields: list[str]) -> str:
     if entry["type"] == "extra_forbidden":
         return "unknown key" + near(entry["loc"][-1], fields)
     if entry["type"] == "missing":

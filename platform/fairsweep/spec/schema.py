@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from fairsweep.attributes import AttributeSpec
 from fairsweep.spec import ClassifierSpec, GuidanceSpec, ModelSpec, SweepSpec
 from fairsweep.spec.expand import SHORT
@@ -50,7 +52,9 @@ def _attribute(full: dict) -> dict:
     return full | {"properties": properties}
 
 
-def _variants(definitions: dict, kind: type, key: str, variants: dict[str, type], grid: bool) -> dict:
+def _variants(
+    definitions: dict, kind: type[BaseModel], key: str, variants: dict[str, type[BaseModel]], grid: bool
+) -> dict:
     """Return one schema per variant, its own parameters standing beside the common keys; and one for users' own."""
     common = {name: value for name, value in definitions[kind.__name__]["properties"].items() if name != "params"}
     found = []

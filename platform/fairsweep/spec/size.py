@@ -1,7 +1,7 @@
 """How many images a sweep plans, counted from what is written, before any of it is written out."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fairsweep.mistakes import mistake
@@ -10,7 +10,7 @@ MOST_IMAGES = 1_000_000
 MOST_SETTINGS = 10_000
 
 
-def check_size(data: dict, swept: dict[str, list[Iterable[list]]], most_images: int) -> None:
+def check_size(data: dict, swept: Mapping[str, Sequence[Iterable[list]]], most_images: int) -> None:
     """Refuse a sweep of more than `most_images` images, or a list whose grids make more than MOST_SETTINGS items.
 
     swept: key -> for each item of that list the lists of values that it sweeps over.

@@ -88,9 +88,13 @@ class PromptsSpec(Frozen):
         prompts = []
         for values in product(*self.variables.values()):
             chosen = dict(zip(self.variables, values, strict=True))
-            text = re.sub(r"{(\w+)}", lambda match, chosen=chosen: chosen[match[1]], self.template)
+            text = _filled(self.template, chosen)
             prompts.append(Prompt(text=text, name=", ".join(values) or text, variables=chosen))
         return prompts
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    return re.sub(r"{(\w+)}", lambda match: values[match[1]], template)
 
 
 class GuidanceSpec(Frozen):

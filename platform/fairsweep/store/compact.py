@@ -56,7 +56,8 @@ def compact(
 
 
 def _merge(folder: Path, paths: list[Path], schema) -> None:
-    groups, rows = [[]], 0
+    groups: list[list[Path]] = [[]]
+    rows = 0
     for path in paths:
         count = pq.read_metadata(path).num_rows
         if rows + count > _ROWS and groups[-1]:

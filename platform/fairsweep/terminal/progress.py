@@ -28,7 +28,7 @@ class RunProgress:
         self._seen: deque[tuple[float, int]] = deque()
         self._start = time.monotonic()
         self._next_line = 0.0
-        self._bar = None
+        self._bar: Progress | None = None
 
     def __enter__(self) -> "RunProgress":
         if self._console.is_terminal:

@@ -52,7 +52,7 @@ class Logbook:
 
     def origin(self) -> dict[str, str]:
         """Return tags that say which packages made the images, and which commit this folder is at."""
-        tags = {}
+        tags: dict[str, str] = {}
         for row in self.rows("select distinct versions from images where versions is not null"):
             tags |= {f"version.{name}": str(version) for name, version in json.loads(row["versions"]).items()}
         if shutil.which("git"):
@@ -81,7 +81,7 @@ class Logbook:
 
     def metrics(self, cell: Cell) -> dict[str, float]:
         """Return the finite numbers of `summary`, as <attribute>/<classifier>/<column>, and of `cost`."""
-        values = {}
+        values: dict[str, object] = {}
         for row in self.rows(f"select * from summary where {CELL}", cell):
             place = f"{row['attribute']}/{row['classifier']}"
             values |= {f"{place}/{column}": row[column] for column in row.keys() - _KEYS}

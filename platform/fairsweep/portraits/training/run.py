@@ -41,16 +41,15 @@ def train_models(
     `work` keeps the portraits and the checkpoints.
     """
     place, seed = torch.device(device), recipe.seed
-    common = {"seed": seed, "console": console}
     torch.manual_seed(seed)
     console.print(f"portraits  {recipe.portraits} are drawn into {work} unless they are there")
     corpus = Corpus.open(work, recipe.portraits, seed + 1)
-    vae = train(VaeStage(corpus, place), work, recipe.vae_steps, **common).requires_grad_(False)
+    vae = train(VaeStage(corpus, place), work, recipe.vae_steps, seed=seed, console=console).requires_grad_(False)
 
     tokenizer = build_tokenizer()
     key = f"{recipe.portraits}-{recipe.vae_steps}"
     copies = _cached(work / f"copies-{key}.npy", lambda: copy_portraits(vae, corpus, recipe.copies))
-    both = train(ClipStage(corpus, tokenizer, copies, place), work, recipe.clip_steps, **common)
+    both = train(ClipStage(corpus, tokenizer, copies, place), work, recipe.clip_steps, seed=seed, console=console)
     clip = both["clip"].cpu()
 
     latents = torch.from_numpy(
@@ -59,7 +58,7 @@ def train_models(
     vae.register_to_config(scaling_factor=float(1 / latents.std()))
     text = text_encoder(clip, tokenizer.bos_token_id, tokenizer.eos_token_id).to(place)
     scaled = (latents * vae.config.scaling_factor).to(place)
-    unet = train(UnetStage(corpus, scaled, text, tokenizer), work, recipe.unet_steps, **common)
+    unet = train(UnetStage(corpus, scaled, text, tokenizer), work, recipe.unet_steps, seed=seed, console=console)
 
     save_clip(output / "clip", clip, both["heads"].cpu(), tokenizer)
     save_pipeline(output / "pipeline", vae.cpu(), unet.cpu(), clip, tokenizer)
