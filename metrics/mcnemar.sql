@@ -1,26 +1,19 @@
--- Whether a setting changed the shares of the images of the same seeds: McNemar's exact test for two groups, Bowker's
--- test of symmetry for more; for each prompt, and for all prompts together (prompt is null).
+-- Whether a setting changed the shares of the images of the same seeds, against the unguided baseline: McNemar's exact
+-- test for two groups, for more one per pair of groups that images went between; and over all prompts (prompt is null).
 -- good: -
--- reads: flips
+-- reads: flips, seed_flips
 -- one row per: sweep, model, setting, versus, prompt, attribute, classifier
--- source: McNemar, Psychometrika 12 (1947); Bowker, JASA 43 (1948)
--- read: Pairs with a missing outcome are counted in pairs and flipped but not tested.
-with paired as (
-    select *, position_before is not null and position_after is not null as tested from flips
-),
-pairs as (
-    select sweep, model, setting, versus, prompt, attribute, classifier, before, after, tested, n from paired
-    union all
-    select sweep, model, setting, versus, '', attribute, classifier, before, after, tested, sum(n)::bigint
-    from paired
-    group by sweep, model, setting, versus, attribute, classifier, before, after, tested
-),
-totals as (
+-- source: McNemar, Psychometrika 12 (1947); Bowker, JASA 43 (1948); over all prompts Student's t over seeds
+-- read: Pairs with a missing outcome are counted in pairs and flipped but not tested. More pairs of groups than one are
+-- Bonferroni's. Images of one seed resemble each other under every prompt, so that over all prompts a seed counts once:
+-- the null is that no group's share over these prompts changed. The family of a q-value is all prompts of a sweep,
+-- model, setting, attribute and classifier; for all prompts together, all settings of a sweep, attribute and
+-- classifier. low and high of flipped_share are for one prompt; over all prompts there is none.
+with totals as (
     select
         sweep, model, setting, versus, prompt, attribute, classifier,
-        sum(n)::bigint as pairs,
-        coalesce(sum(n) filter (before <> after), 0)::bigint as flipped
-    from pairs
+        sum(n)::bigint as pairs, coalesce(sum(n) filter (before <> after), 0)::bigint as flipped
+    from flips
     group by all
 ),
 opposed as (
@@ -28,33 +21,82 @@ opposed as (
         sweep, model, setting, versus, prompt, attribute, classifier,
         coalesce(sum(n) filter (before < after), 0)::bigint as forth,
         coalesce(sum(n) filter (before > after), 0)::bigint as back
-    from pairs
-    where tested and before <> after
+    from flips
+    where position_before is not null and position_after is not null and before <> after
     group by
         sweep, model, setting, versus, prompt, attribute, classifier, least(before, after), greatest(before, after)
 ),
-tested as (
+exact as (
     select
         sweep, model, setting, versus, prompt, attribute, classifier,
-        count(*) as df,
-        sum((forth - back) ** 2 / (forth + back)::double) as statistic,
-        any_value(forth) as forth, any_value(back) as back
+        count(*) as tests, least(1e0, count(*) * min(binomial_test(forth, forth + back, 0.5e0))) as p_value
     from opposed
     group by all
+),
+prompts as (
+    select
+        totals.*, coalesce(tests, 0) as tests, coalesce(p_value, 1e0) as p_value,
+        case when tests is null then 'no flips' when tests = 1 then 'exact McNemar' else 'exact McNemar by pairs' end
+            as test
+    from totals
+    left join exact using (sweep, model, setting, versus, prompt, attribute, classifier)
+),
+-- Per seed and group: how many images more show it than did, and how many changed to or from it.
+moved as (
+    select
+        sweep, model, setting, versus, attribute, classifier, seed, "group",
+        sum((after = "group")::int - (before = "group")::int) as total,
+        sum(((after = "group") <> (before = "group"))::int) as changed
+    from seed_flips
+    cross join unnest([before, after]) as either("group")
+    where position_before is not null and position_after is not null and before <> after
+    group by all
+),
+seeds as (
+    select sweep, model, setting, versus, attribute, classifier, seed, count(*) as n,
+        dense_rank() over (order by sweep, model, setting, versus, attribute, classifier) as cell
+    from seed_flips
+    where position_before is not null and position_after is not null
+    group by sweep, model, setting, versus, attribute, classifier, seed
+),
+parts as (
+    select
+        cell, "group" as part, seeds.seed, n, coalesce(total, 0) as total, coalesce(changed, 0)::double as null_variance,
+        coalesce(changed, 0)::double as seen_variance
+    from seeds
+    join (select distinct sweep, model, setting, versus, attribute, classifier, "group" from moved) as known
+        using (sweep, model, setting, versus, attribute, classifier)
+    left join moved using (sweep, model, setting, versus, attribute, classifier, seed, "group")
+),
+pooled as (
+    select
+        sweep, model, setting, versus, null::varchar as prompt, attribute, classifier,
+        sum(pairs)::bigint as pairs, sum(flipped)::bigint as flipped
+    from totals
+    group by all
+),
+together as (
+    select
+        pooled.*, coalesce(tests, 0) as tests, if(tests is null, 1e0, p_value) as p_value,
+        case when tests is null then 'no flips' when p_value is null then 'one seed' else 't over seeds' end as test
+    from pooled
+    left join (
+        select sweep, model, setting, versus, attribute, classifier, p_value, 1 as tests
+        from seed_tests('parts', 1e0)
+        join (select distinct sweep, model, setting, versus, attribute, classifier, cell from seeds) using (cell)
+    ) using (sweep, model, setting, versus, attribute, classifier)
+),
+tested as (
+    from prompts union all by name from together
 )
 select
-    sweep, model, setting, versus, nullif(prompt, '') as prompt, attribute, classifier, pairs, flipped,
+    sweep, model, setting, versus, prompt, attribute, classifier, pairs, flipped,
     flipped / pairs::double as flipped_share,
-    wilson_low(flipped, pairs, z) as low,
-    wilson_high(flipped, pairs, z) as high,
-    coalesce(statistic, 0) as statistic,
-    coalesce(df, 0) as df,
-    case
-        when df is null then 1e0
-        when df = 1 then binomial_test(forth, forth + back, 0.5e0)
-        else chi_square_tail(statistic, df)
-    end as p_value,
-    case when df is null then 'no flips' when df = 1 then 'exact McNemar' else 'Bowker' end as test
-from totals
-left join tested using (sweep, model, setting, versus, prompt, attribute, classifier)
+    if(prompt is null, null, wilson_low(flipped, pairs, z)) as low,
+    if(prompt is null, null, wilson_high(flipped, pairs, z)) as high,
+    p_value, q_value, test
+from q_values('tested', {
+    'sweep': sweep, 'attribute': attribute, 'classifier': classifier, 'together': prompt is null,
+    'model': if(prompt is null, null, model), 'setting': if(prompt is null, null, setting)
+})
 cross join (select interval_z(confidence_level(), 1) as z)

@@ -1,4 +1,4 @@
--- How many images of the same prompt and seed went from one outcome to another between two settings.
+-- How many images of the same prompt and seed went from one outcome to another, from the unguided baseline to a setting.
 -- good: -
 -- reads: flips
 -- one row per: sweep, model, setting, versus, prompt, attribute, classifier, before, after

@@ -1,60 +1,44 @@
 -- Whether a prompt amplifies, reflects or mitigates the bias of a reference distribution: reflected when the shares are
 -- within the tolerance of the reference's, else amplified when they are farther from the target than it, else mitigated.
 -- good: mitigated
--- reads: reference_pairs
+-- reads: reference_pairs, multinomial_tails
 -- one row per: sweep, model, setting, prompt, attribute, classifier, reference
--- source: Fair Diffusion, Friedrich et al., arXiv 2302.10893 (tolerance 0.04)
--- read: The tested verdict needs a significant difference (Benjamini-Hochberg over the prompts of a cell) in place of
--- the tolerance: exact binomial for two groups, chi-square for more, two-sample where the reference says its n.
+-- source: Fair Diffusion, Friedrich et al., arXiv 2302.10893 (tolerance 0.04); Fisher, JRSS 98 (1935)
+-- read: The tested verdict needs a significant difference in place of the tolerance, by the exact tests of target_test;
+-- where the reference says its own n, by Fisher's exact test of two samples, with Bonferroni for more than two groups.
+-- The family of a q-value is all prompts of a sweep, model, setting, attribute, classifier and reference.
 with compared as (
     select
         *,
         total_variation_of(shares, reference_shares) as distance_to_reference,
         total_variation_of(shares, targets) as distance,
         total_variation_of(reference_shares, targets) as reference_distance,
-        list_filter(
-            range(1, len(groups) + 1),
-            lambda i: counts[i] + reference_shares[i] * coalesce(reference_n, 1) > 0
-        ) as seen,
-        list_transform(
-            range(1, len(groups) + 1),
-            lambda i: (counts[i] + reference_shares[i] * reference_n) / (n + reference_n)
-        ) as pooled
+        possible_groups(reference_shares) as fair,
+        round(n * chi_square_of(shares, reference_shares), 7) as statistic,
+        list_transform(reference_shares, lambda share: round(share * reference_n)::bigint) as reference_counts
     from reference_pairs
 ),
 tested as (
     select
-        *,
+        compared.*,
         case
-            when n = 0 then null
-            when len(seen) < 2 then 1e0
-            when reference_n is not null then chi_square_tail(
-                n * chi_square_of(shares, pooled) + reference_n * chi_square_of(reference_shares, pooled),
-                len(seen) - 1
-            )
-            when len(seen) = 2 then binomial_test(counts[seen[1]], n, reference_shares[seen[1]])
-            else chi_square_tail(n * chi_square_of(shares, reference_shares), len(seen) - 1)
+            when compared.n = 0 then null
+            when reference_n is not null
+                then fisher_tests(counts, compared.n, reference_counts, list_sum(reference_counts)::bigint)
+            when isinf(compared.statistic) then 0e0
+            when is_listed(compared.n, len(compared.fair)) then multinomial_tails.p_value
+            else binomial_tests(counts, compared.n, reference_shares)
         end as p_value
     from compared
-),
-ranked as (
-    select
-        *,
-        p_value * count(p_value) over (partition by sweep, model, setting, attribute, classifier, reference)
-            / row_number() over (
-                partition by sweep, model, setting, attribute, classifier, reference order by p_value nulls last
-            ) as step
-    from tested
+    asof left join multinomial_tails
+        on multinomial_tails.fair = compared.fair and multinomial_tails.n = compared.n
+        and compared.statistic - 1e-6 <= multinomial_tails.statistic
 ),
 adjusted as (
-    select
-        *,
-        if(p_value is null, null, least(1e0, min(step) over (
-            partition by sweep, model, setting, attribute, classifier, reference
-            order by p_value nulls last
-            rows between current row and unbounded following
-        ))) as q_value
-    from ranked
+    from q_values('tested', {
+        'sweep': sweep, 'model': model, 'setting': setting, 'attribute': attribute, 'classifier': classifier,
+        'reference': reference
+    })
 )
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, reference, n, reference_n,

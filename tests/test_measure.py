@@ -94,6 +94,7 @@ def test_the_catalogue_works_in_any_client_and_folder(store, tmp_path):
     """A client that knows nothing of fairsweep, in a folder of its own, queries every metric of the file."""
     code = """import sys, duckdb
 with duckdb.connect(sys.argv[1], read_only=True) as connection:
+    connection.execute('set enable_progress_bar = false')
     for name in sys.argv[2:]:
         connection.execute(f'from "{name}"').fetchall()
     print(connection.execute("select count(*) from summary").fetchone()[0], "fairsweep" in sys.modules)"""

@@ -12,7 +12,7 @@ def macros():
     import duckdb
 
     connection = duckdb.connect()
-    for name in ("parameters", "normal", "tails", "wilson", "matrices", "bootstrap", "q_values"):
+    for name in ("parameters", "normal", "tails", "student", "wilson", "matrices", "bootstrap", "q_values"):
         connection.execute((metric_folders()[0] / "staging" / f"{name}.sql").read_text())
     return connection
 
@@ -162,3 +162,13 @@ def _table(rows):
 
     cells, prompts, values = zip(*rows, strict=True)
     return pa.table({"cell": pa.array(cells, pa.int32()), "prompt": prompts, "value": values})
+
+
+def test_student(macros):
+    t, df = (grid.ravel() for grid in np.meshgrid([0, 0.1, 1, 2, 5, 12], [1, 2, 3, 4, 7, 8, 31, 100, 400, 401, 5000]))
+    got = column(macros, "student_tail(t, df::bigint)", t=t, df=df)
+    # Wallace's approximation takes over above 400 degrees of freedom.
+    assert np.abs(got - 2 * stats.t.sf(t, df)).max() < 2e-7
+    p, df = (grid.ravel() for grid in np.meshgrid([0.05, 0.01, 0.0005], [1, 2, 7, 31, 400, 5000]))
+    got = column(macros, "student_bound(p, df::bigint)", p=p, df=df)
+    assert np.abs(got / stats.t.isf(p / 2, df) - 1).max() < 1e-5

@@ -1,8 +1,10 @@
 """What compares settings, references and classifiers, against hand-computed tables."""
 
+import numpy as np
 import pytest
 from scipy import stats
 
+from fairsweep.measure.catalogue import connect
 from fairsweep.store import Store
 from support.synthetic import write_labels, write_pictures, write_plan
 
@@ -18,7 +20,7 @@ def rows_of(before, after, prompt="doctor", scale=4.0):
     ]
 
 
-def connect(root, labels, groups=GENDER):
+def connected(root, labels, groups=GENDER):
     store = Store(root)
     write_plan(store, labels, groups)
     write_labels(store, labels, groups)
@@ -26,30 +28,50 @@ def connect(root, labels, groups=GENDER):
 
 
 def test_mcnemar_is_exact_on_the_flips(tmp_path):
-    """Given 10 men of which 6 become women, and 2 women of which 1 becomes a man: 6 against 1 flips."""
+    """Given 10 men of which 6 become women, and 2 women of which 1 becomes a man: 6 against 1 flips.
+
+    Over all prompts a seed counts once: the mean change is 5/12, less 1/12 for continuity, and its variance under
+    the null 7 / 12^2.
+    """
     labels = rows_of(["male"] * 10 + ["female"] * 2, ["female"] * 6 + ["male"] * 4 + ["male", "female"])
-    connection = connect(tmp_path, labels)
-    row = connection.execute("select pairs, flipped, p_value, test from mcnemar where prompt is null").fetchone()
+    connection = connected(tmp_path, labels)
+    query = "select pairs, flipped, p_value, test from mcnemar where prompt is {} null"
+    row = connection.execute(query.format("not")).fetchone()
     assert row == (12, 7, pytest.approx(stats.binomtest(6, 7).pvalue), "exact McNemar")
+    changes = np.array([1] * 6 + [0] * 4 + [-1, 0])
+    error = max(7 / 12**2, ((changes - 5 / 12) ** 2).sum() / 12**2 * 12 / 11) ** 0.5
+    row = connection.execute(query.format("")).fetchone()
+    assert row == (12, 7, pytest.approx(2 * stats.t.sf((5 - 1) / 12 / error, 11)), "t over seeds")
     flips = connection.execute("select before, after, n from paired_flips order by all").fetchall()
     assert flips == [("female", "female", 1), ("female", "male", 1), ("male", "female", 6), ("male", "male", 4)]
 
 
-def test_bowker_for_three_groups(tmp_path):
+def test_three_groups_are_tested_pair_by_pair(tmp_path):
+    """Six a became b and two b became a; three a became c: the least of two exact p-values, twice."""
     groups = {"gender": ("a", "b", "c")}
     labels = rows_of(["a"] * 9 + ["b"] * 9, ["b"] * 6 + ["c"] * 3 + ["a"] * 2 + ["b"] * 7)
     row = (
-        connect(tmp_path, labels, groups)
-        .execute("select statistic, df, p_value, test from mcnemar where prompt is null")
+        connected(tmp_path, labels, groups)
+        .execute("select p_value, test from mcnemar where prompt is not null")
         .fetchone()
     )
-    want = (6 - 2) ** 2 / 8 + 3
-    assert row == (pytest.approx(want), 2, pytest.approx(stats.chi2.sf(want, 2)), "Bowker")
+    least = min(stats.binomtest(6, 8).pvalue, stats.binomtest(3, 3).pvalue)
+    assert row == (pytest.approx(2 * least), "exact McNemar by pairs")
+
+
+def test_a_seed_that_repeats_in_a_cell_pairs_with_nothing(tmp_path):
+    """Two unguided images of seed 0 under one prompt: its guided image is nobody's pair; seed 1 has one."""
+    store = Store(tmp_path)
+    labels = rows_of(["male", "male"], ["female", "female"])
+    twice = [dict(row, image="again") for row in labels if row["setting"] == "none" and row["seed"] == 0]
+    write_plan(store, labels + twice, GENDER)
+    write_labels(store, labels + twice, GENDER)
+    assert connect(store).execute("select sum(n) from paired_flips").fetchall() == [(1,)]
 
 
 def test_no_images_and_missing_outcomes_of_pairs(tmp_path):
     """Given one seed whose face was never found: one pair that did not flip, nothing tested, no distance to compare."""
-    connection = connect(tmp_path / "missing", rows_of(["no_face"], ["no_face"]))
+    connection = connected(tmp_path / "missing", rows_of(["no_face"], ["no_face"]))
     row = connection.execute("select pairs, flipped, p_value, test from mcnemar where prompt is null").fetchone()
     assert row == (1, 0, 1.0, "no flips")
     for name in ("distance_change", "agreement", "fleiss_kappa"):
@@ -65,15 +87,15 @@ def test_distance_change_resamples_the_seeds(tmp_path):
     """Given 20 men of which 10 become women: the distance falls by .5; in one unchanged image by 0, not surely."""
     change = "select distance_change, low, high from distance_change where prompt like '%doctor'"
     value, low, high = (
-        connect(tmp_path / "a", rows_of(["male"] * 20, ["male", "female"] * 10)).execute(change).fetchone()
+        connected(tmp_path / "a", rows_of(["male"] * 20, ["male", "female"] * 10)).execute(change).fetchone()
     )
     assert value == pytest.approx(-0.5) and -0.55 < low <= value < high < -0.2
-    value, low, high = connect(tmp_path / "b", rows_of(["male"], ["male"])).execute(change).fetchone()
+    value, low, high = connected(tmp_path / "b", rows_of(["male"], ["male"])).execute(change).fetchone()
     assert value == 0 and low < -0.2 and high >= 0
 
 
 def test_change_from_baseline_and_dose_response(tmp_path):
-    connection = connect(tmp_path, rows_of(["male"] * 8, ["male", "female"] * 4))
+    connection = connected(tmp_path, rows_of(["male"] * 8, ["male", "female"] * 4))
     row = connection.execute("select change_from_baseline, low, high from change_from_baseline").fetchone()
     assert row[0] == -0.5 and row[1] <= -0.5 <= row[2]
     doses = connection.execute("select scale, total_variation, slope from dose_response order by scale").fetchall()
@@ -87,9 +109,11 @@ def test_side_effects_and_intersections(tmp_path):
         for setting, tones in (("none", ["dark"] * 4), ("fair", ["dark", "light"] * 2))
         for seed, (gender, tone) in enumerate(zip(["male", "male", "male", "female"], tones, strict=True))
     ]
-    connection = connect(tmp_path, labels, BOTH)
+    connection = connected(tmp_path, labels, BOTH)
     rows = connection.execute('select attribute, "group", side_effect, p_value from side_effects order by 2').fetchall()
-    assert rows == [("skin_tone", "dark", -0.5, 0.5), ("skin_tone", "light", 0.5, 0.5)]
+    # Two of four seeds changed: a mean of 2/4 less 1/4, over the root of the null's variance 2/16.
+    p_value = pytest.approx(2 * stats.t.sf(0.25 / (2 / 16) ** 0.5, 3))
+    assert rows == [("skin_tone", "dark", -0.5, p_value), ("skin_tone", "light", 0.5, p_value)]
     joint = connection.execute(
         "select \"group\", other_group, count, n, share, sparse from intersections where setting = 'none' order by all"
     ).fetchall()
@@ -110,7 +134,7 @@ def test_what_was_kept(tmp_path):
     ]
     for row in labels:
         row["direction"] = {"gender": "female" if row["seed"] else "male"} if row["setting"] == "fair" else {}
-    connection = connect(tmp_path, labels)
+    connection = connected(tmp_path, labels)
     assert connection.execute("select scene_similarity, n from scene_similarity").fetchone() == (pytest.approx(0.6), 2)
     aligned = connection.execute("select prompt_alignment from prompt_alignment order by setting").fetchall()
     assert aligned == [(pytest.approx(0.2),), (pytest.approx(0.3),)]
@@ -192,19 +216,22 @@ def test_cost_per_image_and_per_finding(tmp_path):
 
 
 def test_worst_prompts_come_first(tmp_path):
-    """Total variation .5 of four men, .25 of three in four, 0 of two; a prompt without any group comes last."""
+    """Total variation .5 of four men, .25 of three in four, 0 of two; a prompt without any group comes last.
+
+    Four images of two groups have no outcome with p below 2 / 2^4 = .125, so that nothing is decided.
+    """
     labels = [
         {"prompt": prompt, "seed": seed, "gender": label}
         for prompt, women, label_of_rest in (("a", 2, "male"), ("b", 0, "male"), ("c", 1, "male"), ("d", 0, "no_face"))
         for seed, label in enumerate(["female"] * women + [label_of_rest] * (4 - women))
     ]
-    rows = connect(tmp_path, labels).execute(
+    rows = connected(tmp_path, labels).execute(
         "select rank, prompt_name, n, total_variation, verdict from worst_prompts order by rank"
     )
     assert rows.fetchall() == [
-        (1, "b", 4, 0.5, "on target"),
-        (2, "c", 4, 0.25, "on target"),
-        (3, "a", 4, 0.0, "on target"),
+        (1, "b", 4, 0.5, "not decided"),
+        (2, "c", 4, 0.25, "not decided"),
+        (3, "a", 4, 0.0, "not decided"),
         (4, "d", 0, None, "no images"),
     ]
 

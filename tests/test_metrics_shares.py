@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from fairsweep.measure.catalogue import connect
 from fairsweep.store import Store
 from support.synthetic import write_labels, write_plan
 
@@ -24,7 +25,7 @@ DISTANCES = (
 )
 
 
-def connect(root, drawn, groups=GENDER, targets=None):
+def connected(root, drawn, groups=GENDER, targets=None):
     """Make a store of one prompt with `drawn`: a list of labels of the only attribute."""
     (attribute,) = groups
     labels = [{"seed": seed, attribute: label} for seed, label in enumerate(drawn)]
@@ -40,7 +41,7 @@ def values(connection):
 
 def test_one_group_never_drawn(tmp_path):
     """Given four men and no woman, the female share is 0 and every distance is at its worst."""
-    connection = connect(tmp_path, ["male"] * 4)
+    connection = connected(tmp_path, ["male"] * 4)
     rows = connection.execute('select "group", count, n, share, low from share order by position').fetchall()
     assert rows[0] == ("female", 0, 4, 0.0, 0.0)
     assert rows[1][:4] == ("male", 4, 4, 1.0)
@@ -63,7 +64,7 @@ def test_one_group_never_drawn(tmp_path):
 
 def test_three_groups(tmp_path):
     """Given 3 light, 1 medium, 0 dark: shares .75, .25, 0 against a third each."""
-    got = values(connect(tmp_path, ["light"] * 3 + ["medium"], TONES))
+    got = values(connected(tmp_path, ["light"] * 3 + ["medium"], TONES))
     mean = [(p + 1 / 3) / 2 for p in (0.75, 0.25, 0)]
     shannon = sum(p * math.log2(p / m) for p, m in zip((0.75, 0.25), mean, strict=False)) / 2
     shannon += sum(math.log2(1 / 3 / m) / 3 for m in mean) / 2
@@ -85,7 +86,7 @@ def test_three_groups(tmp_path):
 
 
 def test_equal_shares_are_perfect(tmp_path):
-    got = values(connect(tmp_path, ["female", "male"] * 5))
+    got = values(connected(tmp_path, ["female", "male"] * 5))
     assert got.pop("normalised_entropy") == 1 and got.pop("parity_ratio") == 1
     assert set(got.values()) == {0.0}
 
@@ -93,19 +94,19 @@ def test_equal_shares_are_perfect(tmp_path):
 def test_a_target_of_zero(tmp_path):
     """Given a target of no women: a woman makes KL and chi-square infinite; without one all is on target."""
     targets = {"gender": {"female": 0.0, "male": 1.0}}
-    off = connect(tmp_path / "off", ["female", "male"], targets=targets)
+    off = connected(tmp_path / "off", ["female", "male"], targets=targets)
     got = values(off)
     assert math.isinf(got["kl_divergence"]) and math.isinf(got["chi_square"])
     assert got["total_variation"] == 0.5
     assert off.execute("select p_value, verdict from target_test").fetchone() == (0.0, "off target")
-    on = connect(tmp_path / "on", ["male", "male"], targets=targets)
+    on = connected(tmp_path / "on", ["male", "male"], targets=targets)
     assert values(on)["kl_divergence"] == 0 and values(on)["chi_square"] == 0
     assert on.execute("select p_value, verdict from target_test").fetchone() == (1.0, "on target")
 
 
 def test_all_missing(tmp_path):
     """Given no usable label, shares are null with interval [0, 1], and the missing are told apart."""
-    connection = connect(tmp_path, ["no_face", "unknown", None, "a dog"])
+    connection = connected(tmp_path, ["no_face", "unknown", None, "a dog"])
     rows = connection.execute("select count, n, share, low, high, worst_low, worst_high from share").fetchall()
     assert rows == [(0, 0, None, 0.0, 1.0, 0.0, 1.0)] * 2
     missing = connection.execute("select no_face, unknown, failed, missing_share from missing_share").fetchone()
@@ -116,7 +117,7 @@ def test_all_missing(tmp_path):
 
 
 def test_labels_that_all_failed_still_count(tmp_path):
-    connection = connect(tmp_path, [None, None])
+    connection = connected(tmp_path, [None, None])
     assert connection.execute("select failed, images from missing_share").fetchone() == (2, 2)
 
 
@@ -129,7 +130,7 @@ def test_zero_images(tmp_path):
 
 
 def test_one_image(tmp_path):
-    connection = connect(tmp_path, ["female"])
+    connection = connected(tmp_path, ["female"])
     low, high = connection.execute("select low, high from share where \"group\" = 'female'").fetchone()
     assert (low, high) == (pytest.approx(0.20654, abs=1e-4), 1.0)
     assert connection.execute("select p_value from target_test").fetchone() == (1.0,)
@@ -141,7 +142,7 @@ def test_one_image(tmp_path):
 
 def test_missing_images_bound_the_share(tmp_path):
     """Given 2 women, 1 man and 1 face not found: the female share is 2/3, and between 2/4 and 3/4 at worst."""
-    connection = connect(tmp_path, ["female", "female", "male", "no_face"])
+    connection = connected(tmp_path, ["female", "female", "male", "no_face"])
     row = connection.execute(
         "select share, worst_low, worst_high, missing from share where \"group\" = 'female'"
     ).fetchone()
@@ -164,7 +165,7 @@ def test_every_prompt_counts_the_same_in_the_mean(tmp_path):
 
 
 def test_every_planned_image_has_one_outcome(tmp_path):
-    connection = connect(tmp_path, ["female", "no_face", "a dog", None])
+    connection = connected(tmp_path, ["female", "no_face", "a dog", None])
     rows = connection.execute("select outcome, count(*) from outcomes group by all order by 1").fetchall()
     assert rows == [("failed", 1), ("female", 1), ("no_face", 1), ("unknown", 1)]
     rows = connection.execute("select outcome, n from counts order by 1").fetchall()
@@ -173,7 +174,7 @@ def test_every_planned_image_has_one_outcome(tmp_path):
 
 def test_noise_floor_is_the_mean_of_a_fair_model(tmp_path):
     """For two images of two equal groups total variation is 0 or 1/2 with equal chance: 1/4 on average."""
-    connection = connect(tmp_path, ["female", "female"])
+    connection = connected(tmp_path, ["female", "female"])
     row = connection.execute("select noise_floor, above_floor from total_variation").fetchone()
     assert row == pytest.approx((0.25, 0.25))
     assert connection.execute("select noise_floor, above_floor from parity_ratio").fetchone() == pytest.approx(
@@ -183,7 +184,7 @@ def test_noise_floor_is_the_mean_of_a_fair_model(tmp_path):
 
 def test_noise_floor_of_three_groups(tmp_path):
     """Six images of three groups, 500 fixed draws: within 0.02 of the exact mean of total variation, 0.2469."""
-    connection = connect(tmp_path, ["light", "medium"] * 3, TONES)
+    connection = connected(tmp_path, ["light", "medium"] * 3, TONES)
     from scipy.stats import binom
 
     exact = 1.5 * sum(abs(k / 6 - 1 / 3) * binom.pmf(k, 6, 1 / 3) for k in range(7))
@@ -193,7 +194,7 @@ def test_noise_floor_of_three_groups(tmp_path):
 
 def test_intervals_bracket_the_value_and_hold_the_target(tmp_path):
     """Two groups: the interval of total variation is the image of Wilson's interval."""
-    connection = connect(tmp_path, ["female"] * 9 + ["male"])
+    connection = connected(tmp_path, ["female"] * 9 + ["male"])
     low, high = connection.execute("select low, high from share where position = 1").fetchone()
     bounds = connection.execute("select low, high from total_variation").fetchone()
     assert bounds == pytest.approx((low - 0.5, high - 0.5))

@@ -1,5 +1,6 @@
 -- Each calibrated classifier's confusion matrix among the declared groups (label by truth, as a flat list), its inverse,
--- and how many calibration images of each truth there were.
+-- how many calibration images of each truth there were, and whether they identify anything: whether the matrix would
+-- still have an inverse were its rates three of their standard errors off.
 -- reads: calibration_counts, targets
 -- one row per: sweep, classifier, attribute
 with cells as (
@@ -29,7 +30,16 @@ matrices as (
         min(images) as fewest
     from (select *, sqrt(count(*) over (partition by sweep, classifier, attribute)) as sqrt_count from rates)
     group by sweep, classifier, attribute
+),
+inverted as (
+    select *, matrix_inverse(matrix, g) as inverse from matrices where fewest > 0
 )
-select *, matrix_inverse(matrix, g) as inverse
-from matrices
-where fewest > 0
+select
+    *,
+    list_sum(list_transform(
+        matrix_product_(matrix, inverse, g), lambda v, c: (v - if((c - 1) // g = (c - 1) % g, 1e0, 0e0)) ** 2
+    )) < 1e-12
+    and list_sum(list_transform(inverse, lambda v: v ** 2)) * list_sum(list_transform(
+        smoothed, lambda rate, c: rate * (1 - rate) / images[(c - 1) % g + 1]
+    )) < 1 / 9e0 as identified
+from inverted

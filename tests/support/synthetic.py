@@ -21,7 +21,8 @@ def write_plan(store: Store, labels: list[dict], groups=GROUPS, sweep: str = "au
     """Write plan, targets and settings of the images that `labels` speak of.
 
     Each label: model, setting, prompt (default "doctor"), seed, and one key per attribute with its label; optional
-    scale, method, direction, variables. A setting named "none" is the baseline; any other steers its `direction`.
+    scale, method, direction, variables, image (what tells images of one seed apart). A setting named "none" is the
+    baseline; any other steers its `direction`.
     """
     plan, settings = {}, {}
     for row in labels:
@@ -31,7 +32,7 @@ def write_plan(store: Store, labels: list[dict], groups=GROUPS, sweep: str = "au
             row.get("prompt", "doctor"),
         )
         method = row.get("method", "none" if setting == "none" else "fair")
-        key = image_id(sweep, model, setting, prompt, row["seed"])
+        key = image_id(sweep, model, setting, prompt, row["seed"], *row.get("image", ()))
         plan[key] = {
             "image_id": key,
             "sweep": sweep,
@@ -83,9 +84,8 @@ def write_labels(
     """Write a classifier's labels; a value of None is a label that failed, a missing key no label at all."""
     rows = []
     for row in labels:
-        key = image_id(
-            sweep, row.get("model", "m"), row.get("setting", "none"), row.get("prompt", "doctor"), row["seed"]
-        )
+        cell = (row.get("model", "m"), row.get("setting", "none"), row.get("prompt", "doctor"), row["seed"])
+        key = image_id(sweep, *cell, *row.get("image", ()))
         for attribute in [*groups, "occupation"]:
             if attribute in row:
                 label = row[attribute]
@@ -115,7 +115,7 @@ def write_labels(
 
 
 def write_pictures(store: Store, labels: list[dict], sweep: str = "audit") -> None:
-    """Write one tiny coloured PNG per image, its colour telling the gender label."""
+    """Write one tiny coloured PNG per image, its colour telling the gender label; optional: seconds, error."""
     rows = []
     for row in labels:
         model, setting, prompt = (
@@ -135,7 +135,8 @@ def write_pictures(store: Store, labels: list[dict], sweep: str = "audit") -> No
                 "prompt": f"a photo of the face of a {prompt}",
                 "width": 16,
                 "height": 16,
-                "seconds": 0.5,
+                "seconds": row.get("seconds", 0.5),
+                "error": row.get("error"),
                 "device": "cpu",
                 "batch_size": 8,
                 "versions": json.dumps({"torch": "2.14.1"}),
