@@ -1,0 +1,69 @@
+"""What a distribution declares is what the code needs: dependencies, the version, the types."""
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+import yaml
+
+import fairsweep
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+DEPENDENCIES = PROJECT["project"]["dependencies"]
+OWN = {"fairsweep", "support", *(path.stem for path in (ROOT / "tests").rglob("*.py"))}
+
+
+def distribution(name: str) -> str:
+    return re.split(r"[^\w.-]", name)[0].lower().replace("_", "-")
+
+
+def imported(*folders: str) -> set[str]:
+    """Return the packages that the files of these folders import, the standard library's and our own aside."""
+    names = set()
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(str(node.module).partition(".")[0])
+    return names - set(sys.stdlib_module_names) - OWN
+
+
+@pytest.mark.parametrize(
+    ("folders", "declared"),
+    [
+        (("platform", "jobs", "dashboards"), DEPENDENCIES),
+        (("tests",), DEPENDENCIES + PROJECT["project"]["optional-dependencies"]["test"]),
+    ],
+    ids=["the package", "the tests"],
+)
+def test_every_imported_package_is_declared(folders, declared):
+    declared = {distribution(name) for name in declared}
+    installed = packages_distributions()
+    packages = imported(*folders)
+    assert {"duckdb", "torch"} <= packages
+    assert {name for name in packages if not declared & set(map(distribution, installed.get(name, ())))} == set()
+
+
+def test_the_version_stands_in_one_place():
+    assert "version" not in PROJECT["project"] and PROJECT["project"]["dynamic"] == ["version"]
+    source = ROOT / PROJECT["tool"]["hatch"]["version"]["path"]
+    assert source.samefile(fairsweep.__file__)
+    assert re.fullmatch(r"\d+\.\d+\.\d+", fairsweep.__version__)
+    assert "version" not in yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+
+
+def test_the_changelog_says_what_each_version_does_with_stores():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n)*)", text, re.MULTILINE))
+    assert {"Unreleased", fairsweep.__version__} <= sections.keys()
+    assert [name for name, body in sections.items() if "**Stores**:" not in body] == []
+
+
+def test_types_are_shipped():
+    assert (Path(fairsweep.__file__).parent / "py.typed").is_file()
