@@ -96,7 +96,7 @@ def test_the_tree_is_what_is_there():
             found = set(folder.glob(name.rstrip("/"))) or set(ROOT.glob(name.rstrip("/")))
             assert found, name
             listed |= found
-    modules = {path for path in package.iterdir() if not path.name.startswith("__")}
+    modules = {path for path in package.iterdir() if not path.name.startswith("__") and path.name != "py.typed"}
     assert modules - listed == set()
 
 
