@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 from fairsweep.measure.catalogue import connect
 from fairsweep.store import Store
 from fairsweep.store.compact import compact
-from fairsweep.store.store import MANIFEST
+from fairsweep.store.names import MANIFEST
 
 SHARDS, ROWS = 12, 5
 

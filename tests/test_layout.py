@@ -1,6 +1,7 @@
 """The walls between the rooms of the package: who may import whom."""
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -10,7 +11,7 @@ PACKAGE = Path(fairsweep.__file__).parent
 FLAT = 12
 # Room or module -> what it must not import, at the top of a file or inside a function.
 WALLS = {
-    "store": {"fairsweep.measure", "fairsweep.engine", "torch"},
+    "store": {"fairsweep.measure", "fairsweep.engine", "torch", "duckdb"},
     "spec": {"torch"},
     "plan": {"torch", "fairsweep.pipelines", "fairsweep.families"},
     "methods": {"torch", "fairsweep.pipelines", "fairsweep.families"},
@@ -65,3 +66,9 @@ def test_walls():
 
 def test_each_concept_has_a_room():
     assert len(list(PACKAGE.glob("*.py"))) <= FLAT
+
+
+def test_paths_of_a_store_are_spelt_in_its_own_room_alone():
+    outside = [path for path in PACKAGE.rglob("*.py") if room(path) != "store"]
+    spelt = [path.name for path in outside if re.search(r"\.root\b(\s*/|}/)", path.read_text(encoding="utf-8"))]
+    assert not spelt

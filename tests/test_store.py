@@ -10,6 +10,8 @@ from fairsweep.engine.generate import encode
 from fairsweep.errors import StoreError
 from fairsweep.measure.catalogue import connect, write_catalogue
 from fairsweep.store import Store
+from fairsweep.store.sweeps import newest_first
+from fairsweep.store.verify import sift
 
 
 def image_row(image_id: str, **more) -> dict:
@@ -63,7 +65,7 @@ def test_names_are_data_in_file_names_and_in_sql(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text"])
-def test_a_damaged_file_is_set_aside_with_a_warning(tmp_path, caplog, damage):
+def test_a_damaged_file_is_left_out_by_readers_and_set_aside_by_writers(tmp_path, caplog, damage):
     store = Store(tmp_path)
     [broken] = store.write_images([image_row("a")])
     store.write_images([image_row("b")])
@@ -71,7 +73,12 @@ def test_a_damaged_file_is_set_aside_with_a_warning(tmp_path, caplog, damage):
     broken.write_bytes(content)
     with caplog.at_level(logging.WARNING):
         assert ids(store) == ["b"]
+    assert "left out the damaged file" in caplog.text
+    assert broken.exists()
+    with store.lock():
+        sift(store)
     assert "set aside the damaged file" in caplog.text
+    assert ids(store) == ["b"]
     assert broken.with_name(broken.name + ".damaged").exists()
     assert not broken.exists()
 
@@ -145,3 +152,31 @@ def test_one_large_picture_is_read_without_its_neighbours(tmp_path):
     (small,) = store.write_images([image_row(f"small {number}") for number in range(8)])
     assert pq.ParquetFile(path).num_row_groups == 8
     assert pq.ParquetFile(small).num_row_groups == 1
+
+
+def test_a_sweep_and_a_classifier_of_one_name_do_not_meet(tmp_path):
+    store = Store(tmp_path)
+    store.write_classifier("portraits", {"kind": "portraits"})
+    store.write_spec("classifier-portraits", {"spec": {}, "fingerprint": "abc"})
+    assert store.read_classifier("portraits") == {"kind": "portraits"}
+    # Where version 0.1 kept the record of a classifier, a sweep's spec is none.
+    store.write_spec("classifier-clip", {"spec": {}, "fingerprint": "abc"})
+    assert store.read_classifier("clip") is None
+
+
+@pytest.mark.parametrize("name", ["plain", "a name with spaces", "Mädchen/Junge", ".", "..", "x.parquet", "50%"])
+def test_any_name_is_one_file_and_comes_back(tmp_path, name):
+    store = Store(tmp_path / "store")
+    assert not store.has_sweep(name)
+    row = {"image_id": "a", "sweep": name, "model": "m", "setting": "none"}
+    path = store.write("plan", name, [row])
+    assert path.parent == store.folder("plan")
+    assert store.has_sweep(name)
+    assert newest_first(store) == [name]
+    store.write_spec(name, {"spec": {"name": name}})
+    assert store.read_spec(name) == {"spec": {"name": name}}
+
+
+def test_a_name_that_no_file_system_takes_is_refused(tmp_path):
+    with pytest.raises(StoreError, match=r"the name 'aaa.*' is too long for a file's name: choose a shorter one"):
+        Store(tmp_path).write("plan", "a" * 300, [])

@@ -155,13 +155,13 @@ def test_a_new_file_and_whole_numbers_are_not_worth_a_line(tmp_path):
     store = build(tmp_path, prompts=("doctor",), settings=("none",))
     command = [sys.executable, "-W", "default", "-c", "from fairsweep.cli import main; main()"]
     done = subprocess.run([*command, "track", "--store", str(store.root)], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str(track.local_file(store))
+    assert done.stdout.strip() == str(store.tracking)
     assert "Hint:" not in done.stderr and "INFO mlflow" not in done.stderr and "multiple ways" not in done.stderr
 
 
 def test_a_name_with_a_quote_finds_its_runs_again(made, tmp_path):
     store = build(tmp_path, prompts=("doctor",), settings=("none", "it's"))
-    shutil.copy(track.local_file(made), track.local_file(store))
+    shutil.copy(made.tracking, store.tracking)
     for _ in range(2):
         assert cli.run(["track", "--store", str(store.root)]) == 0
     logged = runs(store, "tags.`fairsweep.fingerprint` = 'none'")
@@ -196,7 +196,7 @@ def test_a_server_that_is_away_costs_one_line(made, capsys):
 
 
 def test_a_real_server_and_one_that_goes_away_in_the_middle(made, tmp_path, monkeypatch):
-    shutil.copy(track.local_file(made), tmp_path / "server.db")
+    shutil.copy(made.tracking, tmp_path / "server.db")
     port = serve.free_port(0)
     command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{tmp_path / 'server.db'}"]

@@ -34,10 +34,10 @@ def run(labels: int = 1_000_000, size: int = 24) -> dict[str, float]:
 def build(store: Store, labels: int) -> dict[str, float]:
     """Write the store; return how many labels, images, and pictures in how many files it has."""
     metrics.build(store, labels * 4 // 5)
-    folder = store.root / "labels" / "classifier=second"
+    folder = store.folder("labels") / "classifier=second"
     folder.mkdir(parents=True)
     connection = duckdb.connect()
-    first = f"{store.root}/labels/classifier=bench/*.parquet"
+    first = f"{store.folder('labels')}/classifier=bench/*.parquet"
     connection.execute(
         f"""copy (
             select * replace (
@@ -46,7 +46,7 @@ def build(store: Store, labels: int) -> dict[str, float]:
         ) to '{folder}/gender.parquet' (compression zstd)"""
     )
     cells = ("none", "fair-scale1")
-    query = f"select image_id, model, setting, prompt from '{store.root}/plan/bench.parquet'"
+    query = f"select image_id, model, setting, prompt from '{store.folder('plan')}/bench.parquet'"
     query += " where model = 'model-0' and setting = ? order by prompt_name, seed"
     drawn = _portraits()
     count = files = 0
@@ -58,7 +58,7 @@ def build(store: Store, labels: int) -> dict[str, float]:
                 row["image"] = {"bytes": drawn[(start + place) % PORTRAITS], "path": None}
             files += len(store.write_images(shard))
         count += len(rows)
-    found = value(connection.execute(f"select count(*) from '{store.root}/labels/*/*.parquet'"))
+    found = value(connection.execute(f"select count(*) from '{store.folder('labels')}/*/*.parquet'"))
     return {"labels": found, "pictures": count, "picture_files": files}
 
 

@@ -5,14 +5,13 @@ import time
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from fairsweep.measure.catalogue import connect
 from fairsweep.plan.plan import ROW_GROUP
 from fairsweep.store import Store
 from fairsweep.store.compact import compact
 from fairsweep.store.schemas import LABELS, PLAN
-from fairsweep.store.store import whole_file, write_table
+from fairsweep.store.store import write_table
 
 PROMPTS, SETTINGS, SEEDS = 150, 4, 256
 # Images per batch, and labels per shard before compaction.
@@ -63,8 +62,7 @@ def build(store: Store, labels: int) -> None:
         from numbers"""
     )
     plan = connection.sql("from plan").to_arrow_table().cast(PLAN)
-    with whole_file(store.root / "plan" / "bench.parquet") as path:
-        pq.write_table(plan, path, compression="zstd", row_group_size=ROW_GROUP)
+    store.write_plan("bench", (plan.slice(start, ROW_GROUP) for start in range(0, len(plan), ROW_GROUP)))
     drawn = [
         f"{list(drawn)}[1 + (hash(image_id || '{attribute}') % {len(drawn)})::int]"
         for attribute, (_, drawn) in ATTRIBUTES.items()
@@ -76,7 +74,7 @@ def build(store: Store, labels: int) -> None:
         from plan"""
     )
     for number, batch in enumerate(rows.to_arrow_reader(SHARD)):
-        shard = store.root / "labels" / "classifier=bench" / f"{number:06}.parquet"
+        shard = store.folder("labels") / "classifier=bench" / f"{number:06}.parquet"
         write_table(shard, pa.Table.from_batches([batch]).cast(LABELS))
     compact(store, lambda: None, grace=0)
     store.write(

@@ -30,7 +30,7 @@ def show(
 
     opened = Store(store)
     connection = connect(opened)
-    pictures.grid(connection, sweeps.choose(opened, connection, sweep), prompt, seeds).save(output)
+    pictures.grid(connection, sweeps.choose(opened, sweep), prompt, seeds).save(output)
     typer.echo(output)
 
 
@@ -85,15 +85,14 @@ def ui(
 ) -> None:
     """Start MLflow's pages over the store's own runs, and print where a sweep's runs are compared."""
     from fairsweep.errors import FairsweepError
-    from fairsweep.measure.catalogue import connect
     from fairsweep.pages import serve
     from fairsweep.store import Store, sweeps
     from fairsweep.tracking import track
 
     opened = Store(store)
-    name = sweeps.choose(opened, connect(opened), sweep)
+    name = sweeps.choose(opened, sweep)
     uri = track.local_uri(opened)
-    path = track.comparison(opened, name, uri) if track.local_file(opened).exists() else None
+    path = track.comparison(opened, name, uri) if opened.tracking.exists() else None
     if path is None:
         how = f"fairsweep track --sweep {name} --store {store}"
         raise FairsweepError(f"no run of {name!r} is logged yet: log them with `{how}`")
@@ -119,9 +118,8 @@ def track(
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Log a sweep to MLflow, or bring the runs that it has there up to date."""
-    from fairsweep.measure.catalogue import connect
     from fairsweep.store import Store, sweeps
     from fairsweep.tracking.track import log_sweep
 
     opened = Store(store)
-    typer.echo(log_sweep(opened, sweeps.choose(opened, connect(opened), sweep), mlflow))
+    typer.echo(log_sweep(opened, sweeps.choose(opened, sweep), mlflow))

@@ -28,12 +28,12 @@ def measure(
     from fairsweep.errors import FairsweepError
     from fairsweep.measure.catalogue import connect
     from fairsweep.measure.metrics import list_metrics
-    from fairsweep.store import Store
+    from fairsweep.store import Store, sweeps
 
     _check_metric(metric, [*(each.name for each in list_metrics()), "summary"])
     opened = Store(store)
     with connect(opened) as connection:
-        known = [row[0] for row in connection.execute("select distinct sweep from plan order by 1").fetchall()]
+        known = sorted(sweeps.newest_first(opened))
         if sweep is not None and sweep not in known:
             raise FairsweepError(f"there is no sweep {sweep!r} in {opened.root}: it has {', '.join(known) or 'none'}")
         columns = [row[0] for row in connection.execute(f'describe "{metric}"').fetchall()]

@@ -1,6 +1,5 @@
 """Run what a sweep lacks: images, their labels, then compaction; the same call resumes whatever was cut short."""
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -20,7 +19,7 @@ from fairsweep.plan.todo import Batch, Todo, batches
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
 from fairsweep.store.compact import compact
-from fairsweep.store.store import whole_file
+from fairsweep.store.verify import sift
 from fairsweep.terminal.progress import RunProgress
 
 _FAILED_ROWS = 4096
@@ -65,6 +64,7 @@ class Run:
     def execute(self, limit: int | None = None) -> Outcome:
         """Make and label what is missing, at most `limit` new images; raises StoreError where another run writes."""
         with self.store.lock():
+            sift(self.store)
             check_classifiers_of_store(self.spec, self.store)
             path = write_plan(self.spec, self.store)
             for name, shares in builtin.references(model.source for model in self.spec.models):
@@ -197,17 +197,14 @@ class Run:
 def check_classifiers_of_store(spec: SweepSpec, store: Store) -> None:
     """Refuse a classifier under a name whose labels in the store were made with other settings."""
     for classifier in spec.classifiers:
-        path = store.root / "specs" / f"classifier-{classifier.name}.json"
-        now = classifier.model_dump(mode="json")
-        if path.is_file():
-            if json.loads(path.read_text(encoding="utf-8")) != now:
-                raise StoreError(
-                    f"the labels of classifier {classifier.name!r} in {store.root} were made with other settings: "
-                    "give it another name, or use another store"
-                )
-            continue
-        with whole_file(path) as temporary:
-            temporary.write_text(json.dumps(now), encoding="utf-8")
+        now, before = classifier.model_dump(mode="json"), store.read_classifier(classifier.name)
+        if before is None:
+            store.write_classifier(classifier.name, now)
+        elif before != now:
+            raise StoreError(
+                f"the labels of classifier {classifier.name!r} in {store.root} were made with other settings: "
+                "give it another name, or use another store"
+            )
 
 
 def _stop(actors: list) -> None:

@@ -3,9 +3,6 @@
 Everything is checked before anything is written, and the plan, without which no metric sees the rest, comes last.
 """
 
-import hashlib
-from urllib.parse import quote
-
 import duckdb
 import pyarrow as pa
 
@@ -14,8 +11,6 @@ from fairsweep.imports.counts import counted, counted_images
 from fairsweep.imports.labels import labelled_images
 from fairsweep.imports.source import Source, listed, read_table
 from fairsweep.store import Store
-from fairsweep.store.schemas import LABELS, PLAN
-from fairsweep.store.store import write_table
 
 
 def import_file(store: Store, source: Source, replace: bool = False) -> str:
@@ -31,7 +26,7 @@ def import_file(store: Store, source: Source, replace: bool = False) -> str:
 
 def write_sweep(store: Store, source: Source, images: pa.Table, replace: bool = False) -> None:
     """Write labels (rows that have one), targets, settings and plan of an imported sweep."""
-    if not replace and (store.root / "plan" / f"{source.name}.parquet").exists():
+    if not replace and store.has_sweep(source.name):
         raise ImportDataError(f"the store already has a sweep {source.name!r}: choose another --name or --replace")
     targets = _targets(source)
     connection = duckdb.connect()
@@ -42,9 +37,7 @@ def write_sweep(store: Store, source: Source, images: pa.Table, replace: bool = 
                 null::float[] as embedding, null::double as seconds,
                 if(label is null, 'no label in the imported file', null) as error from images"""
         ).to_arrow_table()
-        name = hashlib.blake2b(source.name.encode(), digest_size=12).hexdigest()
-        folder = store.root / "labels" / f"classifier={quote(source.classifier, safe='')}"
-        write_table(folder / f"{name}.parquet", labels.cast(LABELS))
+        store.write_import(source.name, source.classifier, labels)
     baseline = source.baseline or "none"
     cells = connection.execute("select distinct model, setting from images order by all").fetchall()
     store.write("targets", source.name, targets)
@@ -71,7 +64,7 @@ def write_sweep(store: Store, source: Source, images: pa.Table, replace: bool = 
             null::double as scale from images""",
         params=[source.name, baseline],
     ).to_arrow_table()
-    store.write("plan", source.name, plan.cast(PLAN))
+    store.write("plan", source.name, plan)
 
 
 def _targets(source: Source) -> list[dict]:

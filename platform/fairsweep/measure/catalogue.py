@@ -10,10 +10,10 @@ from pathlib import Path
 
 import duckdb
 
-from fairsweep.errors import StoreError
 from fairsweep.measure import metrics, summary, views
 from fairsweep.measure.sql import literal, value
 from fairsweep.store import Store
+from fairsweep.store.files import Files
 from fairsweep.store.schemas import FOLDERS
 
 
@@ -22,8 +22,7 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
 
     Raises StoreError where there is no store.
     """
-    if not store.root.is_dir():
-        raise StoreError(f"there is no store at {store.root}: run a sweep first, or name another with --store")
+    store.check()
     connection = duckdb.connect()
     create(connection, store.files())
     return connection
@@ -43,11 +42,11 @@ def write_catalogue(store: Store) -> Path:
 def describe(view: str) -> list[tuple[str, str]]:
     """Return the name and the type of each column of a view, whatever the store."""
     with duckdb.connect() as connection:
-        create(connection, {kind: [] for kind in FOLDERS})
+        create(connection, {kind: Files() for kind in FOLDERS})
         return [row[:2] for row in connection.execute(f'describe "{view}"').fetchall()]
 
 
-def create(connection: duckdb.DuckDBPyConnection, files: dict[str, list[Path]]) -> None:
+def create(connection: duckdb.DuckDBPyConnection, files: dict[str, Files]) -> None:
     """Create the base views over the files, and all metrics, on an empty connection."""
     try:
         template = _template()
@@ -80,7 +79,7 @@ def _template() -> Path:
         fresh.unlink(missing_ok=True)
         try:
             with duckdb.connect(str(fresh)) as connection:
-                views.create(connection, {kind: [] for kind in FOLDERS})
+                views.create(connection, {kind: Files() for kind in FOLDERS})
                 summary.create_views(connection, folders)
             os.replace(fresh, template)
         finally:

@@ -6,6 +6,7 @@ import duckdb
 import pyarrow as pa
 
 from fairsweep.measure.sql import listed
+from fairsweep.store.files import DataFile, Files
 from fairsweep.store.schemas import FOLDERS
 
 # A failed image or label is kept until the same image or label succeeds.
@@ -22,14 +23,14 @@ select failed.* from failed anti join fine using ({key})
 """
 
 
-def create(connection: duckdb.DuckDBPyConnection, files: dict[str, list[Path]]) -> None:
+def create(connection: duckdb.DuckDBPyConnection, files: dict[str, Files]) -> None:
     """Create plan, images, pictures, labels, features, targets, settings, reference_shares, calibration_counts."""
     for kind in ("plan", "targets", "settings"):
         _view(connection, kind, kind, files[kind])
     _view(connection, "reference_shares", "references", files["references"])
     _view(connection, "calibration_counts", "calibration", files["calibration"])
-    folders = {"model": "model", "guidance": "setting"}
-    _view(connection, "image_files", "images", files["images"], {**folders, "filename": "filename"})
+    folders = {"model": "model", "setting": "guidance", "filename": None}
+    _view(connection, "image_files", "images", files["images"], folders, "image_id")
     columns = [name for name in FOLDERS["images"].names if name != "image"]
     connection.execute(
         f"create or replace view image_rows as select {', '.join(columns)}, model, setting from image_files"
@@ -39,16 +40,13 @@ def create(connection: duckdb.DuckDBPyConnection, files: dict[str, list[Path]]) 
         "create or replace view pictures as "
         "select image_id, model, setting, image, filename from image_files where error is null"
     )
-    _view(connection, "label_rows", "labels", files["labels"], {"classifier": "classifier"})
+    key = "image_id, classifier, attribute"
+    _view(connection, "label_rows", "labels", files["labels"], {"classifier": "classifier"}, key)
     connection.execute(
         "create or replace view label_rows_shown as "
         "select * exclude (embedding) from label_rows where attribute <> '_image'"
     )
-    connection.execute(
-        SETTLED.format(
-            name="labels", source="label_rows_shown", key="image_id, classifier, attribute", newest="seconds"
-        )
-    )
+    connection.execute(SETTLED.format(name="labels", source="label_rows_shown", key=key, newest="seconds"))
     connection.execute(
         "create or replace view features as "
         "select image_id, classifier, score, embedding, seconds from label_rows "
@@ -56,17 +54,50 @@ def create(connection: duckdb.DuckDBPyConnection, files: dict[str, list[Path]]) 
     )
 
 
-def _view(connection, name: str, kind: str, files: list[Path], partitions: dict[str, str] | None = None) -> None:
-    partitions = partitions or {}
-    columns = [f'"{column}"' for column in FOLDERS[kind].names]
-    if files:
-        source = f"read_parquet([{listed(files)}], hive_partitioning = {bool(partitions)}, hive_types_autocast = false)"
-        columns += [f'"{folder}" as "{column}"' for folder, column in partitions.items()]
-        connection.execute(f'create or replace view "{name}" as select {", ".join(columns)} from {source}')
-        return
-    typed = [f'null::{_duckdb_type(field.type)} as "{field.name}"' for field in FOLDERS[kind]]
-    typed += [f'null::varchar as "{column}"' for column in partitions.values()]
-    connection.execute(f'create or replace view "{name}" as select {", ".join(typed)} where false')
+def _view(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    kind: str,
+    files: Files,
+    folders: dict[str, str | None] | None = None,
+    key: str = "",
+) -> None:
+    """Create one view over the files of a kind.
+
+    folders: column -> the partition's folder that its values are read from; None: the file's own path.
+    key: what tells rows of `later` files that stand in older files too.
+    """
+    folders = folders or {}
+    query = _union(kind, files.base, folders)
+    if files.later:
+        later = _union(kind, files.later, folders)
+        query = f"select * from ({query}) anti join ({later}) as later using ({key}) union all by name {later}"
+    connection.execute(f'create or replace view "{name}" as {query}')
+
+
+def _union(kind: str, files: list[DataFile], folders: dict[str, str | None]) -> str:
+    """Compose the query of all rows of the files, which may have been written with fewer columns."""
+    by_columns: dict[tuple[str, ...], list[Path]] = {}
+    for file in files:
+        by_columns.setdefault(file.columns, []).append(file.path)
+    selects = [_select(kind, columns, paths, folders) for columns, paths in by_columns.items()]
+    if not selects:
+        typed = [f'null::{_duckdb_type(field.type)} as "{field.name}"' for field in FOLDERS[kind]]
+        selects = [f"select {', '.join(typed + [f'null::varchar as {column}' for column in folders])} where false"]
+    return " union all ".join(selects)
+
+
+def _select(kind: str, columns: tuple[str, ...], paths: list[Path], folders: dict[str, str | None]) -> str:
+    chosen = [
+        f'"{field.name}"' if field.name in columns else f'null::{_duckdb_type(field.type)} as "{field.name}"'
+        for field in FOLDERS[kind]
+    ]
+    for column, folder in folders.items():
+        # Read off the path's end: DuckDB's own reading would take a folder above the store for a partition, too.
+        value = "filename" if folder is None else f"url_decode(regexp_extract(filename, '.*/{folder}=([^/]*)/', 1))"
+        chosen.append(f"{value} as {column}")
+    named = ", filename = true" if folders else ""
+    return f"select {', '.join(chosen)} from read_parquet([{listed(paths)}], hive_partitioning = false{named})"
 
 
 def _duckdb_type(kind: pa.DataType) -> str:

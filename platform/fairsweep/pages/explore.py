@@ -50,7 +50,7 @@ def connect(root: str) -> duckdb.DuckDBPyConnection:
 
 def sweeps(connection: duckdb.DuckDBPyConnection, root: str) -> list[str]:
     """Return the sweeps of the store, the one planned last first."""
-    return newest_first(Store(root), connection)
+    return newest_first(Store(root))
 
 
 def options(connection: duckdb.DuckDBPyConnection, sweep: str) -> dict[str, list[str]]:

@@ -59,8 +59,8 @@ def write(store: Store, sweep: str | None = None, path: Path | str = "report.htm
 def render(store: Store, sweep: str | None = None, connection: duckdb.DuckDBPyConnection | None = None) -> str:
     """Return the report as HTML; on the connection, a sweep's metrics are then tables and no longer views."""
     connection = connection or connect(store)
-    sweep = sweeps.choose(store, connection, sweep)
-    resolved = sweeps.read_spec(store, sweep)
+    sweep = sweeps.choose(store, sweep)
+    resolved = store.read_spec(sweep)
     metrics = materialise(connection, sweep, ROWS)
     q = _figures(connection, sweep, resolved.get("spec", {}))
     cells, shares = q["cells"].rows, q["shares"].rows

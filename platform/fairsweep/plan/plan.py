@@ -1,6 +1,5 @@
 """Turn a spec into its plan: one row per image, each under an id made from all that decides the image's pixels."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from fairsweep.plan import declared
 from fairsweep.plan.identity import begin, finish
@@ -18,7 +16,6 @@ from fairsweep.plan.quota import deal
 from fairsweep.spec import GuidanceSpec, ModelSpec, SweepSpec
 from fairsweep.store import Store
 from fairsweep.store.schemas import PLAN
-from fairsweep.store.store import whole_file
 
 ROW_GROUP = 32_768
 
@@ -32,23 +29,24 @@ def write_plan(spec: SweepSpec, store: Store) -> Path:
     images) does not depend on what happens to be missing, and batches are full but for the last of each model.
     Memory does not grow with the number of images beyond the directions of each prompt.
     """
-    path = store.root / "plan" / f"{spec.name}.parquet"
-    with whole_file(path) as temporary, pq.ParquetWriter(temporary, PLAN, compression="zstd") as writer:
-        runs, rows = [], 0
-        for run in _runs(spec):
-            runs.append(run)
-            rows += len(run.ids)
-            if rows >= ROW_GROUP:
-                writer.write_table(_table(runs))
-                runs, rows = [], 0
-        if runs:
-            writer.write_table(_table(runs))
+    path = store.write_plan(spec.name, _tables(spec))
     store.write("targets", spec.name, declared.targets(spec))
     store.write("settings", spec.name, declared.settings(spec))
-    with whole_file(store.root / "specs" / f"{spec.name}.json") as temporary:
-        resolved = {"spec": spec.model_dump(mode="json"), "fingerprint": spec.fingerprint}
-        temporary.write_text(json.dumps(resolved, indent=1), encoding="utf-8")
+    store.write_spec(spec.name, {"spec": spec.model_dump(mode="json"), "fingerprint": spec.fingerprint})
     return path
+
+
+def _tables(spec: SweepSpec) -> Iterator[pa.Table]:
+    """Yield the plan in tables of about ROW_GROUP rows."""
+    runs, rows = [], 0
+    for run in _runs(spec):
+        runs.append(run)
+        rows += len(run.ids)
+        if rows >= ROW_GROUP:
+            yield _table(runs)
+            runs, rows = [], 0
+    if runs:
+        yield _table(runs)
 
 
 @dataclass

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from fairsweep.measure import views
 from fairsweep.measure.sql import listed, literal
 from fairsweep.store import Store
-from fairsweep.store.schemas import FOLDERS
+from fairsweep.store.files import DataFile, Files
+from fairsweep.store.schemas import PLAN
 
 _LABEL_TASK = 64
 
@@ -36,10 +37,10 @@ class Todo:
     """Look once at what a sweep lacks; hand it out lazily, so that memory does not grow with the plan."""
 
     def __init__(self, store: Store, plan: Path):
-        self._store, self._path = store, plan
+        self._path = plan
         self._sql = duckdb.connect()
         self._sql.execute("set memory_limit = '512MB'; set preserve_insertion_order = false")
-        views.create(self._sql, {kind: store.readable(kind) for kind in FOLDERS} | {"plan": [self._path]})
+        views.create(self._sql, store.files() | {"plan": Files([DataFile(plan, tuple(PLAN.names))])})
 
     def __enter__(self) -> "Todo":
         return self
@@ -92,7 +93,7 @@ class Todo:
                 where classifier = {literal(classifier)} and error is null group by image_id
             )
             select filename, image_id, prompt, coalesce(known, []) as known
-            from read_parquet([{listed(self._store.readable("images"))}], filename = true)
+            from image_files
             left join labelled using (image_id)
             where error is null and image_id in (select image_id from ({_unlabelled(classifier, wanted)}))
             order by filename

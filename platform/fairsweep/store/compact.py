@@ -1,98 +1,210 @@
 """Merge many small shards into few files, so that no reader sees a row twice or not at all.
 
-A folder's manifest says which compacted file stands for which shards. It is replaced in one rename, and a reader
-that lists the folder first and reads the manifest after is right at every moment: before the rename the shards count
-and the compacted file does not; after it the other way round. The shards are removed a little later, for the
-readers that have listed them and not opened them yet.
+A folder's manifest says which merged file stands for which shards. It is replaced whole, and a reader that lists the
+folder first and reads the manifest after is right at every moment: before, the shards count and the merged file does
+not; after, the other way round. The shards are removed a little later, for the readers that have listed them and not
+opened them yet. A merged file tells in its own metadata what it stands for, too, for when the manifest is lost.
+
+A shard's name holds its content, so what is written again later never has a name that a manifest hides. Until the next
+compaction drops the older rows from the merged file, readers leave them out: see files.py.
 """
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fairsweep.store import Store
-from fairsweep.store.schemas import FOLDERS
-from fairsweep.store.store import COMPACTED, MANIFEST, read_manifest, whole_file
+from fairsweep.store import Store, files
+from fairsweep.store.files import DamageError, Folder, opened
+from fairsweep.store.names import MANIFEST, name_merged
+from fairsweep.store.places import Disk, Entry
+from fairsweep.store.schemas import FOLDERS, MERGED_KEY
+from fairsweep.store.verify import set_aside
 
 GRACE_SECONDS = 2.0
-_ROWS = 1_000_000
-# An image's labels lie together, so that a row group of this size has few enough image ids for a dictionary: DuckDB
-# then reads and hashes each id once, not once per label.
-_ROW_GROUP = 65_536
-_FEWEST = 2
 
 
-def compact(
-    store: Store, announce: Callable[[], object], kind: str = "labels", grace: float = GRACE_SECONDS
-) -> dict[str, int]:
-    """Merge the shards of every folder of a kind; return for each folder how many files became one.
+@dataclass(frozen=True)
+class Limits:
+    """What is merged: files below `small`, `fewest` of them or more, into files of at most `whole`; in rows or bytes.
+
+    group: a row group's rows or bytes. key: the columns that tell one row from another.
+    """
+
+    rows: bool
+    small: int
+    whole: int
+    fewest: int
+    group: int
+    key: tuple[str, ...]
+
+
+LIMITS = {
+    # An image's labels lie together, so that a row group of this size has few enough image ids for a dictionary: DuckDB
+    # then reads and hashes each id once, not once per label.
+    "labels": Limits(True, 500_000, 1_000_000, 2, 65_536, ("image_id", "attribute")),
+    # A picture is read with its row group. Writing pictures again costs, so a few small files are left alone.
+    "images": Limits(False, 2**25, 2**28, 16, 2**20, ("image_id",)),
+}
+
+
+def compact(store: Store, announce: Callable[[], object], grace: float = GRACE_SECONDS) -> dict[str, int]:
+    """Merge the small shards of every folder of images and labels; return how many files became one, by folder.
 
     announce: called once the merged files count and the shards are still there, to rewrite what names files.
     The caller holds the store's lock.
     """
-    folders: dict[Path, list[Path]] = {}
-    for path in store.readable(kind):
-        folders.setdefault(path.parent, []).append(path)
-    merged = {}
-    for folder, paths in folders.items():
-        small = [path for path in paths if pq.read_metadata(path).num_rows < _ROWS // 2]
-        if len(small) >= _FEWEST:
-            _merge(folder, small, FOLDERS[kind])
-            merged[str(folder.relative_to(store.root))] = len(small)
+    merged: dict[str, int] = {}
+    for kind in LIMITS:
+        for key in files.folders(store.place, kind):
+            if count := _folder(store.place, kind, key):
+                merged[key] = count
     if merged:
         announce()
         time.sleep(grace)
-    # What no reader counts any more: the shards just merged, and what a compaction cut short left behind.
-    current = set(store.readable(kind))
-    for folder in folders:
-        for path in set(folder.glob("*.parquet")) - current:
-            path.unlink()
+    for kind in LIMITS:
+        for folder in files.folders(store.place, kind).values():
+            # What no reader counts any more: merged just now, written again, or left by a compaction cut short.
+            for entry in (*folder.merged, *folder.superseded, *folder.unannounced):
+                store.place.delete(entry.key)
     return merged
 
 
-def _merge(folder: Path, paths: list[Path], schema) -> None:
-    groups: list[list[Path]] = [[]]
-    rows = 0
-    for path in paths:
-        count = pq.read_metadata(path).num_rows
-        if rows + count > _ROWS and groups[-1]:
-            groups.append([])
-            rows = 0
-        groups[-1].append(path)
-        rows += count
-    # Names of files that an earlier compaction removed are forgotten only now, long after any reader listed them.
-    known = {path.name for path in folder.iterdir()}
+def _folder(place: Disk, kind: str, key: str) -> int:
+    """Merge what is small in one folder; return how many files that were. What turns out damaged is set aside."""
+    while folder := files.folders(place, kind).get(key):
+        entries = _chosen(place, kind, folder)
+        if not entries:
+            return 0
+        try:
+            _merge(place, kind, key, folder, entries)
+            return len(entries)
+        except _BadShardError as bad:
+            set_aside(place, bad.entry, bad.damage)
+    return 0
+
+
+def _chosen(place: Disk, kind: str, folder: Folder) -> list[Entry]:
+    """Return the files to merge, in the order in which they were written."""
+    limits = LIMITS[kind]
+    later = [entry for entry in folder.later if not _imported(entry)]
+    again = {files.told(entry.name).keys for entry in later}
+    outdated = [
+        entry
+        for entry in folder.base
+        if any(files.told(name).keys in again for name in folder.manifest.get(entry.name, ()))
+    ]
+    small = [
+        entry
+        for entry in folder.base
+        if entry not in outdated and not _imported(entry) and _weight(place, entry, limits) < limits.small
+    ]
+    chosen = [*outdated, *later, *(small if later or len(small) >= limits.fewest else ())]
+    return sorted(chosen, key=lambda entry: (entry.stamp, entry.name))
+
+
+def _imported(entry: Entry) -> bool:
+    return files.told(entry.name).imported
+
+
+def _weight(place: Disk, entry: Entry, limits: Limits) -> int:
+    if not limits.rows:
+        return entry.size
+    rows = files.told(entry.name).rows
+    return pq.read_metadata(place.path(entry.key)).num_rows if rows is None else rows
+
+
+def _merge(place: Disk, kind: str, key: str, folder: Folder, entries: list[Entry]) -> None:
+    there = {entry.name for entry in folder.all}
     manifest = {
-        name: [shard for shard in shards if shard in known]
-        for name, shards in read_manifest(folder).items()
-        if name in known
+        # A shard that is gone by now is known by whose rows it held.
+        name: [shard if shard in there else files.told(shard).keys for shard in shards]
+        for name, shards in folder.manifest.items()
     }
-    for group in groups:
-        key = hashlib.blake2b("\n".join(path.name for path in group).encode(), digest_size=12).hexdigest()
-        name = f"{COMPACTED}{key}.parquet"
-        with whole_file(folder / name) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-            for table in _row_groups(group, schema):
-                writer.write_table(table)
-        manifest[name] = [path.name for path in group]
-    with whole_file(folder / MANIFEST) as temporary:
-        temporary.write_text(json.dumps(manifest), encoding="utf-8")
+    for group in _groups(place, entries, LIMITS[kind]):
+        shards = [shard for entry in group for shard in (entry.name, *manifest.pop(entry.name, ()))]
+        schema = FOLDERS[kind].with_metadata({**FOLDERS[kind].metadata, MERGED_KEY: json.dumps(shards)})
+        tables, rows = _tables(place, kind, group, folder.later), 0
+        with place.scratch(key) as temporary:
+            with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+                for table in _row_groups(tables, LIMITS[kind]):
+                    writer.write_table(table)
+                    rows += table.num_rows
+            name = name_merged(shards, rows, temporary.stat().st_size)
+            place.adopt(temporary, f"{key}/{name}")
+        manifest[name] = shards
+    place.change(f"{key}/{MANIFEST}", lambda _: json.dumps(manifest).encode())
 
 
-def _row_groups(paths: list[Path], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Yield the rows of the files in order, in tables of one row group each."""
-    held, rows = [], 0
-    for path in paths:
-        held.append(pq.read_table(path, partitioning=None).select(schema.names).cast(schema))
-        rows += held[-1].num_rows
-        if rows >= _ROW_GROUP:
-            table = pa.concat_tables(held)
-            whole = rows - rows % _ROW_GROUP
-            yield from (table.slice(start, _ROW_GROUP) for start in range(0, whole, _ROW_GROUP))
-            held, rows = [table.slice(whole)], rows - whole
-    if rows:
+def _groups(place: Disk, entries: list[Entry], limits: Limits) -> Iterator[list[Entry]]:
+    """Yield the files that become one, each time as many as it has room for."""
+    group: list[Entry] = []
+    weight = 0
+    for entry in entries:
+        more = _weight(place, entry, limits)
+        if group and weight + more > limits.whole:
+            yield group
+            group, weight = [], 0
+        group.append(entry)
+        weight += more
+    yield group
+
+
+def _tables(place: Disk, kind: str, entries: list[Entry], later: list[Entry]) -> Iterator[pa.Table]:
+    """Yield the files' rows in today's columns, without those that a `later` file has again."""
+    schema, key = FOLDERS[kind], LIMITS[kind].key
+    again = [
+        _joined(pq.read_table(place.path(entry.key), columns=list(key), partitioning=None), key) for entry in later
+    ]
+    outdated = pa.chunked_array(again, pa.string())
+    for entry in entries:
+        try:
+            with opened(place.path(entry.key)) as file:
+                held = pq.ParquetFile(file)
+                for group in range(held.num_row_groups):
+                    table = held.read_row_group(group)
+                    for field in schema:
+                        if field.name not in table.column_names:
+                            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+                    table = table.select(schema.names).cast(schema)
+                    if len(outdated) and entry not in later:
+                        table = table.filter(pc.invert(pc.is_in(_joined(table, key), outdated)))
+                    yield table
+        except DamageError as damage:
+            raise _BadShardError(entry, damage) from None
+
+
+def _joined(table: pa.Table, key: tuple[str, ...]) -> pa.Array:
+    return pc.binary_join_element_wise(*(table[name].combine_chunks() for name in key), "\0")
+
+
+def _row_groups(tables: Iterator[pa.Table], limits: Limits) -> Iterator[pa.Table]:
+    """Yield the rows in order, in tables of one row group each."""
+    held, weight = [], 0
+    for table in tables:
+        held.append(table)
+        weight += table.num_rows if limits.rows else table.nbytes
+        if weight < limits.group:
+            continue
+        whole = pa.concat_tables(held)
+        if not limits.rows:
+            held, weight = [], 0
+            yield whole
+            continue
+        end = len(whole) - len(whole) % limits.group
+        yield from (whole.slice(start, limits.group) for start in range(0, end, limits.group))
+        held, weight = [whole.slice(end)], len(whole) - end
+    if any(map(len, held)):
         yield pa.concat_tables(held)
+
+
+class _BadShardError(Exception):
+    """Name the file that turned out damaged while it was merged."""
+
+    def __init__(self, entry: Entry, damage: DamageError):
+        super().__init__(entry, damage)
+        self.entry, self.damage = entry, damage

@@ -4,6 +4,11 @@ import json
 
 import pyarrow as pa
 
+from fairsweep.store.names import FORMAT
+
+VERSION_KEY = "fairsweep.store"
+MERGED_KEY = "fairsweep.merged"
+_VERSION = {VERSION_KEY: str(FORMAT)}
 TEXT_MAP = pa.map_(pa.string(), pa.string())
 
 PLAN = pa.schema(
@@ -21,7 +26,8 @@ PLAN = pa.schema(
         # Images of one number are made in one call; numbers rise with the rows of the plan.
         "batch": pa.int64(),
         "scale": pa.float64(),
-    }
+    },
+    metadata=_VERSION,
 )
 
 # The metadata lets Hugging Face `datasets` decode the column as pictures.
@@ -40,7 +46,7 @@ IMAGES = pa.schema(
         # In UTC. A column with a time zone could only be read where pytz is installed.
         "created": pa.timestamp("us"),
     },
-    metadata={"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}}}})},
+    metadata=_VERSION | {"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}}}})},
 )
 
 LABELS = pa.schema(
@@ -53,7 +59,8 @@ LABELS = pa.schema(
         "embedding": pa.list_(pa.float32()),
         "seconds": pa.float64(),
         "error": pa.string(),
-    }
+    },
+    metadata=_VERSION,
 )
 
 TARGETS = pa.schema(
@@ -64,7 +71,8 @@ TARGETS = pa.schema(
         "group_text": pa.string(),
         "target": pa.float64(),
         "position": pa.int32(),
-    }
+    },
+    metadata=_VERSION,
 )
 
 SETTINGS = pa.schema(
@@ -78,7 +86,8 @@ SETTINGS = pa.schema(
         "attributes": pa.list_(pa.string()),
         "params": pa.string(),
         "baseline": pa.bool_(),
-    }
+    },
+    metadata=_VERSION,
 )
 
 REFERENCES = pa.schema(
@@ -89,7 +98,8 @@ REFERENCES = pa.schema(
         "group": pa.string(),
         "share": pa.float64(),
         "n": pa.int64(),
-    }
+    },
+    metadata=_VERSION,
 )
 
 CALIBRATION = pa.schema(
@@ -99,7 +109,8 @@ CALIBRATION = pa.schema(
         "truth": pa.string(),
         "label": pa.string(),
         "n": pa.int64(),
-    }
+    },
+    metadata=_VERSION,
 )
 
 FOLDERS = {

@@ -1,89 +1,163 @@
-"""A sweep's files on disk: shards that appear whole or not at all, and the DuckDB views over them."""
+"""A sweep's files: shards that appear whole or not at all, and everything else that lies beside them."""
 
 import fcntl
-import hashlib
 import json
-import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fairsweep.errors import StoreError
+from fairsweep.store import files, names
+from fairsweep.store.files import Files
+from fairsweep.store.places import Disk, whole_file
 from fairsweep.store.schemas import FOLDERS, IMAGES, LABELS
-
-log = logging.getLogger(__name__)
-
-MANIFEST = "_compacted.json"
-COMPACTED = "compacted-"
 
 
 class Store:
-    """Read and write one store folder; cheap to build, safe to pickle."""
+    """Read and write one store; cheap to build, safe to pickle."""
 
     def __init__(self, root: str | os.PathLike):
-        self.root = Path(root).expanduser().absolute()
+        self.place = Disk(root)
+        self.root = self.place.root
+
+    def check(self) -> None:
+        """Raise StoreError where there is no store, not even an empty one."""
+        if not self.place.exists():
+            raise StoreError(f"there is no store at {self.root}: run a sweep first, or name another with --store")
 
     def write_images(self, rows: list[dict]) -> list[Path]:
         """Write one batch of images; each row also says its `model` and `setting`, which name the folder."""
-        folders: dict[tuple[str, str], list[dict]] = {}
+        folders: dict[str, list[dict]] = {}
         for row in rows:
-            folders.setdefault((row["model"], row["setting"]), []).append(row)
-        return [
-            self._write_shard(
-                self.root / "images" / f"model={_quote(model)}" / f"guidance={_quote(setting)}", IMAGES, part
-            )
-            for (model, setting), part in folders.items()
-        ]
+            folders.setdefault(names.images_folder(row["model"], row["setting"]), []).append(row)
+        return [self._write_shard(folder, IMAGES, part) for folder, part in folders.items()]
 
     def write_labels(self, classifier: str, rows: list[dict]) -> Path:
         """Write one batch of a classifier's labels."""
-        return self._write_shard(self.root / "labels" / f"classifier={_quote(classifier)}", LABELS, rows)
+        return self._write_shard(names.labels_folder(classifier), LABELS, rows)
 
-    def _write_shard(self, folder: Path, schema: pa.Schema, rows: list[dict]) -> Path:
-        table = pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema=schema)
-        keys = sorted({f"{row['image_id']} {row.get('attribute', '')}" for row in rows})
-        name = hashlib.blake2b("\n".join(keys).encode(), digest_size=12).hexdigest()
+    def _write_shard(self, folder: str, schema: pa.Schema, rows: list[dict]) -> Path:
+        keyed = sorted(((_key(row), row) for row in rows), key=lambda pair: pair[0])
+        table = pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for _, row in keyed], schema)
         # Groups of about a mebibyte, so that a picture can be read without all of its neighbours.
         row_group_size = max(1, len(rows) * 2**20 // max(1, table.nbytes)) if schema is IMAGES else None
-        return write_table(folder / f"{name}.parquet", table, row_group_size)
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, row_group_size, compression="zstd")
+        data = sink.getvalue().to_pybytes()
+        key = f"{folder}/{names.name_shard((key for key, _ in keyed), data, len(rows))}"
+        self.place.put(key, data)
+        return self.place.path(key)
+
+    def write_import(self, sweep: str, classifier: str, labels: pa.Table) -> Path:
+        """Write the labels of an imported sweep, in place of those that it had, whoever made them.
+
+        Nothing can make them again: so they are a file of their own for ever, which no compaction merges.
+        """
+        key = f"{names.labels_folder(classifier)}/{names.IMPORTED}{names.digest([sweep])}.parquet"
+        path = self._write_table(key, labels.cast(LABELS))
+        for entry in self.place.list("labels", names.DEPTHS["labels"]):
+            told = names.shard_name(entry.name)
+            if told and told.keys == names.digest([sweep]) and entry.key != key and not told.compacted:
+                self.place.delete(entry.key)
+        return path
 
     def write(self, kind: str, name: str, rows: list[dict] | pa.Table) -> Path:
         """Write a small named file (targets, settings, references, calibration), replacing the one of that name."""
         table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows, schema=FOLDERS[kind])
-        return write_table(self.root / kind / f"{_quote(name)}.parquet", table)
+        return self._write_table(names.named(kind, name), table.cast(FOLDERS[kind]))
 
-    def files(self) -> dict[str, list[Path]]:
-        """Return the whole files of every kind."""
-        return {kind: self.readable(kind) for kind in FOLDERS}
+    def write_plan(self, sweep: str, tables: Iterable[pa.Table]) -> Path:
+        """Write a sweep's plan, each table as a row group, replacing the plan of that name."""
+        key = names.named("plan", sweep)
+        schema = FOLDERS["plan"]
+        with self.place.whole(key) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            for table in tables:
+                writer.write_table(table)
+        return self.place.path(key)
+
+    def _write_table(self, key: str, table: pa.Table) -> Path:
+        with self.place.whole(key) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+        return self.place.path(key)
+
+    def has_sweep(self, sweep: str) -> bool:
+        """Tell whether a sweep of that name was planned or imported."""
+        return self.place.has(names.named("plan", sweep))
+
+    def write_spec(self, sweep: str, resolved: dict) -> None:
+        """Keep what a sweep asked for."""
+        self._write_json(names.named(names.SPECS, sweep, ".json"), resolved)
+
+    def read_spec(self, sweep: str) -> dict:
+        """Return what a sweep asked for; empty for results that fairsweep did not make."""
+        return self._read_json(names.named(names.SPECS, sweep, ".json")) or {}
+
+    def write_classifier(self, classifier: str, record: dict) -> None:
+        """Keep the settings that a classifier's labels are made with."""
+        self._write_json(names.named(names.CLASSIFIERS, classifier, ".json"), record)
+
+    def read_classifier(self, classifier: str) -> dict | None:
+        """Return the settings that a classifier's labels were made with; None where there are none yet."""
+        record = self._read_json(names.named(names.CLASSIFIERS, classifier, ".json"))
+        if record is None:
+            # Where version 0.1 kept it, beside the specs of sweeps; theirs name no kind.
+            record = self._read_json(names.named(names.SPECS, f"classifier-{classifier}", ".json"))
+            record = record if record and "kind" in record else None
+        return record
+
+    def _write_json(self, key: str, content: dict) -> None:
+        self.place.put(key, json.dumps(content, indent=1).encode())
+
+    def _read_json(self, key: str) -> dict | None:
+        data = self.place.read(key)
+        if data is None:
+            return None
+        try:
+            content = json.loads(data)
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            files.warn(f"left out {self.place.path(key)}: it is damaged; the next run of its sweep writes it again")
+            return None
+        return content
+
+    def files(self) -> dict[str, Files]:
+        """Return the readable files of every kind."""
+        return {kind: files.find(self.place, kind) for kind in FOLDERS}
+
+    def readable(self, kind: str) -> list[Path]:
+        """Return the paths of the readable files of a kind, in a stable order."""
+        return files.find(self.place, kind).paths
+
+    def folder(self, kind: str) -> Path:
+        """Return where the files of a kind lie."""
+        return self.place.path(kind)
 
     @property
     def catalogue(self) -> Path:
         """Return the DuckDB file with the views over this store."""
-        return self.root / "fairsweep.duckdb"
+        return self.place.path(names.CATALOGUE)
 
-    def readable(self, kind: str) -> list[Path]:
-        """Return the whole files of a kind, in a stable order; set the damaged ones aside with a warning."""
-        base = self.root / kind
-        # Listing first and manifests after is what keeps a concurrent compaction invisible: see compact.py.
-        found = sorted(base.rglob("*.parquet")) if base.is_dir() else []
-        current = {path for path in found if not path.name.startswith(COMPACTED)}
-        for folder in {path.parent for path in found}:
-            manifest = read_manifest(folder)
-            current |= {folder / name for name in manifest}
-            current -= {folder / name for names in manifest.values() for name in names}
-        return [path for path in sorted(current) if _is_whole(path)]
+    @property
+    def tracking(self) -> Path:
+        """Return the sqlite file of the store's own MLflow runs."""
+        return self.place.path(names.TRACKING)
+
+    @property
+    def artifacts(self) -> Path:
+        """Return the folder of the files of the store's own MLflow runs."""
+        return self.place.path(names.ARTIFACTS)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the store for one writing run, so that two runs never make the same image."""
         self.root.mkdir(parents=True, exist_ok=True)
-        with open(self.root / ".lock", "a+") as file:
+        with open(self.place.path(names.LOCK), "a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -91,9 +165,8 @@ class Store:
                 raise StoreError(f"another run is writing to {self.root} ({file.read().strip()})") from None
             except OSError as error:
                 raise StoreError(f"cannot lock {self.root}: {error.strerror}; use another file system") from None
-            # What a killed run had not finished writing.
-            for path in self.root.rglob(".*.tmp"):
-                path.unlink(missing_ok=True)
+            for kind in (*FOLDERS, names.SPECS, names.CLASSIFIERS):
+                self.place.tidy(kind, names.DEPTHS.get(kind, 0))
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
             file.flush()
@@ -107,56 +180,6 @@ def write_table(path: Path, table: pa.Table, row_group_size: int | None = None) 
     return path
 
 
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary name; when the block ends well, sync it to disk and rename it to `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def read_manifest(folder: Path) -> dict[str, list[str]]:
-    """Return each compacted file of a folder with the shards that it stands for."""
-    try:
-        return json.loads((folder / MANIFEST).read_text())
-    except FileNotFoundError:
-        return {}
-
-
-def _quote(name: str) -> str:
-    return quote(name, safe="")
-
-
-_whole: set[tuple[str, int, int]] = set()
-
-
-def _is_whole(path: Path) -> bool:
-    try:
-        stat = path.stat()
-    except FileNotFoundError:
-        return False
-    key = (str(path), stat.st_size, stat.st_mtime_ns)
-    if key in _whole:
-        return True
-    try:
-        pq.read_metadata(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        log.warning("set aside the damaged file %s (%s)", path, error)
-        try:
-            os.replace(path, path.with_name(path.name + ".damaged"))
-        except OSError:
-            log.warning("could not rename %s", path)
-        return False
-    _whole.add(key)
-    return True
+def _key(row: dict) -> str:
+    # A failure and a success are different rows: the one is kept until the other comes.
+    return f"{row['image_id']} {row.get('attribute', '')}" + (" failed" if row.get("error") else "")

@@ -13,7 +13,6 @@ from fairsweep.measure.catalogue import connect
 from fairsweep.measure.sql import rows
 from fairsweep.pages import pictures
 from fairsweep.store import Store
-from fairsweep.store.sweeps import read_spec
 
 SEEDS_SHOWN = 4
 PROMPTS_SHOWN = 24
@@ -29,7 +28,7 @@ class Logbook:
     def __init__(self, store: Store, sweep: str):
         self.store, self.sweep = store, sweep
         self.sql: duckdb.DuckDBPyConnection = connect(store)
-        self.resolved = read_spec(store, sweep)
+        self.resolved = store.read_spec(sweep)
         self.spec = self.resolved.get("spec", {})
         self.fingerprint = self.resolved.get("fingerprint", "none")
 

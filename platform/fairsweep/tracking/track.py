@@ -45,14 +45,9 @@ class TrackError(FairsweepError):
     """Report an MLflow server that cannot be logged to; the results themselves are safe in the store."""
 
 
-def local_file(store: Store) -> Path:
-    """Return the sqlite file of the store's own runs."""
-    return store.root / "mlflow.db"
-
-
 def local_uri(store: Store) -> str:
     """Return the address of the store's own runs."""
-    return f"sqlite:///{local_file(store)}"
+    return f"sqlite:///{store.tracking}"
 
 
 def log_sweep(
@@ -171,7 +166,7 @@ class _Log:
         found = self.client.get_experiment_by_name(EXPERIMENT)
         if found:
             return found.experiment_id
-        folder = None if self.uri.startswith("http") else (self.book.store.root / "mlartifacts").as_uri()
+        folder = None if self.uri.startswith("http") else self.book.store.artifacts.as_uri()
         return self.client.create_experiment(EXPERIMENT, artifact_location=folder)
 
     def _run(self, name: str, identity: dict[str, str]) -> str:
@@ -213,7 +208,7 @@ class _Log:
         from mlflow.data.pandas_dataset import from_pandas
         from mlflow.entities import DatasetInput, InputTag
 
-        folder = self.book.store.root / ("plan" if cell is None else "images")
+        folder = self.book.store.folder("plan" if cell is None else "images")
         data = from_pandas(self.book.frame(query, cell), source=str(folder), name=name)
         tag = InputTag("mlflow.data.context", name)
         self.client.log_inputs(run, [DatasetInput(data._to_mlflow_entity(), [tag])])
