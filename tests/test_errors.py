@@ -1,20 +1,29 @@
+"""Every error of the hierarchy says the same on the other side of a process border."""
+
 import pickle
+import re
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
+import fairsweep
 from fairsweep import errors
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        errors.FairsweepError,
-        errors.StoreError,
-        errors.ModelLoadError,
-        errors.ImportDataError,
-        errors.ClusterError,
-    ],
-)
+def every_error() -> list[type[errors.FairsweepError]]:
+    """Return the hierarchy's classes, wherever in the package they stand."""
+    package = Path(fairsweep.__file__).parent
+    for path in package.rglob("*.py"):
+        if re.search(r"^class \w+Error\(", path.read_text(encoding="utf-8"), re.MULTILINE):
+            import_module(".".join(("fairsweep", *path.relative_to(package).with_suffix("").parts)))
+    kinds = [errors.FairsweepError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return kinds
+
+
+@pytest.mark.parametrize("kind", every_error())
 def test_every_error_survives_a_process_border(kind):
     error = pickle.loads(pickle.dumps(kind("what is wrong: what to do")))
     assert type(error) is kind

@@ -1,4 +1,4 @@
--- The distance to the target over the scale of guidance, the unguided baseline at 0.
+-- The distance to the target over the edit scale, the unguided baseline at 0.
 select
     model, method, scale, attribute,
     total_variation as distance, low as distance_low, high as distance_high

@@ -59,3 +59,6 @@ class AttributeSpec(Frozen):
     def target(self) -> dict[str, float]:
         """Return each group's target share (they sum to 1)."""
         return {name: group.target for name, group in self.groups.items()}
+
+
+Attributes = Mapping[str, AttributeSpec]

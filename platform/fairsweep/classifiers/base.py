@@ -1,13 +1,13 @@
 """The interface of a classifier: images and their prompts in, labels out."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 from PIL.Image import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from fairsweep.attributes import AttributeSpec
+from fairsweep.attributes import Attributes
 
 UNKNOWN = "unknown"
 NO_FACE = "no_face"
@@ -55,7 +55,7 @@ class Classifier(Generic[P]):
 
     Params: type[P] = cast("type[P]", ClassifierParams)
 
-    def __init__(self, params: P, attributes: Mapping[str, AttributeSpec], device: str = "cpu"):
+    def __init__(self, params: P, attributes: Attributes, device: str = "cpu"):
         self.params, self.attributes, self.device = params, attributes, device
 
     @classmethod
@@ -64,7 +64,7 @@ class Classifier(Generic[P]):
         return None
 
     @classmethod
-    def check(cls, params: P, attributes: Mapping[str, AttributeSpec]) -> None:
+    def check(cls, params: P, attributes: Attributes) -> None:
         """Refuse parameters that do not fit the declared attributes: raise `mistakes.mistake` at the parameter."""
 
     def classify(self, images: Sequence[Image], prompts: Sequence[str]) -> list[list[Label]]:

@@ -1,11 +1,11 @@
 """Zero-shot labels with any open_clip model: the group whose texts the image is nearest to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from PIL.Image import Image
 from pydantic import Field, field_validator
 
-from fairsweep.attributes import AttributeSpec
+from fairsweep.attributes import Attributes
 from fairsweep.classifiers.base import NO_FACE, Classifier, ClassifierParams, Label, label_of
 from fairsweep.errors import ModelLoadError
 from fairsweep.hub import reason_of
@@ -35,7 +35,7 @@ class OpenClip(Classifier[OpenClipParams]):
 
     Params = OpenClipParams
 
-    def __init__(self, params: OpenClipParams, attributes: Mapping[str, AttributeSpec], device: str = "cpu"):
+    def __init__(self, params: OpenClipParams, attributes: Attributes, device: str = "cpu"):
         super().__init__(params, attributes, device)
         import open_clip
 

@@ -1,10 +1,10 @@
 """The built-in classifier of the portraits world: gender, skin tone, age and occupation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from PIL.Image import Image
 
-from fairsweep.attributes import AttributeSpec
+from fairsweep.attributes import Attributes
 from fairsweep.classifiers.base import Classifier, ClassifierParams, Label, label_of
 from fairsweep.portraits.world import READ_ATTRIBUTES
 
@@ -17,7 +17,7 @@ class Portraits(Classifier[ClassifierParams]):
     The declared attributes are labelled, and always the occupation, which tells whether guidance kept it.
     """
 
-    def __init__(self, params: ClassifierParams, attributes: Mapping[str, AttributeSpec], device: str = "cpu"):
+    def __init__(self, params: ClassifierParams, attributes: Attributes, device: str = "cpu"):
         super().__init__(params, attributes, device)
         from fairsweep.classifiers.embedding import Texts
         from fairsweep.portraits.reader import Reader

@@ -1,11 +1,11 @@
 """Any Hugging Face image-classification model, FairFace-style ones included: a map from labels to groups."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from PIL.Image import Image
 from pydantic import Field
 
-from fairsweep.attributes import AttributeSpec
+from fairsweep.attributes import Attributes
 from fairsweep.classifiers.base import UNKNOWN, Classifier, ClassifierParams, Label, label_of
 from fairsweep.errors import FairsweepError, ModelLoadError, near
 from fairsweep.hub import reason_of
@@ -25,7 +25,7 @@ class Transformers(Classifier[TransformersParams]):
 
     Params = TransformersParams
 
-    def __init__(self, params: TransformersParams, attributes: Mapping[str, AttributeSpec], device: str = "cpu"):
+    def __init__(self, params: TransformersParams, attributes: Attributes, device: str = "cpu"):
         super().__init__(params, attributes, device)
         from transformers import AutoImageProcessor, AutoModelForImageClassification
 
@@ -46,7 +46,7 @@ class Transformers(Classifier[TransformersParams]):
         return {name: tuple(dict.fromkeys(mapping.values())) for name, mapping in params.labels.items()}
 
     @classmethod
-    def check(cls, params: TransformersParams, attributes: Mapping[str, AttributeSpec]) -> None:
+    def check(cls, params: TransformersParams, attributes: Attributes) -> None:
         for name, mapping in params.labels.items():
             for label, group in mapping.items():
                 if name in attributes and group not in attributes[name].texts:

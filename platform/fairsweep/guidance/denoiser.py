@@ -93,7 +93,10 @@ class GuidedDenoiser:
         self.begin()
 
     def __getattr__(self, name: str):
-        return getattr(self.__dict__["denoiser"], name)
+        # Copies and pickles ask before they hold one.
+        if name == "denoiser":
+            raise AttributeError(name)
+        return getattr(self.denoiser, name)
 
     def begin(self) -> None:
         """Start over: a pipeline call begins."""
@@ -189,14 +192,14 @@ class GuidedDenoiser:
         self._two_calls = self._family.two_calls and self._encodes > 1
         tokens = _get(kwargs, next(iter(self._family.text.values())))
         self._schedule.to(tokens.device)
-        found = self._cache.encode([*self._schedule.texts, None], tokens.shape[1])
-        length = next(iter(found.values())).shape[1]
+        embeddings = self._cache.encode([*self._schedule.texts, None], tokens.shape[1])
+        length = next(iter(embeddings.values())).shape[1]
         if length != tokens.shape[1]:
             raise FairsweepError(
                 f"the call's prompt embeddings have {tokens.shape[1]} tokens, the concepts' {length}: give prompts as "
                 "text, or embeddings as long as encode_prompt makes them"
             )
-        self._embeddings = {self._family.text[name]: value.to(tokens) for name, value in found.items()}
+        self._embeddings = {self._family.text[name]: value.to(tokens) for name, value in embeddings.items()}
 
     def _extended(self, kwargs: dict, phase: Phase, branches: int, alone: bool) -> dict:
         rows = branches * self._images

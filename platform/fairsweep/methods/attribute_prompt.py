@@ -1,10 +1,8 @@
 """Write the group into the prompt: how far words alone can go, the upper bound for any guidance."""
 
-from collections.abc import Mapping
-
 from pydantic import Field, field_validator
 
-from fairsweep.attributes import AttributeSpec
+from fairsweep.attributes import Attributes
 from fairsweep.guidance.concepts import Conditioning
 from fairsweep.methods.base import GuidanceMethod, NoParams, group_texts
 
@@ -33,7 +31,7 @@ class AttributePrompt(GuidanceMethod[AttributePromptParams]):
         prompt: str,
         negative_prompt: str,
         direction: dict[str, str],
-        attributes: Mapping[str, AttributeSpec],
+        attributes: Attributes,
         params: AttributePromptParams,
     ) -> Conditioning:
         groups = ", ".join(text for _, text, _ in group_texts(direction, attributes))

@@ -1,11 +1,10 @@
 """The interface of a guidance method: a prompt and a direction in, what the image is made from out."""
 
-from collections.abc import Mapping
 from typing import Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from fairsweep.attributes import AttributeSpec
+from fairsweep.attributes import Attributes
 from fairsweep.errors import FairsweepError, near
 from fairsweep.guidance.concepts import Conditioning
 
@@ -25,16 +24,11 @@ class GuidanceMethod(Generic[P]):
     Params: type[P] = cast("type[P]", NoParams)
     uses_direction: bool = False
 
-    def check(self, params: P, attributes: Mapping[str, AttributeSpec]) -> None:
+    def check(self, params: P, attributes: Attributes) -> None:
         """Refuse parameters that do not fit the attributes to steer: raise `mistakes.mistake` at the parameter."""
 
     def condition(
-        self,
-        prompt: str,
-        negative_prompt: str,
-        direction: dict[str, str],
-        attributes: Mapping[str, AttributeSpec],
-        params: P,
+        self, prompt: str, negative_prompt: str, direction: dict[str, str], attributes: Attributes, params: P
     ) -> Conditioning:
         """Return what the image is made from.
 
@@ -44,7 +38,7 @@ class GuidanceMethod(Generic[P]):
         raise NotImplementedError
 
 
-def group_texts(direction: dict[str, str], attributes: Mapping[str, AttributeSpec]) -> list[tuple[str, str, list[str]]]:
+def group_texts(direction: dict[str, str], attributes: Attributes) -> list[tuple[str, str, list[str]]]:
     """Return each directed attribute's name, its asked group's text, and the texts of its other groups."""
     directed = []
     for attribute, group in direction.items():

@@ -1,11 +1,10 @@
 """Fair Diffusion: Semantic Guidance toward the image's own group, away from the attribute's others."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from pydantic import Field, FiniteFloat
 
-from fairsweep.attributes import AttributeSpec
+from fairsweep.attributes import Attributes
 from fairsweep.errors import FairsweepError, near
 from fairsweep.guidance.concepts import Concept, Conditioning, Edit, pull_weight
 from fairsweep.methods.base import GuidanceMethod, NoParams, group_texts
@@ -36,7 +35,7 @@ class Fair(GuidanceMethod[FairParams]):
     Params = FairParams
     uses_direction = True
 
-    def check(self, params: FairParams, attributes: Mapping[str, AttributeSpec]) -> None:
+    def check(self, params: FairParams, attributes: Attributes) -> None:
         if not isinstance(params.scale, dict):
             return
         for name in params.scale:
@@ -47,12 +46,7 @@ class Fair(GuidanceMethod[FairParams]):
                 raise mistake(f"no scale for {name!r}: give each steered attribute one", "scale")
 
     def condition(
-        self,
-        prompt: str,
-        negative_prompt: str,
-        direction: dict[str, str],
-        attributes: Mapping[str, AttributeSpec],
-        params: FairParams,
+        self, prompt: str, negative_prompt: str, direction: dict[str, str], attributes: Attributes, params: FairParams
     ) -> Conditioning:
         concepts = []
         for attribute, text, others in group_texts(direction, attributes):

@@ -1,10 +1,8 @@
 """Negative prompt: ask the model, for every image alike, to leave something out."""
 
-from collections.abc import Mapping
-
 from pydantic import Field
 
-from fairsweep.attributes import AttributeSpec
+from fairsweep.attributes import Attributes
 from fairsweep.guidance.concepts import Conditioning
 from fairsweep.methods.base import GuidanceMethod, NoParams
 
@@ -25,7 +23,7 @@ class NegativePrompt(GuidanceMethod[NegativePromptParams]):
         prompt: str,
         negative_prompt: str,
         direction: dict[str, str],
-        attributes: Mapping[str, AttributeSpec],
+        attributes: Attributes,
         params: NegativePromptParams,
     ) -> Conditioning:
         return Conditioning(prompt, ", ".join(part for part in (negative_prompt, params.text) if part))

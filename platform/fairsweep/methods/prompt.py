@@ -1,10 +1,8 @@
 """Ethical intervention: words after the prompt that ask for every group (ENTIGEN, arXiv 2210.15230)."""
 
-from collections.abc import Mapping
-
 from pydantic import Field
 
-from fairsweep.attributes import AttributeSpec
+from fairsweep.attributes import Attributes
 from fairsweep.guidance.concepts import Conditioning
 from fairsweep.methods.base import GuidanceMethod, NoParams
 
@@ -25,7 +23,7 @@ class EthicalPrompt(GuidanceMethod[EthicalPromptParams]):
         prompt: str,
         negative_prompt: str,
         direction: dict[str, str],
-        attributes: Mapping[str, AttributeSpec],
+        attributes: Attributes,
         params: EthicalPromptParams,
     ) -> Conditioning:
         names = " and ".join(name.replace("_", " ") for name in attributes)

@@ -74,7 +74,7 @@ def share_plots(rows: Iterable[dict]) -> list[dict]:
     for plot in plots.values():
         groups = list(plot["targets"])
         plot["groups"] = groups[:1] if len(groups) == 2 else groups
-        shown = [row for by_group in plot["prompts"].values() for found in by_group.values() for row in found]
+        shown = [row for by_group in plot["prompts"].values() for settings in by_group.values() for row in settings]
         plot["classifiers"] = list(dict.fromkeys(row["classifier"] for row in shown))
         plot["n"] = sorted({row["n"] for row in shown})
     return list(plots.values())
@@ -93,18 +93,18 @@ def templates() -> Environment:
 
 def draw(cells: list[dict], dose: list[dict]) -> list[dict]:
     """Return the trade-off and the dose-response of each attribute, where there are rows for them."""
-    found = []
+    plots = []
     for attribute in dict.fromkeys(row["attribute"] for row in cells):
         name = attribute.replace("_", " ")
         traded = [row for row in cells if row["attribute"] == attribute and (row["baseline"] or row["scene_kept"])]
         if any(row["scene_kept"] for row in traded):
             caption = f"{name}: each setting's distance to target against what it keeps of the unguided image."
-            found.append({"svg": trade_off(traded, name), "caption": caption})
+            plots.append({"svg": trade_off(traded, name), "caption": caption})
         dosed = [row for row in dose if row["attribute"] == attribute]
         if len({row["scale"] for row in dosed}) > 1:
-            caption = f"{name}: distance to target as the scale of guidance grows."
-            found.append({"svg": dose_response(dosed, name), "caption": caption})
-    return found
+            caption = f"{name}: distance to target as the edit scale grows."
+            plots.append({"svg": dose_response(dosed, name), "caption": caption})
+    return plots
 
 
 def trade_off(rows: list[dict], attribute: str) -> Markup:
@@ -134,11 +134,11 @@ def trade_off(rows: list[dict], attribute: str) -> Markup:
 
 
 def dose_response(rows: list[dict], attribute: str) -> Markup:
-    """Draw the distance to target over the scale of guidance, a line per model.
+    """Draw the distance to target over the edit scale, a line per model.
 
     rows: model, method, scale, distance, distance_low, distance_high.
     """
-    figure, axes = _axes("guidance scale (0: unguided)", "distance to target (down: fairer)")
+    figure, axes = _axes("edit scale (0: unguided)", "distance to target (down: fairer)")
     lines: dict[str, list[dict]] = {}
     for row in rows:
         lines.setdefault(f"{row['model']}, {row['method']}", []).append(row)
@@ -149,7 +149,7 @@ def dose_response(rows: list[dict], attribute: str) -> Markup:
         line_style = _POINT | {"linestyle": "-", "clip_on": False}
         axes.errorbar(scales, [row["distance"] for row in line], yerr=arms, **style, **line_style)
     axes.set_ylim(bottom=0)
-    return _svg(figure, f"{attribute}: distance to target over the scale of guidance")
+    return _svg(figure, f"{attribute}: distance to target over the edit scale")
 
 
 _POINT = {"markersize": 7, "capsize": 0, "elinewidth": 1.5, "linestyle": "none", "markeredgecolor": "#040404"}

@@ -16,12 +16,12 @@ def read(connection: duckdb.DuckDBPyConnection, image_ids: list[str]) -> dict[st
         return {}
     # One look at the ids of all files tells which few of them to open; their names make DuckDB skip the others.
     connection.execute("create temp table if not exists picture_files as select image_id, filename from pictures")
-    wanted = f"image_id in ({_marks(image_ids)})"
-    found = connection.execute(f"select distinct filename from picture_files where {wanted}", image_ids).fetchall()
-    files = [row[0] for row in found]
+    asked = f"image_id in ({_marks(image_ids)})"
+    names = connection.execute(f"select distinct filename from picture_files where {asked}", image_ids).fetchall()
+    files = [row[0] for row in names]
     if not files:
         return {}
-    query = f"select image_id, image.bytes from pictures where filename in ({_marks(files)}) and {wanted}"
+    query = f"select image_id, image.bytes from pictures where filename in ({_marks(files)}) and {asked}"
     return dict(connection.execute(query, files + image_ids).fetchall())
 
 
@@ -78,8 +78,8 @@ def grid(connection: duckdb.DuckDBPyConnection, sweep: str, prompt: str, seeds: 
         order by model, baseline desc, setting"""
     rows = connection.execute(query, {"sweep": sweep, "prompt": prompt, "seeds": seeds}).fetchall()
     if not rows:
-        found = connection.execute("select distinct prompt_name from plan where sweep = ? order by all", [sweep])
-        names = ", ".join(row[0] for row in found.fetchall()[:20])
+        prompts = connection.execute("select distinct prompt_name from plan where sweep = ? order by all", [sweep])
+        names = ", ".join(row[0] for row in prompts.fetchall()[:20])
         raise StoreError(f"sweep {sweep!r} has no prompt {prompt!r}: choose one of {names}")
     shown = {key: Image.open(io.BytesIO(png)) for row in rows for key, png in read(connection, row[2]).items()}
     side = max((max(image.size) for image in shown.values()), default=64)
