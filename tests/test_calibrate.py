@@ -48,8 +48,8 @@ def test_rendered_portraits_have_known_truth_and_repeat():
 def test_own_images_with_known_truth(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     (tmp_path / "truth.csv").write_text("file,gender\na.png,female\n")
-    ((_, _, truth),) = labelled(tmp_path / "truth.csv", ("gender",))
+    ((_, _, truth),) = labelled(tmp_path / "truth.csv", {"gender": ("female", "male")})
     assert truth == {"gender": "female"}
     (tmp_path / "truth.csv").write_text("file,gender\nb.png,female\n")
     with pytest.raises(ImportDataError, match=r"row 1: there is no file 'b.png'"):
-        list(labelled(tmp_path / "truth.csv", ("gender",)))
+        list(labelled(tmp_path / "truth.csv", {"gender": ("female", "male")}))

@@ -96,7 +96,7 @@ def test_labels_per_image(tmp_path, name, text):
         ("job,female,male\ndoctor,1,2\n", GROUPS, "row 1 has no column 'prompt'"),
         ("prompt,female,male\ndoctor,1,2\nnurse,-3,2\n", GROUPS, "row 2: the count of female is -3"),
         ("prompt,female,male\ndoctor,1.5,2\n", GROUPS, "row 1: the count of female is 1.5"),
-        ("prompt,female,male\ndoctor,,2\n", GROUPS, "row 1: the count of female is None"),
+        ("prompt,female,male\ndoctor,,2\n", GROUPS, "row 1: the count of female is empty"),
         ("prompt,group,count\ndoctor,woman,2\n", GROUPS, "row 1: unknown group 'woman' of gender"),
         ("prompt,female,male\n,1,2\n", GROUPS, "row 1: the prompt is empty"),
         ("prompt,female,male\ndoctor,1,2\n", [], "counts need one attribute and its groups"),

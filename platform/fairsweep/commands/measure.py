@@ -91,7 +91,9 @@ def import_(
     ] = None,
     classifier: Annotated[
         list[str] | None,
-        typer.Option("--classifier", help="Counts and labels: who made them. Images: who labels them."),
+        typer.Option(
+            "--classifier", help="Counts and labels: who made them. Images: who labels them: a kind or as in a spec."
+        ),
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a sweep of that name.")] = False,
     as_: Annotated[str, typer.Option("--as", help="sweep, or reference: the counts of one distribution.")] = "sweep",
@@ -119,7 +121,9 @@ def import_(
 
 def calibrate(
     store: StoreOption = DEFAULT_STORE,
-    classifier: Annotated[str, typer.Option("--classifier", help="A kind, or module:Class.")] = "portraits",
+    classifier: Annotated[
+        str, typer.Option("--classifier", help="A kind, module:Class, or as in a spec.")
+    ] = "portraits",
     name: Annotated[str | None, typer.Option("--name", help="Its name in the sweeps; silent: the kind.")] = None,
     groups: GroupsOption = None,
     images: Annotated[int, typer.Option("--images", min=1, help="Portraits to render.")] = 2000,
@@ -128,23 +132,21 @@ def calibrate(
     ] = None,
 ) -> None:
     """Measure a classifier's errors on images of known truth, so that shares can be corrected for them."""
-    from fairsweep.attributes import AttributeSpec
-    from fairsweep.classifiers import get_classifier
     from fairsweep.imports import calibration as work
+    from fairsweep.imports.labellers import label_spec
     from fairsweep.measure.catalogue import write_catalogue
     from fairsweep.portraits.world import ATTRIBUTES
     from fairsweep.store import Store
 
     declared = {key: tuple(value.split(",")) for key, value in _pairs("--groups", groups).items()}
     declared = declared or {key: ATTRIBUTES[key] for key in ("gender", "skin_tone", "age")}
-    attributes = {key: AttributeSpec.declare(names) for key, names in declared.items()}
-    chosen = get_classifier(classifier)
-    built = chosen(chosen.Params(), attributes, "cpu")
-    samples = work.labelled(file, tuple(declared)) if file else work.rendered(images, tuple(declared))
+    labelling = label_spec(declared, [classifier], name)
+    samples = work.labelled(file, declared) if file else work.rendered(images, tuple(declared))
     opened = Store(store)
-    opened.root.mkdir(parents=True, exist_ok=True)
-    rows = work.calibrate(opened, name or classifier.rpartition(":")[2], built, samples)
-    write_catalogue(opened)
+    (reader,) = labelling.classifiers
+    with opened.lock():
+        rows = work.calibrate(opened, reader.name, reader.build(labelling.attributes), samples)
+        write_catalogue(opened)
     show(list(rows[0]) if rows else ["nothing labelled"], [tuple(row.values()) for row in rows], Format.table)
 
 

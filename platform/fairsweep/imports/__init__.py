@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from fairsweep.errors import ImportDataError
 from fairsweep.imports.counts import counted, reference_rows, referred
-from fairsweep.imports.images import import_images
+from fairsweep.imports.declared import check, check_name
+from fairsweep.imports.images import read_images, write_images
 from fairsweep.imports.source import Source, holds_images, read_table
-from fairsweep.imports.sweep import import_file
+from fairsweep.imports.sweep import check_new, read_sweep, write_sweep
 from fairsweep.store import Store
 
 __all__ = ["Source", "bring"]
@@ -23,18 +24,31 @@ def bring(
     """Bring a source into a store and return a line that says what came in.
 
     as_: "sweep", or "reference" for the counts of one distribution. classifiers: who labels images.
-    reference: the setting of the counts that becomes a reference distribution as well. Raises ImportDataError.
+    reference: the setting of the counts that becomes a reference distribution as well. Everything is read and checked
+    before the store is locked and written. Raises ImportDataError, and StoreError where another run writes.
     """
+    check(source)
+    check_name("--reference", reference)
+    if as_ not in ("sweep", "reference"):
+        raise ImportDataError(f"--as takes sweep or reference, not {as_!r}")
     if source.path.is_dir() or holds_images(source):
-        return import_images(store, source, list(classifiers), replace)
+        pictures = read_images(source, classifiers)
+        with store.lock():
+            if not replace:
+                check_new(store, source)
+            return write_images(store, source, pictures)
+    check_name("--classifier", source.classifier)
     if as_ == "reference":
         rows = reference_rows(source, counted(source, read_table(source)), source.name)
-        store.write("references", source.name, rows)
+        with store.lock():
+            store.write("references", source.name, rows)
         return f"{len(rows):,} shares of the reference {source.name}"
-    if as_ != "sweep":
-        raise ImportDataError(f"--as takes sweep or reference, not {as_!r}")
-    rows = referred(source, reference) if reference else []
-    line = import_file(store, source, replace)
-    if reference and rows:
-        store.write("references", reference, rows)
-    return line
+    images, counts = read_sweep(source)
+    rows = referred(source, counts, reference) if reference else []
+    with store.lock():
+        if not replace:
+            check_new(store, source)
+        write_sweep(store, source, images)
+        if reference:
+            store.write("references", reference, rows)
+    return f"{images.num_rows:,} labels of {len(images.column('image_id').unique()):,} images"

@@ -4,7 +4,7 @@ import duckdb
 import pyarrow as pa
 
 from fairsweep.errors import ImportDataError
-from fairsweep.imports.source import MISSING, Source, bad_row, cell, check_prompt, listed, read_table, require
+from fairsweep.imports.source import MISSING, Once, Source, bad_row, cell, listed, require, whole
 
 MOST_IMAGES = 50_000_000
 
@@ -16,29 +16,31 @@ def counted(source: Source, table: pa.Table) -> list[dict]:
     wide = "group" not in table.column_names
     for column in [*groups] if wide else ["group", "count"]:
         require(source, table, column)
-    kept = [*groups, *(name for name in MISSING if name in table.column_names)]
-    found = []
+    columns = [*groups, *(name for name in MISSING if name in table.column_names)]
+    counts: list[dict] = []
+    once = Once(source)
     for row in table.to_pylist():
-        check_prompt(source, row)
+        named = cell(source, row)
         if not wide and row["group"] not in (*groups, *MISSING):
             raise bad_row(source, row, f"unknown group {row['group']!r} of {attribute}: declared are {listed(groups)}")
-        for group in kept if wide else [row["group"]]:
-            count = row[group if wide else "count"]
-            if isinstance(count, float) and count.is_integer():
-                count = int(count)
-            if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-                raise bad_row(source, row, f"the count of {group} is {count!r}: expected a whole number from 0")
-            found.append({**cell(source, row), "attribute": attribute, "group": group, "count": count})
-    total = sum(row["count"] for row in found)
+        for group in columns if wide else [row["group"]]:
+            once.add(row, "the count of", *named.values(), group)
+            count = whole(source, row, row[group if wide else "count"], f"the count of {group}", 0)
+            counts.append({**named, "attribute": attribute, "group": group, "count": count})
+    total = sum(row["count"] for row in counts)
     if total > MOST_IMAGES:
         raise ImportDataError(
             f"{source.path}: {total:,} images are too many to import as a sweep; import the file with --as reference"
         )
-    return found
+    return counts
 
 
 def reference_rows(source: Source, rows: list[dict], reference: str) -> list[dict]:
-    """Turn counts into a reference distribution: each prompt's shares and its n."""
+    """Turn counts of one model and setting into a reference distribution: each prompt's shares and its n."""
+    cells = dict.fromkeys((row["model"], row["setting"]) for row in rows)
+    if len(cells) > 1:
+        named = listed(" / ".join(each) for each in cells)
+        raise ImportDataError(f"{source.path}: a reference is one distribution, not {len(cells)}: {named}")
     totals: dict[str, int] = {}
     for row in rows:
         if row["group"] not in MISSING:
@@ -57,9 +59,9 @@ def reference_rows(source: Source, rows: list[dict], reference: str) -> list[dic
     ]
 
 
-def referred(source: Source, reference: str) -> list[dict]:
+def referred(source: Source, counts: list[dict], reference: str) -> list[dict]:
     """Return the reference rows of the counts whose setting is `reference`."""
-    rows = [row for row in counted(source, read_table(source)) if row["setting"] == reference]
+    rows = [row for row in counts if row["setting"] == reference]
     if not rows:
         raise ImportDataError(f"{source.path}: no row has the setting {reference!r} that --reference names")
     return reference_rows(source, rows, reference)

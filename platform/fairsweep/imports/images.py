@@ -3,59 +3,71 @@
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from fairsweep.errors import ImportDataError
-from fairsweep.imports.source import Source
+from fairsweep.errors import ImportDataError, first_line
+from fairsweep.imports.labellers import label_spec
+from fairsweep.imports.source import Once, Source, cell, seed_of
 from fairsweep.imports.sweep import write_sweep
+from fairsweep.imports.table import read_texts
+from fairsweep.spec import LabelSpec
 from fairsweep.store import Store
 
 BATCH = 256
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
-def import_images(store: Store, source: Source, classifiers: list[str], replace: bool = False) -> str:
-    """Import a folder or a Parquet file of images; each classifier (a kind, or module:Class) labels them.
+@dataclass(frozen=True)
+class Pictures:
+    """Images that were read once, a row each without its bytes, and who labels them."""
+
+    rows: list[dict]
+    labelling: LabelSpec
+
+
+def read_images(source: Source, classifiers: Sequence[str]) -> Pictures:
+    """Read and decode every image of a folder or a Parquet file once, and check all that is declared about them.
 
     A folder has a metadata.csv or metadata.jsonl (file_name, prompt; optional model, setting, seed), or one
-    subfolder per prompt. Every image is decoded once before anything is written.
+    subfolder per prompt. Raises ImportDataError that names the row.
     """
-    from fairsweep.attributes import AttributeSpec
-    from fairsweep.classifiers import get_classifier
+    labelling = label_spec(source.groups, classifiers)
+    once = Once(source)
+    try:
+        rows = [_described(source, row, data, once) for row, data in _rows(source)]
+    except (pa.ArrowException, OSError) as error:
+        raise ImportDataError(f"{source.path}: {first_line(error)}") from None
+    if not rows:
+        raise ImportDataError(f"{source.path}: it holds no images ({', '.join(SUFFIXES)})")
+    return Pictures(rows, labelling)
 
-    if not source.groups:
-        raise ImportDataError(f"{source.path}: declare the groups, such as --groups gender=female,male")
-    if not classifiers:
-        raise ImportDataError(f"{source.path}: say who labels the images, such as --classifier open_clip")
-    plan = [_described(source, row, data) for row, data in _rows(source)]
-    if not plan:
-        raise ImportDataError(f"{source.path}: found no images ({', '.join(SUFFIXES)})")
-    attributes = {name: AttributeSpec.declare(groups) for name, groups in source.groups.items()}
-    built = {}
-    for kind in classifiers:
-        chosen = get_classifier(kind)
-        built[kind.rpartition(":")[2]] = chosen(chosen.Params(), attributes, "cpu")
-    pending: list[tuple[dict, bytes]] = []
-    for described, (_, data) in zip(plan, _rows(source), strict=True):
-        pending.append((described, data))
+
+def write_images(store: Store, source: Source, pictures: Pictures) -> str:
+    """Write the images, their labels, and last the plan; return a line that says what came in."""
+    labelling = pictures.labelling
+    classifiers = {each.name: each.build(labelling.attributes) for each in labelling.classifiers}
+    pending: list[tuple[dict, bytes | None]] = []
+    for row, (_, data) in zip(pictures.rows, _rows(source), strict=True):
+        pending.append((row, data))
         if len(pending) == BATCH:
-            _write(store, pending, built)
+            _write(store, pending, classifiers)
             pending = []
     if pending:
-        _write(store, pending, built)
+        _write(store, pending, classifiers)
     columns = ("image_id", "model", "setting", "prompt", "seed")
-    table = pa.Table.from_pylist([{name: row[name] for name in columns} for row in plan])
-    write_sweep(store, source, table.set_column(4, "seed", table["seed"].cast(pa.int64())), replace)
-    return f"{len(plan):,} images, labelled by {', '.join(built)}"
+    table = pa.Table.from_pylist([{name: row[name] for name in columns} for row in pictures.rows])
+    write_sweep(store, source, table.set_column(4, "seed", table["seed"].cast(pa.int64())))
+    return f"{len(pictures.rows):,} images, labelled by {', '.join(classifiers)}"
 
 
-def _rows(source: Source) -> Iterator[tuple[dict, bytes]]:
+def _rows(source: Source) -> Iterator[tuple[dict, bytes | None]]:
     if source.path.is_dir():
         yield from _folder(source)
         return
@@ -64,72 +76,75 @@ def _rows(source: Source) -> Iterator[tuple[dict, bytes]]:
     for column in (prompt, image):
         if column not in file.schema_arrow.names:
             raise ImportDataError(f"{source.path}: row 1 has no column {column!r}")
+    optional = {name: source.columns.get(name, name) for name in ("model", "setting", "seed")}
+    theirs = [name for name in {prompt, image, *optional.values()} if name in file.schema_arrow.names]
     number = 0
-    for batch in file.iter_batches(BATCH):
+    for batch in file.iter_batches(BATCH, columns=theirs):
         for row in batch.to_pylist():
             number += 1
-            data = row[image]["bytes"] if isinstance(row[image], dict) else row[image]
-            kept = {name: row.get(source.columns.get(name, name)) for name in ("model", "setting", "seed")}
-            yield {"row": number, "prompt": row[prompt], **kept}, data
+            data = row[image].get("bytes") if isinstance(row[image], dict) else row[image]
+            yield {"row": number, "prompt": row[prompt], **{name: row.get(optional[name]) for name in optional}}, data
 
 
 def _folder(source: Source) -> Iterator[tuple[dict, bytes]]:
-    for name, reader in (("metadata.csv", "read_csv"), ("metadata.jsonl", "read_json")):
+    for name in ("metadata.csv", "metadata.jsonl"):
         path = source.path / name
         if path.is_file():
-            table = duckdb.connect().sql(f"from {reader}(?)", params=[str(path)]).to_arrow_table()
+            table, once = read_texts(path), Once(source)
             for column in ("file_name", "prompt"):
                 if column not in table.column_names:
                     raise ImportDataError(f"{path}: row 1 has no column {column!r}")
-            for number, row in enumerate(table.to_pylist(), 1):
-                file = source.path / str(row["file_name"])
-                if not file.is_file():
-                    raise ImportDataError(f"{path}: row {number}: there is no file {row['file_name']!r}")
-                yield {"row": number, **row}, file.read_bytes()
+            for row in table.to_pylist():
+                once.add(row, "the file", row["file_name"])
+                yield row, _beside(source, row)
             return
-    files = sorted(path for path in source.path.glob("*/*") if path.suffix.lower() in SUFFIXES)
+    files = sorted(path for path in source.path.glob("*/*") if path.suffix.lower() in SUFFIXES and path.is_file())
     for number, path in enumerate(files, 1):
         yield {"row": number, "prompt": path.parent.name}, path.read_bytes()
 
 
-def _described(source: Source, row: dict, data: bytes | None) -> dict:
-    if not row["prompt"]:
-        raise ImportDataError(f"{source.path}: row {row['row']}: the prompt is empty")
+def _beside(source: Source, row: dict) -> bytes:
+    """Return the bytes of the file that a row of the metadata names; it lies in the folder or below."""
+    name = row["file_name"] or ""
+    inside = PurePosixPath(name)
+    if not name or inside.is_absolute() or ".." in inside.parts or "\0" in name:
+        raise ImportDataError(f"{source.path}: row {row['row']}: {name!r} names no file of this folder")
+    path = source.path / inside
+    if not path.is_file():
+        raise ImportDataError(f"{source.path}: row {row['row']}: there is no file {name!r}")
+    return path.read_bytes()
+
+
+def _described(source: Source, row: dict, data: bytes | None, once: Once) -> dict:
     try:
         with Image.open(io.BytesIO(data or b"")) as image:
             image.load()
             width, height = image.size
     except Exception as error:
-        raise ImportDataError(f"{source.path}: row {row['row']}: not a readable image ({error})") from None
-    described = {
-        "prompt": str(row["prompt"]),
-        "model": str(row.get("model") or source.model or source.path.stem),
-        "setting": str(row.get("setting") or "none"),
-        "seed": row.get("seed"),
-    }
-    key = json.dumps([source.name, row["row"], described], sort_keys=True, default=str).encode() + (data or b"")
+        raise ImportDataError(f"{source.path}: row {row['row']}: not a readable image ({first_line(error)})") from None
+    described = {**cell(source, row), "seed": seed_of(source, row)}
+    if described["seed"] is not None:
+        once.add(row, "the seed of", *described.values())
+    else:
+        once.add(row, "the same picture of", *described.values(), hashlib.blake2b(data or b"").hexdigest()[:12])
+    key = json.dumps([source.name, row["row"], described], sort_keys=True).encode() + (data or b"")
     digest = hashlib.blake2b(key, digest_size=16).hexdigest()
     return {"image_id": digest, **described, "width": width, "height": height}
 
 
-def _write(store: Store, rows: list[tuple[dict, bytes]], classifiers: dict) -> None:
+def _write(store: Store, rows: list[tuple[dict, bytes | None]], classifiers: dict) -> None:
     now = datetime.now(UTC)
     fixed = {"seconds": None, "device": "imported", "batch_size": None, "error": None, "versions": "{}"}
     store.write_images([{**row, **fixed, "image": {"bytes": data, "path": None}, "created": now} for row, data in rows])
-    images = [Image.open(io.BytesIO(data)).convert("RGB") for _, data in rows]
+    images = [Image.open(io.BytesIO(data or b"")).convert("RGB") for _, data in rows]
     prompts = [row["prompt"] for row, _ in rows]
     for name, classifier in classifiers.items():
-        found = classifier.classify(images, prompts)
-        labels = [
-            {
-                "image_id": row["image_id"],
-                "attribute": label.attribute,
-                "label": label.label,
-                "score": label.score,
-                "scores": label.scores,
-                "embedding": label.embedding,
-            }
-            for (row, _), said in zip(rows, found, strict=True)
-            for label in said
-        ]
-        store.write_labels(name, labels)
+        answers = classifier.classify(images, prompts)
+        store.write_labels(
+            name,
+            [
+                {"image_id": row["image_id"], **vars(label)}
+                for (row, _), labels in zip(rows, answers, strict=True)
+                for label in labels
+            ],
+        )

@@ -5,7 +5,7 @@ import hashlib
 import pyarrow as pa
 
 from fairsweep.errors import ImportDataError
-from fairsweep.imports.source import MISSING, Source, bad_row, cell, check_prompt, listed, require
+from fairsweep.imports.source import MISSING, Once, Source, bad_row, cell, listed, require, seed_of
 
 
 def labelled_images(source: Source, table: pa.Table) -> pa.Table:
@@ -15,33 +15,30 @@ def labelled_images(source: Source, table: pa.Table) -> pa.Table:
         require(source, table, column)
     if not source.groups:
         raise ImportDataError(f"{source.path}: declare the groups, such as --groups gender=female,male")
-    rows = []
+    rows, once = [], Once(source)
+    seeds: dict[str, int | None] = {}
     for row in table.to_pylist():
-        check_prompt(source, row)
+        named, seed = cell(source, row), seed_of(source, row)
+        image = row["row"] if "image" not in table.column_names else row["image"]
+        if image is None:
+            raise bad_row(source, row, "the column 'image' is empty")
+        image_id = _id(source, named, image)
+        if seeds.setdefault(image_id, seed) != seed:
+            raise bad_row(source, row, f"image {image} has another seed in an earlier row")
         if wide:
-            said = {attribute: row[attribute] for attribute in source.groups}
+            labels = {attribute: row[attribute] for attribute in source.groups}
         else:
-            said = {row.get("attribute") or next(iter(source.groups)): row["label"]}
-        for attribute, label in said.items():
+            labels = {row.get("attribute") or next(iter(source.groups)): row["label"]}
+        for attribute, label in labels.items():
             if attribute not in source.groups:
                 raise bad_row(source, row, f"unknown attribute {attribute!r}: declared are {listed(source.groups)}")
             if label is not None and label not in (*source.groups[attribute], *MISSING):
                 declared = listed(source.groups[attribute])
                 raise bad_row(source, row, f"unknown group {label!r} of {attribute}: declared are {declared}")
-            named = cell(source, row)
-            image = row.get("image", row["row"])
-            if image is None:
-                raise bad_row(source, row, "the column 'image' is empty")
-            key = "\0".join([source.name, named["model"], named["setting"], named["prompt"], str(image)])
-            rows.append(
-                {
-                    "image_id": hashlib.blake2b(key.encode(), digest_size=16).hexdigest(),
-                    **named,
-                    "seed": row.get("seed"),
-                    "attribute": attribute,
-                    "label": label,
-                }
-            )
+            once.add(row, f"the {attribute} of image", *named.values(), image)
+            if seed is not None:
+                once.add(row, f"the {attribute} of seed", *named.values(), seed)
+            rows.append({"image_id": image_id, **named, "seed": seed, "attribute": attribute, "label": label})
     return pa.Table.from_pylist(rows, schema=_IMAGES)
 
 
@@ -49,3 +46,8 @@ _IMAGES = pa.schema(
     [(name, pa.string()) for name in ("image_id", "model", "setting", "prompt")]
     + [("seed", pa.int64()), ("attribute", pa.string()), ("label", pa.string())]
 )
+
+
+def _id(source: Source, named: dict[str, str], image: object) -> str:
+    key = "\0".join([source.name, named["model"], named["setting"], named["prompt"], str(image)])
+    return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()

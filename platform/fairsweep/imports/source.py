@@ -2,16 +2,20 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fairsweep.classifiers.base import NO_FACE, UNKNOWN
 from fairsweep.errors import ImportDataError, first_line
+from fairsweep.imports.table import read_texts
+from fairsweep.textfile import unfit
 
 MISSING = (NO_FACE, UNKNOWN)
+COLUMNS = ("prompt", "model", "setting", "seed", "image", "attribute", "label", "group", "count")
+_DIGITS = 18
 
 
 @dataclass(frozen=True)
@@ -32,42 +36,78 @@ class Source:
 
 
 def read_table(source: Source) -> pa.Table:
-    """Read a CSV, JSON or Parquet file; its columns get fairsweep's names, and a column `row` counts from 1."""
-    readers = {".csv": "read_csv", ".json": "read_json", ".jsonl": "read_json", ".parquet": "read_parquet"}
-    reader = readers.get(source.path.suffix.lower())
-    if reader is None:
-        raise ImportDataError(f"{source.path}: expected a .csv, .json, .jsonl or .parquet file")
-    if not source.path.is_file():
-        raise ImportDataError(f"{source.path}: there is no such file")
-    try:
-        table = duckdb.connect().sql(f"from {reader}(?)", params=[str(source.path)]).to_arrow_table()
-    except duckdb.Error as error:
-        raise ImportDataError(f"{source.path}: {first_line(error)}") from None
-    named = {theirs: ours for ours, theirs in source.columns.items()}
-    for theirs in named:
+    """Read a CSV, JSON or Parquet file as texts; its columns get fairsweep's names, and `row` counts from 1."""
+    table = read_texts(source.path)
+    for theirs in source.columns.values():
         require(source, table, theirs)
-    table = table.rename_columns([named.get(name, name) for name in table.column_names])
-    if table.num_rows == 0:
-        raise ImportDataError(f"{source.path}: the file has no rows")
-    return table.append_column("row", pa.array(range(1, table.num_rows + 1)))
+    taken = {*source.columns, *source.columns.values()}
+    names = {name: name for name in table.column_names if name not in taken} | source.columns
+    return pa.table({ours: table[theirs] for ours, theirs in names.items()})
 
 
 def holds_images(source: Source) -> bool:
     """Tell whether a Parquet file has a column of images."""
     if source.path.suffix.lower() != ".parquet" or not source.path.is_file():
         return False
-    kind = pq.read_schema(source.path)
+    try:
+        schema = pq.read_schema(source.path)
+    except (pa.ArrowException, OSError) as error:
+        raise ImportDataError(f"{source.path}: {first_line(error)}") from None
     column = source.columns.get("image", "image")
-    if column not in kind.names:
+    if column not in schema.names:
         return False
-    held = kind.field(column).type
-    return pa.types.is_struct(held) or pa.types.is_binary(held) or pa.types.is_large_binary(held)
+    kind = schema.field(column).type
+    return pa.types.is_struct(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
-def cell(source: Source, row: dict) -> dict:
-    """Return the model, the setting and the prompt of a row."""
-    model = row.get("model") or source.model or source.path.stem
-    return {"model": str(model), "setting": str(row.get("setting") or "none"), "prompt": str(row["prompt"])}
+def cell(source: Source, row: dict) -> dict[str, str]:
+    """Return the model, the setting and the prompt of a row; raises ImportDataError for what is no text."""
+    named = {
+        "model": row.get("model") or source.model or source.path.stem,
+        "setting": row.get("setting") or "none",
+        "prompt": row["prompt"],
+    }
+    if named["prompt"] is None or not str(named["prompt"]).strip():
+        raise bad_row(source, row, "the prompt is empty")
+    texts = {name: str(value) for name, value in named.items()}
+    for name, text in texts.items():
+        if reason := unfit(text):
+            raise bad_row(source, row, f"{name}: {reason}")
+    return texts
+
+
+def whole(source: Source, row: dict, value: object, what: str, least: int) -> int:
+    """Return a whole number from `least` on that a cell holds as text or as a number."""
+    text = "" if value is None else str(value).strip()
+    try:
+        number = Decimal(text) if not isinstance(value, bool) else Decimal("nan")
+    except InvalidOperation:
+        number = Decimal("nan")
+    if not number.is_finite() or number.adjusted() > _DIGITS - 1 or number != int(number) or number < least:
+        shown = f"{text[:40]}" if text else "empty"
+        raise bad_row(source, row, f"{what} is {shown}: expected a whole number from {least}")
+    return int(number)
+
+
+def seed_of(source: Source, row: dict) -> int | None:
+    """Return a row's seed; None where there is none."""
+    seed = row.get("seed")
+    return None if seed is None else whole(source, row, seed, "the seed", 0)
+
+
+class Once:
+    """Refuse what stands in two rows: it would be counted twice."""
+
+    def __init__(self, source: Source):
+        self._source = source
+        self._rows: dict[tuple, int] = {}
+
+    def add(self, row: dict, what: str, *key: object) -> None:
+        """Remember the key of a row; raises ImportDataError for one that an earlier row had."""
+        first = self._rows.setdefault((what, *key), row["row"])
+        if first != row["row"]:
+            shown = " / ".join(str(part) for part in key)
+            raise bad_row(self._source, row, f"{what} {shown} is in row {first} already")
 
 
 def require(source: Source, table: pa.Table, column: str) -> None:
@@ -77,12 +117,6 @@ def require(source: Source, table: pa.Table, column: str) -> None:
         raise ImportDataError(
             f"{source.path}: row 1 has no column {column!r}, only {had}; name it with --column {column}=THEIRS"
         )
-
-
-def check_prompt(source: Source, row: dict) -> None:
-    """Refuse a row without a prompt."""
-    if row["prompt"] is None or not str(row["prompt"]).strip():
-        raise bad_row(source, row, "the prompt is empty")
 
 
 def bad_row(source: Source, row: dict, reason: str) -> ImportDataError:

@@ -8,27 +8,29 @@ import pyarrow as pa
 
 from fairsweep.errors import ImportDataError
 from fairsweep.imports.counts import counted, counted_images
+from fairsweep.imports.declared import targets
 from fairsweep.imports.labels import labelled_images
-from fairsweep.imports.source import Source, listed, read_table
+from fairsweep.imports.source import Source, read_table
 from fairsweep.store import Store
 
 
-def import_file(store: Store, source: Source, replace: bool = False) -> str:
-    """Import a file of counts or labels as the sweep `source.name`; return a line that says what came in."""
+def read_sweep(source: Source) -> tuple[pa.Table, list[dict]]:
+    """Return a row per image and label of a file of counts or labels, and its counts where it has some."""
     table = read_table(source)
     if "label" in table.column_names or set(source.groups) & set(table.column_names):
-        images = labelled_images(source, table)
-    else:
-        images = counted_images(source, counted(source, table))
-    write_sweep(store, source, images, replace)
-    return f"{images.num_rows:,} labels of {len(images.column('image_id').unique()):,} images"
+        return labelled_images(source, table), []
+    counts = counted(source, table)
+    return counted_images(source, counts), counts
 
 
-def write_sweep(store: Store, source: Source, images: pa.Table, replace: bool = False) -> None:
-    """Write labels (rows that have one), targets, settings and plan of an imported sweep."""
-    if not replace and store.has_sweep(source.name):
+def check_new(store: Store, source: Source) -> None:
+    """Refuse the name of a sweep that the store has."""
+    if store.has_sweep(source.name):
         raise ImportDataError(f"the store already has a sweep {source.name!r}: choose another --name or --replace")
-    targets = _targets(source)
+
+
+def write_sweep(store: Store, source: Source, images: pa.Table) -> None:
+    """Write labels (rows that have one), targets, settings and plan of an imported sweep."""
     connection = duckdb.connect()
     connection.register("images", images)
     if "label" in images.column_names:
@@ -40,7 +42,7 @@ def write_sweep(store: Store, source: Source, images: pa.Table, replace: bool = 
         store.write_import(source.name, source.classifier, labels)
     baseline = source.baseline or "none"
     cells = connection.execute("select distinct model, setting from images order by all").fetchall()
-    store.write("targets", source.name, targets)
+    store.write("targets", source.name, targets(source))
     store.write(
         "settings",
         source.name,
@@ -65,21 +67,3 @@ def write_sweep(store: Store, source: Source, images: pa.Table, replace: bool = 
         params=[source.name, baseline],
     ).to_arrow_table()
     store.write("plan", source.name, plan)
-
-
-def _targets(source: Source) -> list[dict]:
-    known = {group for groups in source.groups.values() for group in groups}
-    for group in source.targets:
-        if group not in known:
-            raise ImportDataError(f"--target names the unknown group {group!r}: declared are {listed(known)}")
-    rows = []
-    for attribute, groups in source.groups.items():
-        given = {group: source.targets[group] for group in groups if group in source.targets}
-        rest = (1 - sum(given.values())) / max(1, len(groups) - len(given))
-        shares = {group: given.get(group, rest) for group in groups}
-        if min(shares.values()) < -1e-9 or abs(sum(shares.values()) - 1) > 1e-6:
-            raise ImportDataError(f"the targets of {attribute} must be shares that sum to 1, not {shares}")
-        for position, (group, share) in enumerate(shares.items()):
-            row = {"sweep": source.name, "attribute": attribute, "group": group, "group_text": group}
-            rows.append({**row, "target": max(0.0, share), "position": position})
-    return rows

@@ -25,6 +25,11 @@ def read_document(path: Path) -> tuple[Any, Places]:
         text = read_text(path, MOST_BYTES)
     except FairsweepError as error:
         raise SpecError(f"cannot read the spec: {error}", str(path)) from None
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> tuple[Any, Places]:
+    """Return what a YAML text holds, as `read_document`; `path` names it in errors."""
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()

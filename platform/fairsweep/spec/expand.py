@@ -111,8 +111,13 @@ def _guidance(item: dict, attributes: list[str]) -> list[dict]:
     ]
 
 
+def expand_classifier(item: dict) -> dict:
+    """Return a classifier with its flat parameters in their place, and the name of its kind where it has none."""
+    return {"name": item.get("kind"), **_flat_params(item, _CLASSIFIER_KEYS)}
+
+
 def _classifiers(item: dict, attributes: list[str]) -> list[dict]:
-    return [{"name": item.get("kind"), **_flat_params(item, _CLASSIFIER_KEYS)}]
+    return [expand_classifier(item)]
 
 
 def _flat_params(item: dict, own_keys: tuple[str, ...]) -> dict:

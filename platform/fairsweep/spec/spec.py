@@ -206,6 +206,20 @@ class RunSpec(Frozen):
     max_consecutive_failures: int = Field(default=64, ge=1)
 
 
+class LabelSpec(Frozen):
+    """Who reads which declared attributes off images that exist, and on what machines."""
+
+    attributes: dict[Name, AttributeSpec] = Field(min_length=1)
+    classifiers: tuple[ClassifierSpec, ...] = Field(min_length=1)
+    run: RunSpec = RunSpec()
+
+    @model_validator(mode="after")
+    def _check(self):
+        check_names("classifiers", self.classifiers)
+        check_classifiers(self.classifiers, self.attributes)
+        return self
+
+
 class SweepSpec(Frozen):
     """Everything one sweep is; the same spec always plans the same images."""
 
@@ -233,16 +247,8 @@ class SweepSpec(Frozen):
 
     @model_validator(mode="after")
     def _check(self):
-        for key, items in (
-            ("models", self.models),
-            ("guidance", self.guidance),
-            ("classifiers", self.classifiers),
-        ):
-            seen = set()
-            for index, item in enumerate(items):
-                if item.name in seen:
-                    raise mistake(f"the name {item.name!r} is given twice", key, index, "name")
-                seen.add(item.name)
+        for key in ("models", "guidance", "classifiers"):
+            check_names(key, getattr(self, key))
         if len(set(self.seeds)) < len(self.seeds):
             raise mistake("a seed is given twice", "seeds")
         for index, setting in enumerate(self.guidance):
@@ -250,8 +256,10 @@ class SweepSpec(Frozen):
                 if attribute not in self.attributes:
                     hint = near(attribute, self.attributes)
                     raise mistake(f"attribute {attribute!r} is not declared{hint}", "guidance", index, "attributes")
-        check_params(self)
-        check_classifiers(self)
+        for index, setting in enumerate(self.guidance):
+            with below("guidance", index):
+                setting.check(self.attributes)
+        check_classifiers(self.classifiers, self.attributes)
         return self
 
     @property
@@ -260,22 +268,24 @@ class SweepSpec(Frozen):
         return hashlib.blake2b(self.model_dump_json().encode(), digest_size=8).hexdigest()
 
 
-def check_params(spec: SweepSpec) -> None:
-    """Refuse parameters of a method or a classifier that do not fit the declared attributes."""
-    for index, setting in enumerate(spec.guidance):
-        with below("guidance", index):
-            setting.check(spec.attributes)
-    for index, classifier in enumerate(spec.classifiers):
+def check_names(key: str, items: Iterable[ModelSpec | GuidanceSpec | ClassifierSpec]) -> None:
+    """Refuse a name that two items of a list have."""
+    names = set()
+    for index, item in enumerate(items):
+        if item.name in names:
+            raise mistake(f"the name {item.name!r} is given twice", key, index, "name")
+        names.add(item.name)
+
+
+def check_classifiers(classifiers: Iterable[ClassifierSpec], attributes: Mapping[str, AttributeSpec]) -> None:
+    """Refuse parameters that do not fit the attributes, and an attribute or a group that no classifier knows."""
+    for index, classifier in enumerate(classifiers):
         with below("classifiers", index):
-            classifier.check(spec.attributes)
-
-
-def check_classifiers(spec: SweepSpec) -> None:
-    """Refuse an attribute or a group that no classifier of the sweep knows."""
-    known = [classifier.known_groups for classifier in spec.classifiers]
+            classifier.check(attributes)
+    known = [classifier.known_groups for classifier in classifiers]
     if any(groups is None for groups in known):
         return
-    for attribute, declared in spec.attributes.items():
+    for attribute, declared in attributes.items():
         groups = {group for by_attribute in known for group in (by_attribute or {}).get(attribute, ())}
         names = {name for by_attribute in known for name in by_attribute or ()}
         if not groups:
