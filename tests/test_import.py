@@ -164,3 +164,10 @@ def test_a_parquet_file_of_images_and_a_broken_one(tmp_path, capsys):
     assert not (tmp_path / "store").exists()
     assert run(["import", str(tmp_path / "fine.parquet"), *options]) == 0
     assert ask(tmp_path, "select share from share") == [(0.5,), (0.5,)]
+
+
+def test_replacing_with_another_classifier_leaves_no_label_of_the_first(tmp_path):
+    for classifier, label in (("anna", "female"), ("ben", "male")):
+        text = f"image,prompt,gender\na,doctor,{label}\n"
+        assert bring(tmp_path, text, *GROUPS, "--classifier", classifier, "--replace") == 0
+    assert ask(tmp_path, "select classifier, label from labels") == [("ben", "male")]
