@@ -18,6 +18,22 @@ WALLS = {
     "measure": {"torch"},
     "engine": {"fairsweep.portraits"},
 }
+# Top to bottom; a room imports only from rooms below its own line. cli is the door, and stands above all.
+LAYERS = (
+    "cli",
+    "commands",
+    "bench",
+    "engine",
+    "imports terminal",
+    "plan",
+    "spec",
+    "pipelines methods tracking",
+    "guidance classifiers pages",
+    "families measure portraits",
+    "builtin store",
+    "attributes hub mistakes registry textfile",
+    "errors leaving memory shipped",
+)
 # Package -> the only rooms that import it.
 OWNERS = {"mlflow": {"tracking"}, "ray": {"engine"}}
 
@@ -52,6 +68,19 @@ def test_no_room_imports_one_that_imports_it():
         for name, modules in rooms.items()
     }
     assert len(list(TopologicalSorter(graph).static_order())) == len(rooms)
+
+
+def test_a_room_imports_only_from_below():
+    rooms = by_room()
+    heights = {name: -line for line, names in enumerate(LAYERS) for name in names.split()}
+    assert rooms.keys() - {"__init__"} - heights.keys() == set(), "a room without a layer"
+    upward = {
+        f"{name} imports {other}"
+        for name, modules in rooms.items()
+        for other in {module.split(".")[1] for module in modules if module.startswith("fairsweep.")} & heights.keys()
+        if other != name and heights[other] >= heights[name]
+    }
+    assert not upward
 
 
 def test_walls():
