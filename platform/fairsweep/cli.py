@@ -55,7 +55,9 @@ def run(arguments: list[str] | None) -> int:
     try:
         build()(args=arguments)
     except FairsweepError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        from fairsweep.terminal.console import shown
+
+        print(shown(f"error: {' '.join(str(error).split())}"), file=sys.stderr)
         return error.exit_code
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(bool(ended.code))

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from fairsweep.commands.options import DEFAULT_STORE, FormatOption, GroupsOption, StoreOption
-from fairsweep.terminal.tables import Format, console, show
+from fairsweep.terminal.console import console
+from fairsweep.terminal.tables import Format, show
 
 
 def register(app: typer.Typer) -> None:

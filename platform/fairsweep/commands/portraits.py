@@ -40,15 +40,14 @@ def train(
     """Train the built-in models from scratch; the same command goes on where it was stopped."""
     from dataclasses import fields, replace
 
-    from rich.console import Console
-
     from fairsweep.portraits.training.run import Recipe, train_models
+    from fairsweep.terminal.console import console
 
     recipe = Recipe(seed=seed)
     steps = {
         f.name: max(1, round(effort * getattr(recipe, f.name))) for f in fields(Recipe) if f.name.endswith("_steps")
     }
-    train_models(work, output, replace(recipe, **steps), Console(), device)
+    train_models(work, output, replace(recipe, **steps), console(), device)
 
 
 def evaluate(
@@ -66,16 +65,15 @@ def evaluate(
     """Measure the models against what was planted; write the figures and the model cards."""
     import json
 
-    from rich.console import Console
-
     from fairsweep.portraits.cards import write_cards
     from fairsweep.portraits.defaults import WEIGHTS
     from fairsweep.portraits.evaluate import evaluate as measure
     from fairsweep.portraits.reader import Reader
     from fairsweep.portraits.sheet import checked_by_eye, draw_sheet
     from fairsweep.portraits.studio import Studio
+    from fairsweep.terminal.console import console
 
-    console = Console()
+    screen = console()
     folder = folder or WEIGHTS
     drawn = 0
 
@@ -83,14 +81,14 @@ def evaluate(
         nonlocal drawn
         drawn += n
         if drawn % 1024 < n:
-            console.print(f"  {drawn} images drawn")
+            screen.print(f"  {drawn} images drawn")
 
     studio = Studio(folder / "pipeline", advance)
     output = output or folder
     output.mkdir(parents=True, exist_ok=True)
-    console.print("contact sheet")
+    screen.print("contact sheet")
     draw_sheet(studio, Reader(folder / "clip"), output / "sheet.jpg")
-    figures = measure(folder, seeds, portraits, console.print, studio) | {"by_eye": checked_by_eye(output)}
+    figures = measure(folder, seeds, portraits, screen.print, studio) | {"by_eye": checked_by_eye(output)}
     (output / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     for path in write_cards(figures, output):
-        console.print(f"written: {path}")
+        screen.print(f"written: {path}")

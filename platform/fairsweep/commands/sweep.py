@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fairsweep.commands.options import DEFAULT_STORE, AddressOption, MostImagesOption, SpecArgument, StoreOption
-from fairsweep.terminal.tables import console
+from fairsweep.terminal.console import console
 
 
 def register(app: typer.Typer) -> None:
@@ -79,9 +79,9 @@ def _log(store, sweep: str, uri: str | None, screen, status: str | None, reason:
         return track.log_sweep(store, sweep, uri, status=status, reason=reason)
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        screen.print(f"not logged to MLflow: {reason}", soft_wrap=True, markup=False)
+        screen.print(f"not logged to MLflow: {reason}", soft_wrap=True)
         how = f"fairsweep track --sweep {sweep}{store_option(store)}"
-        screen.print(f"The results are in the store; log them: {how}", soft_wrap=True, markup=False)
+        screen.print(f"The results are in the store; log them: {how}", soft_wrap=True)
         return None
 
 

@@ -4,8 +4,8 @@ import os
 from shlex import quote
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from fairsweep.measure.catalogue import connect
 from fairsweep.measure.sql import rows
@@ -58,7 +58,7 @@ def show(store: Store, sweep: str, outcome, logged: str | None, console: Console
     _did(outcome, console)
     console.print(f"\nresults    {store.root}", soft_wrap=True)
     if logged:
-        console.print(f"MLflow     {escape(logged)}", soft_wrap=True)
+        console.print(f"MLflow     {logged}", soft_wrap=True)
     option = store_option(store)
     console.print(
         "\ngo on with\n"
@@ -67,7 +67,6 @@ def show(store: Store, sweep: str, outcome, logged: str | None, console: Console
         f"  fairsweep explore{option}\n"
         f"  fairsweep report{option} -o report.html",
         soft_wrap=True,
-        markup=False,
     )
 
 
@@ -79,15 +78,15 @@ def store_option(store: Store) -> str:
 
 def _failures(outcome, console: Console) -> None:
     if outcome.stopped:
-        console.print(outcome.stopped, soft_wrap=True, markup=False)
+        console.print(outcome.stopped, soft_wrap=True)
     for what, refused in (("model", outcome.refused_models), ("classifier", outcome.refused_classifiers)):
         for name, reason in refused.items():
-            console.print(f"{what} {name} could not be used: {reason}", soft_wrap=True, markup=False)
+            console.print(f"{what} {name} could not be used: {reason}", soft_wrap=True)
     if outcome.failed_images or outcome.failed_labels:
         counts = f"{outcome.failed_images} images and {outcome.failed_labels} labels failed"
-        console.print(f"{counts}; the same command tries them again", markup=False)
+        console.print(f"{counts}; the same command tries them again")
         for name, reason in outcome.failed[:_FAILURES]:
-            console.print(f"  {name}  {reason}", soft_wrap=True, markup=False)
+            console.print(f"  {name}  {reason}", soft_wrap=True)
 
 
 def _shares(shares: list[dict], attribute: str, classifier: str, console: Console) -> None:
@@ -95,14 +94,14 @@ def _shares(shares: list[dict], attribute: str, classifier: str, console: Consol
     several = len({model for model, _ in cells}) > 1
     reference = next((row["reference_name"] for row in shares if row["reference_name"]), None)
     console.print(
-        f"\n[bold]{escape(attribute)}[/bold] (read by {escape(classifier)}): share, 95 % interval",
+        Text.assemble("\n", (attribute, "bold"), f" (read by {classifier}): share, 95 % interval"),
         soft_wrap=True,
     )
     table = Table("prompt", "group", box=None, pad_edge=False)
     for title in [reference, "target"] if reference else ["target"]:
-        table.add_column(escape(title), justify="right")
+        table.add_column(title, justify="right")
     for model, setting in cells:
-        table.add_column(escape(f"{model} {setting}" if several else setting), justify="right")
+        table.add_column(f"{model} {setting}" if several else setting, justify="right")
     found = {(row["prompt_name"], row["group"], row["model"], row["setting"]): row for row in shares}
     keys = list(dict.fromkeys((row["prompt_name"], row["group"]) for row in shares))
     prompts = list(dict.fromkeys(prompt for prompt, _ in keys))
@@ -112,12 +111,11 @@ def _shares(shares: list[dict], attribute: str, classifier: str, console: Consol
         first = next(row for row in shares if (row["prompt_name"], row["group"]) == (prompt, group))
         line = [_percent(first["reference"])] if reference else []
         line += [_percent(first["target"]), *(_interval(found.get((prompt, group, *cell))) for cell in cells)]
-        table.add_row(escape(prompt), escape(group), *line)
+        table.add_row(prompt, group, *line)
     console.print(table)
     if len(prompts) > _PROMPTS:
         console.print(
             f'... and {len(prompts) - _PROMPTS} more prompts: fairsweep sql "select * from share"',
-            markup=False,
         )
 
 
@@ -131,7 +129,7 @@ def _sentence(row: dict) -> str:
     else:
         planted = f"the group that has {_percent(row['reference_largest'])} in the reference"
         text += f"; {planted} takes {_percent(row['largest'])}"
-    return escape(text + ".")
+    return text + "."
 
 
 def _did(outcome, console: Console) -> None:

@@ -19,14 +19,14 @@ def print_list(metrics: list[Metric], screen: Console) -> None:
     """Print each metric's name beside what it means."""
     for metric in metrics:
         _entry(metric.name, metric.meaning, max(len(each.name) for each in metrics), screen)
-    screen.print("\nfairsweep metrics NAME says more of one.", markup=False)
+    screen.print("\nfairsweep metrics NAME says more of one.")
 
 
 def print_page(metric: Metric, columns: list[tuple[str, str]], screen: Console) -> None:
     """Print what a metric means, how it is read, its columns (name, type), and a query to begin with."""
     screen.print(Text(metric.name, "bold"))
     for line in _wrapped(metric.meaning, screen):
-        screen.print(line, markup=False)
+        screen.print(line)
     screen.print()
     facts = {"good": metric.direction, "read": metric.reading, "one row per": metric.grain, "source": metric.source}
     for name, text in facts.items():
@@ -37,7 +37,7 @@ def print_page(metric: Metric, columns: list[tuple[str, str]], screen: Console) 
     for name, kind in columns:
         text = ", ".join(filter(None, [kind.lower(), meaning(metric.name, name)]))
         _entry(f"  {name}", text, longest + 2, screen)
-    screen.print(f"\ntry\n  {example(metric.name, [name for name, _ in columns])}", soft_wrap=True, markup=False)
+    screen.print(f"\ntry\n  {example(metric.name, [name for name, _ in columns])}", soft_wrap=True)
 
 
 def example(metric: str, columns: list[str]) -> str:
@@ -54,7 +54,7 @@ def _entry(name: str, text: str, width: int, screen: Console) -> None:
     first, *rest = _wrapped(text, screen, indent) or [""]
     screen.print(Text.assemble((name.ljust(indent), "bold"), first), soft_wrap=True)
     for line in rest:
-        screen.print(" " * indent + line, markup=False, soft_wrap=True)
+        screen.print(" " * indent + line, soft_wrap=True)
 
 
 def _wrapped(text: str, screen: Console, indent: int = 0) -> list[str]:

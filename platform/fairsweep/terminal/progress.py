@@ -33,10 +33,10 @@ class RunProgress:
     def __enter__(self) -> "RunProgress":
         if self._console.is_terminal:
             columns = (
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"),
+                TextColumn("{task.fields[rate]}", markup=False),
             )
             self._bar = Progress(*columns, TimeElapsedColumn(), console=self._console)
             self._task = self._bar.add_task(self._what, total=self._total, rate="")

@@ -1,4 +1,4 @@
-"""Rows on a terminal: as a table, as records where that is too wide, as CSV, as JSON; and the commands' console."""
+"""Rows on a terminal: as a table, as records where that is too wide, as CSV, as JSON."""
 
 import csv
 import io
@@ -8,12 +8,12 @@ from enum import StrEnum
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from fairsweep.terminal.console import console, shown
+
 _GAP = 2
-_UNWRAPPED = 100_000
 
 
 class Format(StrEnum):
@@ -29,7 +29,9 @@ def show(columns: list[str], rows: list[tuple], format: Format) -> None:
     if format is Format.csv:
         buffer = io.StringIO()
         csv.writer(buffer, lineterminator="\n").writerows([columns, *rows])
-        typer.echo(buffer.getvalue(), nl=False)
+        text = buffer.getvalue()
+        # What another program reads is left as it is.
+        typer.echo(shown(text) if console().is_terminal else text, nl=False)
     elif format is Format.json:
         typer.echo(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=_plain, indent=1))
     else:
@@ -54,9 +56,9 @@ def _table(columns: list[str], rows: list[tuple], cells: list[list[str]]) -> Tab
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
     for index, column in enumerate(columns):
         numbers = rows and all(isinstance(row[index], int | float | Decimal | None) for row in rows)
-        table.add_column(escape(column), justify="right" if numbers else "left", no_wrap=True)
+        table.add_column(column, justify="right" if numbers else "left", no_wrap=True)
     for line in cells:
-        table.add_row(*map(escape, line))
+        table.add_row(*line)
     return table
 
 
@@ -84,10 +86,4 @@ def _cell(value: object) -> str:
         return ", ".join(f"{key} {_cell(part)}" for key, part in value.items())
     if isinstance(value, list):
         return ", ".join(map(_cell, value))
-    return "" if value is None else str(value)
-
-
-def console() -> Console:
-    """Return the console that commands print to; where there is no terminal, so wide that nothing wraps."""
-    screen = Console(highlight=False)
-    return screen if screen.is_terminal else Console(width=_UNWRAPPED, highlight=False)
+    return "" if value is None else shown(str(value))
