@@ -19,6 +19,7 @@ from fairsweep.measure.catalogue import connect
 from fairsweep.pages import serve
 from fairsweep.store import Store
 from fairsweep.tracking import track
+from fairsweep.tracking.addresses import public
 from support import browser
 from support.pages import served, until
 from support.synthetic import build, image_id, write_plan
@@ -186,6 +187,18 @@ def test_what_is_not_there_counts_as_interrupted(made):
     assert track.Logbook(made, "audit").status() == ("interrupted", "16 of 32 images are not there")
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("at http://user:p@ss@host:5000/x (//me:pw@other)", "at http://host:5000/x (//other)"),
+        ("postgresql://u:secret@db/x?password=secret&sslmode=on", "postgresql://db/x?password=***&sslmode=on"),
+        ("sqlite:////a@b/mlflow.db and https://host/a@b", "sqlite:////a@b/mlflow.db and https://host/a@b"),
+    ],
+)
+def test_no_password_of_an_address_is_printed(text, shown):
+    assert public(text) == shown
+
+
 def test_a_server_that_is_away_costs_one_line(made, capsys):
     code = cli.run(
         ["track", "--store", str(made.root), "--mlflow", f"http://user:secret@127.0.0.1:{serve.free_port(0)}"]
@@ -209,7 +222,7 @@ def test_a_real_server_and_one_that_goes_away_in_the_middle(made, tmp_path, monk
             assert server.poll() is None
             time.sleep(0.5)
         uri = f"http://127.0.0.1:{port}"
-        address = track.log_sweep(made, "audit", uri)
+        address = track.log_sweep(made, "audit", f"http://user:secret@127.0.0.1:{port}")
         assert address.startswith(f"{uri}/#/experiments/")
 
         from mlflow import MlflowClient

@@ -17,17 +17,24 @@ def sql(
     query: Annotated[str, typer.Argument(help="DuckDB SQL over images, labels, plan and every metric.")],
     store: StoreOption = DEFAULT_STORE,
     format: FormatOption = Format.table,
+    write: Annotated[
+        bool, typer.Option("--write", help="Take any SQL: it may write whatever files you may, the store's too.")
+    ] = False,
 ) -> None:
-    """Ask the store: SQL over the views images, labels, plan and every metric."""
+    """Ask the store: one SELECT over the views images, labels, plan and every metric.
+
+    It may read any file that you may, and writes none, unless --write is given.
+    """
     import duckdb
 
     from fairsweep.errors import FairsweepError
     from fairsweep.measure.catalogue import connect
+    from fairsweep.measure.selection import selected
     from fairsweep.store import Store
 
     with connect(Store(store)) as connection:
         try:
-            result = connection.sql(query)
+            result = connection.sql(query) if write else selected(connection, query)
             columns, rows = (result.columns, result.fetchall()) if result is not None else ([], [])
         except duckdb.Error as error:
             raise FairsweepError(" ".join(str(error).split())) from None

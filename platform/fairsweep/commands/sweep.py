@@ -74,11 +74,12 @@ def _log(store, sweep: str, uri: str | None, screen, status: str | None, reason:
     """Log the sweep to MLflow; a failure there never costs the results, which are in the store."""
     from fairsweep.terminal.findings import store_option
     from fairsweep.tracking import track
+    from fairsweep.tracking.addresses import public
 
     try:
         return track.log_sweep(store, sweep, uri, status=status, reason=reason)
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = public(" ".join(str(error).split())) or type(error).__name__
         screen.print(f"not logged to MLflow: {reason}", soft_wrap=True)
         how = f"fairsweep track --sweep {sweep}{store_option(store)}"
         screen.print(f"The results are in the store; log them: {how}", soft_wrap=True)

@@ -9,8 +9,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from fairsweep.errors import FairsweepError
 from fairsweep.measure import catalogue
-from fairsweep.measure.sql import literal, rows
+from fairsweep.measure.selection import confine, selected
+from fairsweep.measure.sql import rows
 from fairsweep.pages import figures, pictures
 from fairsweep.store import Store
 from fairsweep.store.sweeps import newest_first
@@ -22,7 +24,7 @@ ORDERS = {
     "flips": "flipped desc, lowest_score nulls last, prompt_name, seed",
 }
 ROWS = 100_000
-SqlError = duckdb.Error
+SqlError = (duckdb.Error, FairsweepError)
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,7 @@ def connect(root: str) -> duckdb.DuckDBPyConnection:
     store = Store(root)
     connection = catalogue.connect(store)
     connection.execute("create temp table share as from main.share")
-    connection.execute(f"set allowed_directories = [{literal(store.root)}]")
-    connection.execute("set enable_external_access = false")
-    connection.execute("set lock_configuration = true")
+    confine(connection, store)
     return connection
 
 
@@ -143,6 +143,5 @@ def as_csv(rows: list[dict]) -> bytes:
 
 
 def query(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
-    """Return the first ROWS rows of a query; raises SqlError for one that DuckDB refuses."""
-    found = connection.sql(sql)
-    return pa.table({}) if found is None else found.limit(ROWS).to_arrow_table()
+    """Return the first ROWS rows of a SELECT; raises SqlError for anything else and for what DuckDB refuses."""
+    return selected(connection, sql).limit(ROWS).to_arrow_table()

@@ -19,6 +19,7 @@ from fairsweep.errors import FairsweepError, first_line
 from fairsweep.measure.metrics import list_metrics
 from fairsweep.pages import report
 from fairsweep.store import Store
+from fairsweep.tracking.addresses import public
 from fairsweep.tracking.logbook import CELL, Cell, Logbook
 
 EXPERIMENT = "fairsweep"
@@ -108,10 +109,10 @@ def _reached(store: Store, sweep: str, uri: str) -> Iterator:
                     warnings.filterwarnings("ignore", message=said)
                 yield MlflowClient(tracking_uri=uri)
         except (MlflowException, RequestException, SQLAlchemyError) as error:
-            cause = first_line(error)[:300]
+            cause = public(first_line(error))[:300]
             said = f"MLflow at {uri} could not be logged to ({cause}). The results are in {store.root}; log them later"
             said += f" with: fairsweep track --sweep {sweep} --store {store.root}"
-            raise TrackError(re.sub(r"//[^/@\s]+@", "//", said)) from None
+            raise TrackError(public(said)) from None
     finally:
         for name, value in before.items():
             if value is None:
@@ -147,8 +148,8 @@ class _Log:
             self._cell(parent, cell, status, reason)
         self._end(parent, status, reason)
         if not self.uri.startswith("http"):
-            return self.uri.removeprefix("sqlite:///")
-        return f"{self.uri.rstrip('/')}/#/experiments/{self.experiment}/runs/{parent}"
+            return public(self.uri.removeprefix("sqlite:///"))
+        return f"{public(self.uri).rstrip('/')}/#/experiments/{self.experiment}/runs/{parent}"
 
     def _cell(self, parent: str, cell: Cell, status: str, reason: str | None) -> None:
         named = {f"fairsweep.{key}": value for key, value in cell.items()}
