@@ -1,14 +1,27 @@
 """Jobs of a real Ray cluster with its dashboard, on free ports."""
 
+import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import ray
 import yaml
+from ray._private.runtime_env.packaging import create_package
+from ray.job_submission import JobSubmissionClient
+from ray.runtime_env import RuntimeEnv
 
+from fairsweep.engine.upload import check_size, package_size, runtime_env, uploaded
+from fairsweep.spec import load_spec
 from support.checks import assert_exactly_once
 from support.clusters import free_port, start_cluster
 
@@ -41,10 +54,28 @@ def folder(tiny_data, tmp_path) -> Path:
     return tmp_path / "work"
 
 
-def submit(folder: Path, spec: str, address: str, store: Path, **options) -> subprocess.Popen:
-    command = [sys.executable, "-m", "fairsweep.cli", "submit", spec, "--address", address, "--store", str(store)]
+def submit(folder: Path, spec: str, address: str, store: Path, *more: str, **options) -> subprocess.Popen:
+    command = [
+        sys.executable,
+        "-m",
+        "fairsweep.cli",
+        "submit",
+        spec,
+        "--address",
+        address,
+        "--store",
+        str(store),
+        *more,
+    ]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, cwd=folder, **pipes, **options)
+
+
+def wait_for(condition, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
 
 
 def test_a_job_runs_the_sweep_and_a_second_one_is_refused(folder, dashboard, tmp_path):
@@ -77,10 +108,124 @@ def test_a_job_passes_its_exit_status_on(folder, dashboard, tmp_path):
     assert "1 images and 0 labels failed" in printed
 
 
+def test_variables_go_along_and_modules_beside_the_spec_are_found(folder, dashboard, tmp_path):
+    """The value of a variable is told to the cluster and to nobody who reads what is printed."""
+    (folder / "mine").mkdir()
+    (folder / "mine" / "my_reader.py").write_text("from pixels import Pixels as MyReader\n")
+    data = yaml.safe_load((folder / "good.yaml").read_text())
+    data["classifiers"] = [{"name": "mine", "kind": "my_reader:MyReader"}]
+    data["run"]["runtime_env"] = {"env_vars": {"FROM_THE_SPEC": "spec-value"}}
+    (folder / "mine" / "audit.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
+    here = os.environ | {"MY_SECRET": "secret-value", "HF_TOKEN": "hub-value"}
+    here["PYTHONPATH"] = os.pathsep.join([str(folder / "mine"), here["PYTHONPATH"]])
+    job = submit(folder, "mine/audit.yaml", dashboard, tmp_path / "store", "--env", "MY_SECRET", env=here)
+    printed, errors = job.communicate()
+    assert job.returncode == 0, printed + errors
+    assert "variables passed on: MY_SECRET, HF_TOKEN" in errors
+    assert "-value" not in printed + errors
+    given = JobSubmissionClient(dashboard).get_job_info(printed.split()[1]).runtime_env["env_vars"]
+    assert {name: given[name] for name in ("MY_SECRET", "HF_TOKEN", "FROM_THE_SPEC")} == {
+        "MY_SECRET": "secret-value",
+        "HF_TOKEN": "hub-value",
+        "FROM_THE_SPEC": "spec-value",
+    }
+
+
+def test_after_ctrl_c_the_job_goes_on_and_is_named(folder, dashboard, tmp_path):
+    data = yaml.safe_load((folder / "good.yaml").read_text())
+    data["seeds"] = 400
+    (folder / "good.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
+    job = submit(folder, "good.yaml", dashboard, tmp_path / "store")
+    name = job.stdout.readline().split()[1]
+    client = JobSubmissionClient(dashboard)
+    wait_for(lambda: client.get_job_status(name) == "RUNNING")
+    job.send_signal(signal.SIGINT)
+    _, errors = job.communicate()
+    try:
+        assert job.returncode == 130 and "Traceback" not in errors
+        assert f"job {name} goes on: follow it with `ray job logs --follow {name} --address {dashboard}`" in errors
+        assert f"stop it with `ray job stop {name} --address {dashboard}`" in errors
+        assert client.get_job_status(name) == "RUNNING"
+    finally:
+        client.stop_job(name)
+
+
+def test_the_address_that_is_given_holds(folder, dashboard, tmp_path):
+    """Ray's client prefers the address in RAY_ADDRESS; and asks a cluster's other ports without http://."""
+    elsewhere = os.environ | {"RAY_ADDRESS": "http://127.0.0.1:1"}
+    job = submit(folder, "good.yaml", dashboard.removeprefix("http://"), tmp_path / "store", env=elsewhere)
+    printed, errors = job.communicate()
+    assert job.returncode == 0, printed + errors
+
+
+def test_a_cluster_that_fails_is_one_line(folder, tmp_path):
+    class Failing(BaseHTTPRequestHandler):
+        def do_GET(self):
+            version = self.path.endswith("/version")
+            body = json.dumps({"ray_version": ray.__version__}) if version else "Traceback:\n  many\n  lines"
+            self.send_response(200 if version else 500)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Failing) as server:
+        threading.Thread(target=server.serve_forever).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        job = submit(folder, "good.yaml", address, tmp_path / "store")
+        _, errors = job.communicate()
+        server.shutdown()
+    assert job.returncode == 2
+    assert f"the cluster at {address} does not take the job: Request failed with status code 500: Traceback" in errors
+    assert len(errors.strip().splitlines()) == 1
+
+
 def test_what_cannot_be_submitted(folder, tmp_path):
     relative = submit(folder, "good.yaml", "http://127.0.0.1:1", Path("store"))
     assert "give --store as an absolute path" in relative.communicate()[1]
-    nobody = submit(folder, "good.yaml", f"http://127.0.0.1:{free_port()}", tmp_path / "store")
-    _, errors = nobody.communicate()
-    assert nobody.returncode == 2
-    assert "cannot reach http://127.0.0.1" in errors
+    for scheme in ("http://", ""):
+        nobody = submit(folder, "good.yaml", f"{scheme}127.0.0.1:{free_port()}", tmp_path / "store")
+        _, errors = nobody.communicate()
+        assert nobody.returncode == 2
+        assert "cannot reach http://127.0.0.1" in errors and len(errors.strip().splitlines()) == 1
+    unset = submit(folder, "good.yaml", "http://127.0.0.1:1", tmp_path / "store", "--env", "NOT_SET_HERE")
+    assert "--env NOT_SET_HERE: no variable of that name is set here" in unset.communicate()[1]
+
+
+def test_a_folder_that_ray_would_not_take_is_measured_first(folder, tmp_path):
+    for name, size in (("weights.bin", 80), ("more.bin", 21)):
+        with open(folder / name, "wb") as file:
+            file.truncate(size << 20)
+    large = submit(folder, "good.yaml", f"http://127.0.0.1:{free_port()}", tmp_path / "store")
+    _, errors = large.communicate()
+    assert large.returncode == 2 and len(errors.strip().splitlines()) == 1
+    assert "and Ray takes less than 100.0 MiB" in errors
+    assert "the largest: weights.bin (80.0 MiB), more.bin (21.0 MiB), " in errors
+    (folder / ".rayignore").write_text("more.bin\n")
+    assert folder / "weights.bin" in uploaded(folder) and folder / "more.bin" not in uploaded(folder)
+    check_size(folder)
+
+
+def test_what_is_measured_is_what_ray_packs(folder, tmp_path):
+    with open(folder / "weights.bin", "wb") as file:
+        file.truncate(3 << 20)
+    environment = runtime_env(load_spec(folder / "good.yaml"), folder / "good.yaml", folder, [])
+    package = tmp_path / "package.zip"
+    create_package(environment["working_dir"], package, include_gitignore=True, excludes=environment["excludes"])
+    with zipfile.ZipFile(package) as packed:
+        names = {name for name in packed.namelist() if not name.endswith("/")}
+    assert names == {str(path.relative_to(folder)) for path in uploaded(folder)}
+    assert ".venv/large" not in names
+    sizes = sum(path.stat().st_size for path in uploaded(folder))
+    # The names and headers that are reckoned with are at least those that Ray writes.
+    assert sizes < package.stat().st_size <= package_size(folder)
+
+
+def test_an_image_of_ones_own_holds_the_folder(folder):
+    spec = load_spec(folder / "good.yaml")
+    image = {"image_uri": "registry.example/audit:1", "env_vars": {"A": "1"}}
+    spec = spec.model_copy(update={"run": spec.run.model_copy(update={"runtime_env": image})})
+    environment = runtime_env(spec, folder / "good.yaml", folder, [])
+    RuntimeEnv(**environment)
+    assert environment["image_uri"] == image["image_uri"] and "working_dir" not in environment

@@ -102,6 +102,10 @@ def submit(
     ],
     working_dir: Annotated[Path, typer.Option("--working-dir", help="The folder to upload.")] = Path("."),
     most_images: MostImagesOption = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option("--env", metavar="NAME", help="A variable to pass on; repeatable. HF_TOKEN goes along."),
+    ] = None,
 ) -> None:
     """Run a sweep as a job of a Ray cluster: upload, submit, follow its log, pass its exit status on."""
     from fairsweep.engine.submit import submit_sweep
@@ -109,7 +113,7 @@ def submit(
 
     loaded = load_spec(spec, most_images)
     options = ["--most-images", str(most_images)] if most_images else []
-    raise typer.Exit(submit_sweep(loaded, spec, address, store, working_dir, options))
+    raise typer.Exit(submit_sweep(loaded, spec, address, store, working_dir, options, env or ()))
 
 
 def schema() -> None:

@@ -191,6 +191,10 @@ def resolved(params: dict[str, Any], kind: type[BaseModel], own: Iterable[str]) 
     return kind(**params).model_dump(mode="json")
 
 
+# What of Ray's runtime environment is the spec's to ask for; the rest follows from what is submitted.
+RUNTIME_FIELDS = ("pip", "uv", "conda", "image_uri", "env_vars", "config")
+
+
 class RunSpec(Frozen):
     """How the sweep runs; nothing here changes what an image shows."""
 
@@ -204,6 +208,21 @@ class RunSpec(Frozen):
         default=0, ge=0, allow_inf_nan=False, description="above 0: classifiers get actors of their own"
     )
     max_consecutive_failures: int = Field(default=64, ge=1)
+    # Out of the resolved spec while silent, so that the fingerprints of older specs stay.
+    runtime_env: dict[str, Any] | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="of Ray, for `fairsweep submit`: pip, uv, conda, env_vars, config; or image_uri, whose image holds "
+        "the folder, which is not uploaded then",
+    )
+
+    @field_validator("runtime_env")
+    @classmethod
+    def _check_runtime_env(cls, runtime_env: dict[str, Any] | None) -> dict[str, Any] | None:
+        for name in runtime_env or ():
+            if name not in RUNTIME_FIELDS:
+                raise ValueError(f"unknown key {name!r}{near(name, RUNTIME_FIELDS)}")
+        return runtime_env
 
 
 class LabelSpec(Frozen):
