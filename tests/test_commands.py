@@ -106,8 +106,21 @@ def test_plan_looks_and_changes_nothing(store, tiny_data, write_spec, capsys):
         ["tiny", "fair", "8", "0", "8"],
     ]
     assert "13 images to make in 4 batches of 4" in printed
-    assert "about 6s on one actor, at the 0.5 s an image took here before" in printed
+    # 5 images of 4 rows and 8 of 12, at the 8 rows a second of those that are there.
+    assert "116 denoiser rows: about 14s on one card or CPU actor" in printed
+    assert "(rows a second measured here: tiny 8)" in printed
     assert sorted(path.stat().st_mtime_ns for path in store.root.rglob("*")) == before
+
+
+def test_plan_tells_the_time_before_the_first_image(tmp_path, tiny_data, write_spec, capsys):
+    tiny_data["run"] |= {"actors": 4, "gpus_per_actor": 0.5}
+    command = ["plan", str(write_spec(tiny_data)), "--store", str(tmp_path / "store")]
+    assert cli.run(command) == 0
+    assert "128 denoiser rows; no estimate of time yet: no image of tiny is in the store" in capsys.readouterr().out
+    assert cli.run([*command, "--rate", "0.01"]) == 0
+    printed = capsys.readouterr().out
+    assert "128 denoiser rows: about 3h 33m on one card" in printed and "53m" in printed
+    assert "1.78 card-hours where actors hold GPUs" in printed
 
 
 def test_compact(store, capsys):

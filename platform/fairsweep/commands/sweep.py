@@ -18,13 +18,20 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def plan(spec: SpecArgument, store: StoreOption = DEFAULT_STORE, most_images: MostImagesOption = None) -> None:
-    """Show what would run: images per cell, what is there already, batches, an estimate of time."""
+def plan(
+    spec: SpecArgument,
+    store: StoreOption = DEFAULT_STORE,
+    most_images: MostImagesOption = None,
+    rate: Annotated[
+        float | None, typer.Option("--rate", min=1e-6, help="Denoiser rows a second of one card: see bench guidance.")
+    ] = None,
+) -> None:
+    """Show what would run: images per cell, what is there already, batches, an estimate of time and card-hours."""
     from fairsweep.spec import load_spec
     from fairsweep.store import Store
     from fairsweep.terminal import preview
 
-    preview.show_plan(load_spec(spec, most_images), Store(store), console())
+    preview.show_plan(load_spec(spec, most_images), Store(store), console(), rate)
 
 
 def run(

@@ -40,6 +40,10 @@ class Concept:
         if self.warmup_steps < 0 or (self.cooldown_steps is not None and self.cooldown_steps < 0):
             raise FairsweepError(f"warm-up and cool-down of {self.text!r} count steps: give 0 or more")
 
+    def cooled(self, step: int) -> bool:
+        """Tell whether the concept has ceased to act before a step (from 0)."""
+        return self.cooldown_steps is not None and step >= self.cooldown_steps
+
 
 @dataclass(frozen=True)
 class Edit:
@@ -55,6 +59,23 @@ class Edit:
             raise FairsweepError(f"an edit holds a tuple of Concepts, not {repr(self.concepts)[:60]}")
         if not self.concepts:
             raise FairsweepError("an edit needs at least one concept; use None for an image without guidance")
+
+    @property
+    def has_momentum(self) -> bool:
+        """Tell whether what concepts say at one step acts at later ones."""
+        return self.momentum_scale != 0 and self.momentum_beta < 1
+
+    def running(self, step: int) -> list[Concept]:
+        """Return the concepts that need a row of the denoiser at a step (from 0)."""
+        # Momentum gathers what concepts say during warm-up; without it, a concept that warms up has no effect.
+        return [
+            concept
+            for concept in self.concepts
+            if (step >= concept.warmup_steps or self.has_momentum)
+            and not concept.cooled(step)
+            and concept.scale != 0
+            and concept.weight > 0
+        ]
 
 
 @dataclass(frozen=True)

@@ -63,10 +63,10 @@ class Schedule:
         rows: list[tuple[int, Concept]] = []
         slots, weights, partials, warm = [], [], [], []
         for index, edit in self.edits.items():
-            active = [concept for concept in edit.concepts if _runs(concept, edit, step)]
+            active = edit.running(step)
             warmed = [concept for concept in edit.concepts if step >= concept.warmup_steps]
             is_warm = len(warmed) == len(edit.concepts)
-            live = [concept for concept in warmed if not _cooled(concept, step)]
+            live = [concept for concept in warmed if not concept.cooled(step)]
             total = sum(max(concept.weight, 0.0) for concept in live)
             slots.append(list(range(len(rows), len(rows) + len(active))))
             weights.append([max(concept.weight, 0.0) for concept in active])
@@ -79,7 +79,7 @@ class Schedule:
             warm.append(float(is_warm))
             rows += [(index, concept) for concept in active]
         steered = list(dict.fromkeys(index for index, _ in rows))
-        uses_momentum = any(_has_momentum(edit) for edit in self.edits.values())
+        uses_momentum = any(edit.has_momentum for edit in self.edits.values())
         momentum = [(edit.momentum_scale, edit.momentum_beta) for edit in self.edits.values()]
         return Phase(
             image=_integers([index for index, _ in rows]),
@@ -100,20 +100,6 @@ class Schedule:
             uses_partial=any(weight for row in partials for weight in row),
             uses_momentum=uses_momentum,
         )
-
-
-def _runs(concept: Concept, edit: Edit, step: int) -> bool:
-    # Momentum gathers what concepts say during warm-up; without it, a concept that warms up has no effect.
-    matters = step >= concept.warmup_steps or _has_momentum(edit)
-    return matters and not _cooled(concept, step) and concept.scale != 0 and concept.weight > 0
-
-
-def _cooled(concept: Concept, step: int) -> bool:
-    return concept.cooldown_steps is not None and step >= concept.cooldown_steps
-
-
-def _has_momentum(edit: Edit) -> bool:
-    return edit.momentum_scale != 0 and edit.momentum_beta < 1
 
 
 def _integers(values: list[int]) -> torch.Tensor:

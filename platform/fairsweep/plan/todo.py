@@ -59,10 +59,16 @@ class Todo:
             """
         ).fetchall()
 
-    def seconds_per_image(self) -> float | None:
-        """Return how long an image of the plan's models took so far; None where none is there."""
-        query = "select median(seconds) from images where error is null and model in (select model from plan)"
-        return self._sql.execute(query).fetchall()[0][0]
+    def measured(self) -> list[tuple[str, str, int, float]]:
+        """Return (model, setting, images, seconds of one) of the plan's images that are there."""
+        return self._sql.execute(
+            """
+            select model, setting, count(*), median(seconds)
+            from (select distinct image_id, model, setting from plan)
+            join (select image_id, seconds from images where error is null) using (image_id)
+            where seconds is not null group by all
+            """
+        ).fetchall()
 
     @property
     def planned(self) -> int:

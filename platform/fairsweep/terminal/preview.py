@@ -3,8 +3,10 @@
 from rich.console import Console
 
 from fairsweep.measure.catalogue import connect
+from fairsweep.plan.estimate import Estimate, estimate, rates, rows_by_cell
 from fairsweep.plan.plan import write_plan
 from fairsweep.spec import SweepSpec
+from fairsweep.spec.spec import RunSpec
 from fairsweep.store import Store
 from fairsweep.terminal.progress import duration
 from fairsweep.terminal.tables import print_rows
@@ -33,8 +35,11 @@ from cells left join labelled using (sweep, model, setting) order by all
 """
 
 
-def show_plan(spec: SweepSpec, store: Store, console: Console) -> None:
-    """Print the images of each cell, how many are there, the batches, and how long the rest may take."""
+def show_plan(spec: SweepSpec, store: Store, console: Console, rate: float | None = None) -> None:
+    """Print the images of each cell, how many are there, the batches, and what the rest may take.
+
+    rate: denoiser rows per second of one card, for models of which no image is there yet.
+    """
     import tempfile
 
     from fairsweep.plan.todo import Todo
@@ -44,14 +49,32 @@ def show_plan(spec: SweepSpec, store: Store, console: Console) -> None:
         path = write_plan(spec, Store(folder))
         with Todo(store, path) as todo:
             cells = todo.cells()
-            missing, speed = len(todo.missing()), todo.seconds_per_image()
+            missing, measured = len(todo.missing()), todo.measured()
     print_rows(["model", "setting", "images", "there", "missing"], cells, console)
     batches = -(-missing // spec.run.batch_size)
     console.print(f"\n{missing} images to make in {batches} batches of {spec.run.batch_size}")
-    if missing and speed:
-        console.print(f"about {duration(missing * speed)} on one actor, at the {speed:.3g} s an image took here before")
-    elif missing:
-        console.print("no estimate of time yet: no image of these models is in the store")
+    if missing:
+        rows = rows_by_cell(spec)
+        speeds = rates(rows, measured)
+        work = estimate(rows, {(cell[0], cell[1]): cell[4] for cell in cells}, speeds, rate)
+        console.print(_words(work, speeds, spec.run), soft_wrap=True)
+
+
+def _words(work: Estimate, speeds: dict[str, float], run: RunSpec) -> str:
+    rows = f"{work.rows:,} denoiser rows"
+    if work.seconds is None:
+        return (
+            f"{rows}; no estimate of time yet: no image of {', '.join(work.unknown)} is in the store. Measure a card "
+            "with fairsweep bench guidance, and give its wrapper rows per second: fairsweep plan --rate ROWS"
+        )
+    where = "on one actor" if run.gpus_per_actor == 0 else "on one card or CPU actor"
+    parts = [f"{rows}: about {duration(work.seconds)} {where}"]
+    if run.actors and run.actors > 1:
+        parts.append(f"{duration(work.seconds / run.actors)} on the spec's {run.actors} actors")
+    if run.gpus_per_actor != 0:
+        parts.append(f"{work.seconds / 3600 * (run.gpus_per_actor or 1):.3g} card-hours where actors hold GPUs")
+    measured = ", ".join(f"{model} {speed:,.3g}" for model, speed in speeds.items())
+    return "; ".join(parts) + (f" (rows a second measured here: {measured})" if measured else "")
 
 
 def show_status(store: Store, console: Console) -> None:
