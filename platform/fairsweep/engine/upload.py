@@ -21,7 +21,7 @@ def check_size(folder: Path) -> None:
     if total < DASHBOARD_CLIENT_MAX_SIZE:
         return
     sizes = {path: path.stat().st_size for path in uploaded(folder)}
-    largest = sorted(sizes, key=sizes.get, reverse=True)[:_NAMED]
+    largest = sorted(sizes, key=lambda path: sizes[path], reverse=True)[:_NAMED]
     named = ", ".join(f"{path.relative_to(folder)} ({_mib(sizes[path])})" for path in largest)
     limit = _mib(DASHBOARD_CLIENT_MAX_SIZE)
     raise ClusterError(

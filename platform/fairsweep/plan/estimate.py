@@ -62,7 +62,8 @@ def estimate(
     rows: dict[tuple[str, str], int], missing: dict[tuple[str, str], int], speeds: dict[str, float], rate: float | None
 ) -> Estimate:
     """Return what the missing images take: at their model's measured rate, else at `rate` rows a second."""
-    total, seconds, unknown = 0, 0.0, {}
+    total, seconds = 0, 0.0
+    unknown: dict[str, None] = {}
     for (model, setting), images in missing.items():
         work = images * rows[model, setting]
         total += work
