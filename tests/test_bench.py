@@ -80,17 +80,19 @@ def test_every_architecture_is_of_a_known_family(name):
 
 
 def test_sweep(one_thread):
-    figures = sweep.run(images=80, single=2)
+    figures = sweep.run(images=64, single=2)
     assert all_positive(figures)
-    assert figures["images"] == 80
+    assert figures["images"] == 64
 
 
-def test_a_sweep_is_compared_with_one_image_per_call_and_with_a_bare_loop(monkeypatch):
-    monkeypatch.setattr(sweep, "_one_per_call", lambda spec, images: 2.0)
-    monkeypatch.setattr(sweep, "_bare_loop", lambda spec, store: 8.0)
-    monkeypatch.setattr(sweep, "_sweep", lambda spec, store: {"sweep": 6.0})
-    figures = sweep.run(images=80)
+def test_a_sweep_is_compared_with_one_image_per_call_with_a_bare_loop_and_beside_others(monkeypatch):
+    monkeypatch.setattr(sweep, "_one_per_call", lambda spec, images, device: 2.0)
+    monkeypatch.setattr(sweep, "_bare_loop", lambda spec, store, device: 8.0)
+    speeds = iter([6.0, 3.0])
+    monkeypatch.setattr(sweep, "_sweep", lambda spec, store: {"sweep": next(speeds)})
+    figures = sweep.run(images=80, busy=1)
     assert (figures["sweep_over_one_per_call"], figures["sweep_over_bare_loop"]) == (3.0, 0.75)
+    assert (figures["sweep_beside_others"], figures["kept_beside_others"]) == (3.0, 0.5)
 
 
 def test_metrics():

@@ -19,6 +19,9 @@ from fairsweep.families import family_of
 from fairsweep.families.texts import TextCache
 from fairsweep.guidance import toward
 from fairsweep.guidance.denoiser import guide
+from fairsweep.pipelines.decoding import Decoder
+from fairsweep.pipelines.loading import to_channels_last
+from fairsweep.pipelines.precision import check_device, products, weights_type
 from fairsweep.portraits.defaults import FAIR
 
 PROMPT = "a photo of the face of a firefighter"
@@ -44,11 +47,14 @@ def run(
     size: int | None = None,
     depth: float = 1.0,
     device: str | None = None,
+    dtype: str | None = None,
 ) -> dict[str, float]:
     """Return figures by name: images per second, denoiser rows per image and per second, TFLOP/s, gains.
 
-    size: pixels per side (the model's own where None). repeats: the fastest of so many counts. Guidance is a pair
-    of concepts at Fair Diffusion's settings, on portraits at the shipped ones; Semantic Guidance gets the same.
+    size: pixels per side (the model's own where None). dtype: as in a spec; where None float16 on a GPU, else float32.
+    All draw on the same device at the same dtype, and decode as sweeps do. repeats: the fastest of so many counts.
+    Guidance is a pair of concepts at Fair Diffusion's settings, on portraits at the shipped ones; Semantic Guidance
+    gets the same.
     """
     for name, known, what in (
         (architecture, ARCHITECTURES, "architecture"),
@@ -57,8 +63,18 @@ def run(
         if name not in known:
             raise FairsweepError(f"unknown {what} {name!r}{near(name, known)}")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = dtype or ("float16" if device == "cuda" else "float32")
+    check_device(architecture, dtype, torch.device(device))
     settings = FAIR if architecture == "portraits" else FAIR_DIFFUSION
-    bench = _Bench(build(architecture, depth).to(device), settings, batch, steps, repeats, size)
+    pipe = build(architecture, depth).to(device, weights_type(dtype))
+    if device == "cuda":
+        to_channels_last(getattr(pipe, family_of(pipe).denoiser))
+    with products(dtype):
+        return _figures(_Bench(pipe, settings, batch, steps, repeats, size), architecture, options)
+
+
+def _figures(bench: "_Bench", architecture: str, options: Iterable[str]) -> dict[str, float]:
+    batch, steps = bench.batch, bench.steps
     figures = {"threads": float(torch.get_num_threads()), "batch": float(batch), "steps": float(steps)}
     draws: dict[str, Callable] = {"stock": bench.stock}
     if architecture in ("portraits", "sd15"):
@@ -81,11 +97,12 @@ def run(
 def applied(option: str, pipe) -> Iterator[None]:
     """Change the pipeline's denoiser (bf16: all of the pipeline) by one option inside the block."""
     name = family_of(pipe).denoiser
-    denoiser, dtype = getattr(pipe, name), pipe.dtype
+    denoiser = getattr(pipe, name)
+    types = {part: part.dtype for part in pipe.components.values() if isinstance(part, torch.nn.Module)}
     if option == "compile":
         setattr(pipe, name, torch.compile(denoiser, dynamic=True))
     elif option == "channels-last":
-        denoiser.to(memory_format=torch.channels_last)
+        to_channels_last(denoiser)
     elif option == "bf16":
         pipe.to(torch.bfloat16)
     else:
@@ -94,8 +111,10 @@ def applied(option: str, pipe) -> Iterator[None]:
         yield
     finally:
         setattr(pipe, name, denoiser)
-        denoiser.to(memory_format=torch.contiguous_format)
-        pipe.to(dtype)
+        for part, dtype in types.items():
+            part.to(dtype)
+        if option == "channels-last" and pipe.device.type == "cpu":
+            denoiser.to(memory_format=torch.contiguous_format)
         if option == "fused-attention":
             denoiser.unfuse_qkv_projections()
 
@@ -105,9 +124,14 @@ class _Bench:
         self.settings = settings
         self.pipe, self.batch, self.steps, self.repeats = pipe, batch, steps, repeats
         self.family = family_of(pipe)
-        self.call = {"num_inference_steps": steps, "guidance_scale": GUIDANCE_SCALE}
-        if size:
-            self.call |= {"height": size, "width": size}
+        size = size or self.family.size(pipe)
+        self.decoder = Decoder(pipe, self.family, size, size)
+        self.call = {
+            "num_inference_steps": steps,
+            "guidance_scale": GUIDANCE_SCALE,
+            "height": size,
+            "width": size,
+        }
         self.texts: TextCache | None = None
 
     def fastest(self, draws: dict[str, Callable[[], object]]) -> dict[str, float]:
@@ -196,11 +220,13 @@ class _Bench:
         finally:
             self.texts = None
 
+    @torch.inference_mode()
     def _draw(self, pipe, images: int, latent: bool, **more) -> None:
         generators = [torch.Generator().manual_seed(seed) for seed in range(images)]
-        output = "latent" if latent else "pil"
         prompts = self._prompts(images)
-        pipe(**prompts, generator=generators, output_type=output, **self.call, **more)
+        latents = pipe(**prompts, generator=generators, output_type="latent", **self.call, **more).images
+        if not latent:
+            self.decoder.decode(latents)
 
     def _prompts(self, images: int) -> dict:
         if self.texts is None:

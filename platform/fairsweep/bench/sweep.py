@@ -1,36 +1,59 @@
 """Time a guided sweep on the built-in model: one image per call, a bare loop, and the whole of `fairsweep run`."""
 
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from fairsweep.engine.generate import Generator
 from fairsweep.measure.catalogue import connect
 from fairsweep.measure.sql import value
 from fairsweep.plan.todo import Batch, Todo, batches
 from fairsweep.portraits.defaults import CONCEPTS, FAIR
-from fairsweep.portraits.studio import Studio
 from fairsweep.shipped import path
 from fairsweep.spec import SweepSpec, load_spec
 from fairsweep.store import Store
 
 
-def run(images: int = 512, single: int = 24) -> dict[str, float]:
+def run(images: int = 512, single: int = 24, busy: int = 0) -> dict[str, float]:
     """Return images per second of (a) one image per call, (b) a bare loop, (c) a sweep, and (c)'s start-up seconds.
 
-    All make the demo's guided images on all cores. (a) is diffusers' SemanticStableDiffusionPipeline as Fair
-    Diffusion calls it; (b) this guidance and the classifier in the demo's batches, one process without Ray or
-    storage; (c) `fairsweep run`, images and labels stored. `single` images are made for (a), `images` for (b), (c).
+    All make the demo's guided images at its dtype on the device that a sweep takes, a GPU where there is one.
+    (a) is diffusers' SemanticStableDiffusionPipeline as Fair Diffusion calls it; (b) this guidance and the
+    classifier in the demo's batches, one process without Ray or storage; (c) `fairsweep run`, images and labels
+    stored. `single` images are made for (a), `images` for (b), (c). busy: (c) once more, beside so many processes
+    that each keep a core busy.
     """
+    import torch
+
     spec = guided_demo(images)
-    figures = {"one_per_call": _one_per_call(spec, single)}
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    figures = {"one_per_call": _one_per_call(spec, single, device)}
     with tempfile.TemporaryDirectory() as folder:
-        figures["bare_loop"] = _bare_loop(spec, Store(folder))
+        figures["bare_loop"] = _bare_loop(spec, Store(folder), device)
     with tempfile.TemporaryDirectory() as folder:
         figures |= _sweep(spec, Store(folder))
     figures["sweep_over_one_per_call"] = figures["sweep"] / figures["one_per_call"]
     figures["sweep_over_bare_loop"] = figures["sweep"] / figures["bare_loop"]
+    if busy:
+        with tempfile.TemporaryDirectory() as folder, _busy(busy):
+            figures["sweep_beside_others"] = _sweep(spec, Store(folder))["sweep"]
+        figures["kept_beside_others"] = figures["sweep_beside_others"] / figures["sweep"]
     return figures
+
+
+@contextmanager
+def _busy(count: int) -> Iterator[None]:
+    """Keep so many cores busy inside the block."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
 
 
 def guided_demo(images: int) -> SweepSpec:
@@ -41,15 +64,35 @@ def guided_demo(images: int) -> SweepSpec:
     return spec.model_copy(update={"guidance": guidance, "seeds": tuple(range(seeds))})
 
 
-def _one_per_call(spec: SweepSpec, images: int) -> float:
+def _one_per_call(spec: SweepSpec, images: int, device: str) -> float:
+    import diffusers
+    import torch
+
+    from fairsweep.pipelines import load
+
     model, concepts = spec.models[0], list(CONCEPTS["gender"].values())
     prompts = [prompt.text for prompt in spec.prompts.expand()]
-    # Studio's threads would make several calls at once: here one call has the machine to itself, as in the script.
-    studio = Studio(workers=1, batch_size=1)
+    stock = load(model, device).pipe
+    parts = {name: part for name, part in stock.components.items() if name != "image_encoder"}
+    pipe = diffusers.SemanticStableDiffusionPipeline(**parts, requires_safety_checker=False)
+    pipe.set_progress_bar_config(disable=True)
 
-    def draw(n: int) -> None:
-        asked = [prompts[i % len(prompts)] for i in range(n)]
-        studio.edit(asked, list(range(n)), concepts, [False, True], FAIR, model.guidance_scale)
+    def draw(count: int) -> None:
+        for number in range(count):
+            pipe(
+                prompts[number % len(prompts)],
+                generator=torch.Generator().manual_seed(number),
+                num_inference_steps=model.steps,
+                guidance_scale=model.guidance_scale,
+                editing_prompt=concepts,
+                reverse_editing_direction=[False, True],
+                edit_guidance_scale=FAIR["scale"],
+                edit_threshold=FAIR["threshold"],
+                edit_warmup_steps=FAIR["warmup_steps"],
+                edit_cooldown_steps=FAIR["cooldown_steps"],
+                edit_momentum_scale=FAIR["momentum_scale"],
+                edit_mom_beta=FAIR["momentum_beta"],
+            )
 
     draw(2)
     started = time.perf_counter()
@@ -57,10 +100,10 @@ def _one_per_call(spec: SweepSpec, images: int) -> float:
     return images / (time.perf_counter() - started)
 
 
-def _bare_loop(spec: SweepSpec, store: Store) -> float:
+def _bare_loop(spec: SweepSpec, store: Store, device: str) -> float:
     from fairsweep.engine.label import Labellers
 
-    generator, labellers = Generator(spec, "cpu"), Labellers(spec, store, "cpu")
+    generator, labellers = Generator(spec, device), Labellers(spec, store, device)
     made = 0
     started = time.perf_counter()
     for number, batch in enumerate(_batches(spec, store)):

@@ -15,11 +15,14 @@ def register(app: typer.Typer) -> None:
 
 def sweep(
     images: Annotated[int, typer.Option("--images", min=96, help="Images of the loop and of the sweep.")] = 512,
+    busy: Annotated[
+        int, typer.Option("--busy", min=0, help="Sweep once more beside so many processes that are busy.")
+    ] = 0,
 ) -> None:
     """Time a guided sweep on the built-in model beside a bare loop and beside one image per call."""
     from fairsweep.bench.sweep import run
 
-    _show(run(images))
+    _show(run(images, busy=busy))
 
 
 def guidance(
@@ -32,11 +35,12 @@ def guidance(
     option: Annotated[list[str] | None, typer.Option("--option", help="Measure its gain too; repeatable.")] = None,
     size: Annotated[int | None, typer.Option("--size", help="Pixels per side.")] = None,
     depth: Annotated[float, typer.Option("--depth", help="Fraction of a transformer's layers to keep.")] = 1.0,
+    dtype: Annotated[str | None, typer.Option("--dtype", help="As in a spec; silent: float16 on a GPU.")] = None,
 ) -> None:
     """Time the guidance wrapper beside the stock pipeline and diffusers' Semantic Guidance."""
     from fairsweep.bench.guidance import run
 
-    _show(run(architecture, batch, steps, repeats, option or (), size, depth))
+    _show(run(architecture, batch, steps, repeats, option or (), size, depth, dtype=dtype))
 
 
 def metrics(
