@@ -78,7 +78,8 @@ def run_sweep(ray_cluster):
     from fairsweep.store import Store
 
     def run(data: dict, root: Path, limit: int | None = None, address: str | None = None):
-        with cluster.connected(address or ray_cluster):
-            return Run(SweepSpec.model_validate(data), Store(root), Console(quiet=True)).execute(limit)
+        store = Store(root)
+        with store.lock(), cluster.connected(address or ray_cluster):
+            return Run(SweepSpec.model_validate(data), store, Console(quiet=True)).execute(limit)
 
     return run

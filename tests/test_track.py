@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -177,7 +178,7 @@ def test_mlflow_is_reached_from_one_module_and_only_by_the_driver():
 
     assert importing(r"^\s*(from|import) mlflow\b") == {"track.py"}
     # The commands, which run in the driver, and neither actors nor what they share.
-    assert importing(r"^\s*from fairsweep(\.track import| import .*\btrack\b)") == {"look.py", "sweep.py"}
+    assert importing(r"^\s*from fairsweep\.tracking import .*\btrack\b") == {"look.py", "sweep.py"}
 
 
 def test_what_is_not_there_counts_as_interrupted(made):
@@ -253,3 +254,23 @@ def test_a_real_server_and_one_that_goes_away_in_the_middle(made, tmp_path, monk
     finally:
         if server.poll() is None:
             os.killpg(server.pid, signal.SIGKILL)
+
+
+def test_a_file_of_runs_that_was_cut_short_is_made_anew(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    store = build(tmp_path, prompts=("doctor",), settings=("none",))
+    with sqlite3.connect(store.tracking) as connection:
+        # What a process that dies in the middle leaves: tables, and no word of their version.
+        connection.execute("create table assessments (id integer)")
+    track.log_sweep(store, "audit")
+    assert len(runs(store)) == 2
+    assert store.tracking.with_name("mlflow.db.damaged").exists()
+    assert [path.name for path in store.root.iterdir() if path.name.endswith(".tmp")] == []
+
+
+def test_a_path_that_mlflow_cannot_take_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    store = build(tmp_path / "what?", prompts=("doctor",), settings=("none",))
+    with pytest.raises(track.TrackError, match="MLflow takes no path with a question mark"):
+        track.log_sweep(store, "audit")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["what?"]

@@ -59,6 +59,12 @@ def run(arguments: list[str] | None) -> int:
 
         print(shown(f"error: {' '.join(str(error).split())}"), file=sys.stderr)
         return error.exit_code
+    except Exception as error:
+        # Of DuckDB, without importing it here: what it cannot read is a damaged file most of the time.
+        if not type(error).__module__.endswith("duckdb"):
+            raise
+        print(f"error: {' '.join(str(error).split())}; `fairsweep verify` sets damaged files aside", file=sys.stderr)
+        return FairsweepError.exit_code
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     return 0

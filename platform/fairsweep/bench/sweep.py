@@ -135,7 +135,7 @@ def _sweep(spec: SweepSpec, store: Store) -> dict[str, float]:
     from fairsweep.engine.run import Run
 
     started = time.perf_counter()
-    with connected(None):
+    with store.lock(), connected(None):
         outcome = Run(spec, store, Console(quiet=True)).execute()
         seconds = time.perf_counter() - started
     # From the first batch stored to the last: what came before the first is start-up, its own batch included.

@@ -87,11 +87,11 @@ def ui(
     from fairsweep.errors import FairsweepError
     from fairsweep.pages import serve
     from fairsweep.store import Store, sweeps
-    from fairsweep.tracking import track
+    from fairsweep.tracking import local, track
 
     opened = Store(store)
     name = sweeps.choose(opened, sweep)
-    uri = track.local_uri(opened)
+    uri = local.local_uri(opened)
     path = track.comparison(opened, name, uri) if opened.tracking.exists() else None
     if path is None:
         how = f"fairsweep track --sweep {name} --store {store}"

@@ -1,4 +1,4 @@
-"""The commands that plan and run sweeps: plan, run, status, submit, schema, compact."""
+"""The commands that plan and run sweeps: plan, run, status, submit, schema, compact, verify."""
 
 import json
 import signal
@@ -14,7 +14,7 @@ from fairsweep.terminal.console import console
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
-    for command in (plan, run, status, submit, schema, compact):
+    for command in (plan, run, status, submit, schema, compact, verify):
         app.command()(command)
 
 
@@ -57,7 +57,8 @@ def run(
 
     opened, screen = Store(store), console()
     try:
-        with cluster.connected(address, loaded.run.gpus_per_actor):
+        # The store first: another run there is known at once, and a cluster takes its time to start.
+        with opened.lock(), cluster.connected(address, loaded.run.gpus_per_actor):
             outcome = Run(loaded, opened, screen).execute(limit)
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command resumes", err=True)
@@ -131,7 +132,7 @@ def schema() -> None:
 
 
 def compact(store: StoreOption = DEFAULT_STORE) -> None:
-    """Merge the many small label files of a store into few."""
+    """Merge the many small files of a store into few."""
     from fairsweep.measure.catalogue import connect, write_catalogue
     from fairsweep.store import Store
     from fairsweep.store.compact import compact as merge
@@ -141,3 +142,21 @@ def compact(store: StoreOption = DEFAULT_STORE) -> None:
     with opened.lock():
         for folder, count in merge(opened, lambda: write_catalogue(opened)).items():
             typer.echo(f"{folder}: {count} files merged")
+
+
+def verify(store: StoreOption = DEFAULT_STORE) -> None:
+    """Read every file of a store; set damaged ones aside, so that the next run makes again what they held."""
+    from fairsweep.measure.catalogue import write_catalogue
+    from fairsweep.store import Store
+    from fairsweep.store.verify import verify as read
+
+    opened = Store(store)
+    opened.check()
+    with opened.lock():
+        count, damaged = read(opened)
+        if damaged:
+            write_catalogue(opened)
+    for key in damaged:
+        typer.echo(f"set aside {key}")
+    typer.echo(f"{count:,} files read, {len(damaged):,} damaged")
+    raise typer.Exit(1 if damaged else 0)

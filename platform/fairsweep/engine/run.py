@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import duckdb
 from rich.console import Console
 
 from fairsweep import builtin
@@ -19,7 +20,7 @@ from fairsweep.plan.todo import Batch, Todo, batches
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
 from fairsweep.store.compact import compact
-from fairsweep.store.verify import sift
+from fairsweep.store.verify import sift, verify
 from fairsweep.terminal.progress import RunProgress
 
 _FAILED_ROWS = 4096
@@ -62,21 +63,30 @@ class Run:
         self._failures = 0
 
     def execute(self, limit: int | None = None) -> Outcome:
-        """Make and label what is missing, at most `limit` new images; raises StoreError where another run writes."""
-        with self.store.lock():
-            sift(self.store)
-            check_classifiers_of_store(self.spec, self.store)
-            path = write_plan(self.spec, self.store)
-            for name, shares in builtin.references(model.source for model in self.spec.models):
-                self.store.write("references", name, shares)
-            try:
-                self._generate(path, limit)
-                self._label(path)
-            except TooManyFailuresError as stop:
-                self.outcome.stopped = str(stop)
-            compact(self.store, lambda: write_catalogue(self.store))
-            write_catalogue(self.store)
+        """Make and label what is missing, at most `limit` new images; the caller holds the store's lock."""
+        sift(self.store)
+        check_classifiers_of_store(self.spec, self.store)
+        path = write_plan(self.spec, self.store)
+        for name, shares in builtin.references(model.source for model in self.spec.models):
+            self.store.write("references", name, shares)
+        try:
+            self._work(path, limit)
+        except duckdb.Error:
+            # A file that is damaged inside shows only when it is read.
+            _, damaged = verify(self.store)
+            if not damaged:
+                raise
+            self._work(path, limit)
+        compact(self.store, lambda: write_catalogue(self.store))
+        write_catalogue(self.store)
         return self.outcome
+
+    def _work(self, path: Path, limit: int | None) -> None:
+        try:
+            self._generate(path, limit)
+            self._label(path)
+        except TooManyFailuresError as stop:
+            self.outcome.stopped = str(stop)
 
     def _generate(self, path: Path, limit: int | None) -> None:
         with Todo(self.store, path) as todo:

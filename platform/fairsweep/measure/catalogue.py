@@ -6,6 +6,8 @@ already holds them takes milliseconds, since the views name each other and not t
 
 import hashlib
 import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -14,6 +16,7 @@ from fairsweep.measure import metrics, summary, views
 from fairsweep.measure.sql import literal, value
 from fairsweep.store import Store
 from fairsweep.store.files import Files
+from fairsweep.store.names import CATALOGUE
 from fairsweep.store.schemas import FOLDERS
 
 
@@ -23,6 +26,7 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
     Raises StoreError where there is no store.
     """
     store.check()
+    follow(store)
     connection = duckdb.connect()
     create(connection, store.files())
     return connection
@@ -30,13 +34,24 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
 
 def write_catalogue(store: Store) -> Path:
     """Replace <store>/fairsweep.duckdb, which holds the same views for other tools."""
-    path = store.catalogue
-    fresh = path.with_name(f".fairsweep.{os.getpid()}.tmp")
-    fresh.unlink(missing_ok=True)
-    with duckdb.connect(str(fresh)) as connection:
-        create(connection, store.files())
-    os.replace(fresh, path)
-    return path
+    # Elsewhere, since DuckDB writes no database below a folder whose name has a question mark or a backslash.
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = Path(folder, CATALOGUE)
+        with duckdb.connect(str(fresh)) as connection:
+            create(connection, store.files())
+            connection.execute(f"comment on view plan is {literal(store.root)}")
+        store.place.put(CATALOGUE, fresh.read_bytes())
+    return store.catalogue
+
+
+def follow(store: Store) -> None:
+    """Write the catalogue of a store again that was moved: its views name files. Nothing where that is not allowed."""
+    with suppress(duckdb.Error, OSError):
+        if store.catalogue.exists():
+            with duckdb.connect(str(store.catalogue), read_only=True) as connection:
+                row = connection.execute("select comment from duckdb_views() where view_name = 'plan'").fetchone()
+            if row and row[0] != str(store.root):
+                write_catalogue(store)
 
 
 def describe(view: str) -> list[tuple[str, str]]:

@@ -156,8 +156,12 @@ class Store:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the store for one writing run, so that two runs never make the same image."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with open(self.place.path(names.LOCK), "a+") as file:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            file = open(self.place.path(names.LOCK), "a+")  # noqa: SIM115 (closed below; what it raises is another case)
+        except OSError as error:
+            raise StoreError(f"cannot write to {self.root}: {error.strerror}") from None
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -20,6 +20,7 @@ from fairsweep.measure.metrics import list_metrics
 from fairsweep.pages import report
 from fairsweep.store import Store
 from fairsweep.tracking.addresses import public
+from fairsweep.tracking.local import local_uri, prepare
 from fairsweep.tracking.logbook import CELL, Cell, Logbook
 
 EXPERIMENT = "fairsweep"
@@ -44,11 +45,6 @@ _NOISE = ("Hint: Inferred schema contains integer column", "The specified datase
 
 class TrackError(FairsweepError):
     """Report an MLflow server that cannot be logged to; the results themselves are safe in the store."""
-
-
-def local_uri(store: Store) -> str:
-    """Return the address of the store's own runs."""
-    return f"sqlite:///{store.tracking}"
 
 
 def log_sweep(
@@ -103,7 +99,11 @@ def _reached(store: Store, sweep: str, uri: str) -> Iterator:
 
         # Each migration of a new file is a line, too.
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+        if "?" in uri and uri == local_uri(store):
+            raise TrackError(f"MLflow takes no path with a question mark, {store.tracking}: give --mlflow")
         try:
+            if uri == local_uri(store):
+                prepare(store, lambda fresh: MlflowClient(tracking_uri=fresh).search_experiments(max_results=1))
             with warnings.catch_warnings():
                 for said in _NOISE:
                     warnings.filterwarnings("ignore", message=said)
