@@ -81,3 +81,26 @@ def test_a_compaction_cut_short_leaves_everything_right(tmp_path):
     assert counts(store) == (SHARDS * ROWS, SHARDS * ROWS)
     compact(store, lambda: None, grace=0)
     assert (files(store), counts(store)) == (1, (SHARDS * ROWS, SHARDS * ROWS))
+
+
+def test_many_small_files_of_pictures_become_few_with_small_row_groups(tmp_path):
+    store = Store(tmp_path)
+    picture = {"bytes": bytes(range(256)) * 400, "path": None}
+    for shard in range(20):
+        rows = [{"image_id": f"{shard}-{row}", "model": "m", "setting": "s", "image": picture} for row in range(4)]
+        store.write_images(rows)
+    assert compact(store, lambda: None, grace=0) == {"images/model=m/guidance=s": 20}
+    (merged,) = store.folder("images").rglob("*.parquet")
+    held = pq.ParquetFile(merged)
+    sizes = [held.metadata.row_group(number).total_byte_size for number in range(held.num_row_groups)]
+    assert held.metadata.num_rows == 80 and max(sizes) < 2 * 2**20
+    assert b"huggingface" in held.schema_arrow.metadata
+    with connect(store) as connection:
+        assert connection.execute("select count(*), count(distinct image_id) from pictures").fetchall() == [(80, 80)]
+
+
+def test_a_few_small_files_of_pictures_are_left_alone(tmp_path):
+    store = Store(tmp_path)
+    for shard in range(15):
+        store.write_images([{"image_id": f"{shard}", "model": "m", "setting": "s"}])
+    assert compact(store, lambda: None, grace=0) == {}

@@ -125,8 +125,14 @@ def _merge(place: Disk, kind: str, key: str, folder: Folder, entries: list[Entry
         name: [shard if shard in there else files.told(shard).keys for shard in shards]
         for name, shards in folder.manifest.items()
     }
+    # What was written again since counts as merged, too: else it would seem to come after the merged file.
+    older: dict[str, list[str]] = {}
+    for entry in folder.superseded:
+        older.setdefault(files.told(entry.name).keys, []).append(entry.name)
     for group in _groups(place, entries, LIMITS[kind]):
-        shards = [shard for entry in group for shard in (entry.name, *manifest.pop(entry.name, ()))]
+        shards = [entry.name for entry in group]
+        shards += [shard for entry in group for shard in manifest.pop(entry.name, ())]
+        shards += [shard for entry in group for shard in older.get(files.told(entry.name).keys, ())]
         schema = FOLDERS[kind].with_metadata({**FOLDERS[kind].metadata, MERGED_KEY: json.dumps(shards)})
         tables, rows = _tables(place, kind, group, folder.later), 0
         with place.scratch(key) as temporary:

@@ -1,0 +1,140 @@
+"""Whatever is written, fails, is retried, merged or damaged, in any order: the readable rows are a plain model's."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from fairsweep.measure import views
+from fairsweep.store import Store
+from fairsweep.store.compact import compact
+from fairsweep.store.names import MANIFEST
+from fairsweep.store.verify import verify
+
+# Batches of images: what is made in one call is always made in one call.
+BATCHES = [tuple(f"{batch}{place}" for place in "abc") for batch in range(6)]
+BATCH = st.sampled_from(BATCHES)
+NUMBER = st.integers(0, 10**6)
+SQL = duckdb.connect()
+
+
+class Model(RuleBasedStateMachine):
+    """The store beside two dicts: image -> device, (image, attribute) -> label; "failed" where only a failure is."""
+
+    def __init__(self):
+        super().__init__()
+        self.folder = TemporaryDirectory()
+        self.store = Store(self.folder.name)
+        self.images: dict[str, str] = {}
+        self.labels: dict[str, str] = {}
+        self.count = 0
+
+    def teardown(self):
+        self.folder.cleanup()
+
+    def _next(self) -> str:
+        # No two writes are alike, as no two takes are: their times differ.
+        self.count += 1
+        return f"take {self.count}"
+
+    @rule(batch=BATCH)
+    def make(self, batch):
+        take = self._next()
+        self.store.write_images([{"image_id": i, "model": "m", "setting": "s", "device": take} for i in batch])
+        self.images |= dict.fromkeys(batch, take)
+
+    @rule(batch=BATCH)
+    def make_what_is_missing(self, batch):
+        missing = [i for i in batch if self.images.get(i, "failed") == "failed"]
+        if missing == list(batch):
+            self.make(batch)
+
+    @rule(batch=BATCH)
+    def fail(self, batch):
+        rows = [
+            {"image_id": i, "model": "m", "setting": "s", "device": self._next(), "error": "no memory"} for i in batch
+        ]
+        self.store.write_images(rows)
+        for image in batch:
+            self.images.setdefault(image, "failed")
+
+    @rule(batch=BATCH)
+    def label(self, batch):
+        take = self._next()
+        self.store.write_labels("c", [{"image_id": i, "attribute": "g", "label": take} for i in batch])
+        self.labels |= dict.fromkeys(batch, take)
+
+    @rule(batch=BATCH)
+    def fail_to_label(self, batch):
+        self._next()
+        rows = [{"image_id": i, "attribute": "g", "label": "failed", "error": "unreadable"} for i in batch]
+        self.store.write_labels("c", rows)
+        for image in batch:
+            self.labels.setdefault(image, "failed")
+
+    @rule()
+    def merge(self):
+        with self.store.lock():
+            compact(self.store, lambda: None, grace=0)
+
+    @rule(content=st.sampled_from([b"", b"{", b"\xff", b"[]"]))
+    def damage_a_manifest(self, content):
+        for path in Path(self.folder.name).rglob(MANIFEST):
+            path.write_bytes(content)
+
+    @rule(number=NUMBER, inside=st.booleans())
+    def damage_a_file_and_verify(self, number, inside):
+        # Only what counts is damaged: what a damaged file hid is another question than what is lost with it.
+        with self.store.lock():
+            compact(self.store, lambda: None, grace=0)
+        kind = ("images", "labels")[number % 2]
+        files = self.store.files()[kind]
+        if not files.base:
+            return
+        path = files.base[number % len(files.base)].path
+        read = "select distinct image_id from read_parquet(?, hive_partitioning = false)"
+        lost = {row[0] for row in SQL.execute(read, [str(path)]).fetchall()}
+        content = bytearray(path.read_bytes())
+        if inside:
+            content[4:40] = bytes(36)
+        path.write_bytes(content if inside else content[: len(content) // 2])
+        with self.store.lock():
+            _, bad = verify(self.store)
+        assert bad == [str(path.relative_to(self.folder.name))]
+        self._forget(kind, lost)
+
+    def _forget(self, kind: str, lost: set[str]) -> None:
+        """Drop the rows that are gone; a failure of the same image may stand in another file."""
+        column, kept = ("device", self.images) if kind == "images" else ("label", self.labels)
+        there = self._rows(kind, column)
+        for image in lost:
+            if there.get(image) == "failed":
+                kept[image] = "failed"
+            elif image not in there:
+                kept.pop(image, None)
+
+    @invariant()
+    def the_readable_rows_are_the_models(self):
+        assert self._rows("images", "device") == self.images
+        assert self._rows("labels", "label") == self.labels
+
+    def _rows(self, view: str, column: str) -> dict[str, str]:
+        views.create(SQL, self.store.files())
+        shown = f"if(error is null, {column}, 'failed')"
+        rows = SQL.execute(f"select image_id, {shown} from {view} order by all").fetchall()
+        assert len({image for image, _ in rows}) == len(rows), "an image twice"
+        return dict(rows)
+
+
+TestStore = Model.TestCase
+TestStore.settings = settings(
+    max_examples=10,
+    stateful_step_count=14,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
