@@ -52,3 +52,15 @@ def test_the_dashboard_needs_no_import_by_hand():
     (variable,) = board["templating"]["list"]
     assert "__inputs" not in board and (variable["type"], variable["query"]) == ("datasource", "prometheus")
     assert {panel["datasource"]["uid"] for panel in board["panels"]} == {f"${{{variable['name']}}}"}
+
+
+def test_the_queue_is_right_where_one_model_follows_another(monkeypatch):
+    """The last batch of one model is still written while the first of the next computes."""
+    counted, shown = Gauges(), {}
+    monkeypatch.setattr(counted._queue, "set", lambda value, tags: shown.update({tags["model"]: value}))
+    for model, depth in (("first", 1), ("first", 2), ("first", 1), ("second", 2)):
+        counted.queue(model, depth)
+    assert shown == {"first": 1, "second": 1}
+    counted.queue("first", 1)
+    counted.queue("second", 0)
+    assert shown == {"first": 0, "second": 0}
