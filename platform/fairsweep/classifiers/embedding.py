@@ -14,15 +14,15 @@ class Texts:
 
     def __init__(self, embed: Callable[[list[str]], torch.Tensor]):
         self._embed = embed
-        self._known: dict[str, torch.Tensor] = {}
+        self._features: dict[str, torch.Tensor] = {}
 
     def __call__(self, texts: Sequence[str]) -> torch.Tensor:
-        if len(self._known) > _CAPACITY:
-            self._known.clear()
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if len(self._features) > _CAPACITY:
+            self._features.clear()
+        new = [text for text in dict.fromkeys(texts) if text not in self._features]
         if new:
-            self._known.update(zip(new, self._embed(new), strict=True))
-        return torch.stack([self._known[text] for text in texts])
+            self._features.update(zip(new, self._embed(new), strict=True))
+        return torch.stack([self._features[text] for text in texts])
 
 
 def image_labels(features: torch.Tensor, texts: torch.Tensor) -> list[Label]:

@@ -20,7 +20,7 @@ class TextCache:
 
     def __init__(self, pipe: DiffusionPipeline, family: Family, capacity: int = _CAPACITY_BYTES):
         self.pipe, self.family, self.capacity = pipe, family, capacity
-        self._known: OrderedDict[tuple, dict[str, torch.Tensor]] = OrderedDict()
+        self._embeddings: OrderedDict[tuple, dict[str, torch.Tensor]] = OrderedDict()
         self._bytes = 0
 
     @torch.no_grad()
@@ -34,18 +34,18 @@ class TextCache:
 
     def _one(self, text: str | None, length: int | None) -> dict[str, torch.Tensor]:
         key = (text, length, getattr(self.pipe, "_clip_skip", None))
-        if key not in self._known:
+        if key not in self._embeddings:
             for encoder in self.family.encoders:
                 if getattr(self.pipe, encoder, None) is None:
                     raise FairsweepError(
                         f"the pipeline has no {encoder} to encode {text or ''!r} with: load it with its text encoders"
                     )
-            self._known[key] = self.family.encode(self.pipe, text, length)
-            self._bytes += _bytes(self._known[key])
-        self._known.move_to_end(key)
-        embeddings = self._known[key]
+            self._embeddings[key] = self.family.encode(self.pipe, text, length)
+            self._bytes += _bytes(self._embeddings[key])
+        self._embeddings.move_to_end(key)
+        embeddings = self._embeddings[key]
         while self._bytes > self.capacity:
-            self._bytes -= _bytes(self._known.popitem(last=False)[1])
+            self._bytes -= _bytes(self._embeddings.popitem(last=False)[1])
         return embeddings
 
 

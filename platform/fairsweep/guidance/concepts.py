@@ -54,8 +54,7 @@ class Edit:
     momentum_beta: float = 0.6
 
     def __post_init__(self):
-        known = isinstance(self.concepts, Sequence) and all(isinstance(item, Concept) for item in self.concepts)
-        if not known:
+        if not (isinstance(self.concepts, Sequence) and all(isinstance(item, Concept) for item in self.concepts)):
             raise FairsweepError(f"an edit holds a tuple of Concepts, not {repr(self.concepts)[:60]}")
         if not self.concepts:
             raise FairsweepError("an edit needs at least one concept; use None for an image without guidance")

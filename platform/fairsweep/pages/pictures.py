@@ -81,8 +81,8 @@ def grid(connection: duckdb.DuckDBPyConnection, sweep: str, prompt: str, seeds: 
         prompts = connection.execute("select distinct prompt_name from plan where sweep = ? order by all", [sweep])
         names = ", ".join(row[0] for row in prompts.fetchall()[:20])
         raise StoreError(f"sweep {sweep!r} has no prompt {prompt!r}: choose one of {names}")
-    shown = {key: Image.open(io.BytesIO(png)) for row in rows for key, png in read(connection, row[2]).items()}
-    side = max((max(image.size) for image in shown.values()), default=64)
+    images = {key: Image.open(io.BytesIO(png)) for row in rows for key, png in read(connection, row[2]).items()}
+    side = max((max(image.size) for image in images.values()), default=64)
     font = ImageFont.load_default(max(11, side // 6))
     labels = [f"{model}\n{setting}" for model, setting, _ in rows]
     margin = 8 + max(int(font.getlength(line)) for label in labels for line in label.split("\n")) + 8
@@ -91,6 +91,6 @@ def grid(connection: duckdb.DuckDBPyConnection, sweep: str, prompt: str, seeds: 
     for down, (label, (_, _, image_ids)) in enumerate(zip(labels, rows, strict=True)):
         draw.multiline_text((8, down * (side + 4) + side // 2), label, "#333333", font, anchor="lm")
         for across, image_id in enumerate(image_ids):
-            if image_id in shown:
-                sheet.paste(shown[image_id], (margin + across * (side + 4), down * (side + 4)))
+            if image_id in images:
+                sheet.paste(images[image_id], (margin + across * (side + 4), down * (side + 4)))
     return sheet

@@ -32,24 +32,24 @@ def best(cells: Rows) -> dict | None:
 def headline(cells: Rows) -> str:
     """Return the answer in one sentence."""
     cells = measured(cells)
-    chosen = best(cells)
-    if chosen is None:
+    choice = best(cells)
+    if choice is None:
         return "Nothing is labelled yet."
-    before = {row["attribute"]: row for row in cells if row["baseline"] and row["model"] == chosen["model"]}
-    after = {row["attribute"]: row for row in cells if _same(row, chosen)}
+    before = {row["attribute"]: row for row in cells if row["baseline"] and row["model"] == choice["model"]}
+    after = {row["attribute"]: row for row in cells if _same(row, choice)}
     worst = max((before or after).values(), key=lambda row: (row["prompts_off_target"] or 0, row["distance"] or 0))
     name = worst["attribute"].replace("_", " ")
     place = f"its {name} target on {worst['prompts_off_target']} of {worst['prompts']} prompts"
     if not any(row["prompts_off_target"] for row in [*before.values(), *after.values()]):
-        how = "" if chosen["baseline"] else f"{' unguided or' if before else ''} with {chosen['setting']}"
-        return f"No prompt of {chosen['model']} differs from its targets beyond chance{',' if how else ''}{how}."
-    if chosen["baseline"] or not before:
-        how = "" if chosen["baseline"] else f"With {chosen['setting']}, "
-        return f"{how}{chosen['model']} misses {place}."
+        how = "" if choice["baseline"] else f"{' unguided or' if before else ''} with {choice['setting']}"
+        return f"No prompt of {choice['model']} differs from its targets beyond chance{',' if how else ''}{how}."
+    if choice["baseline"] or not before:
+        how = "" if choice["baseline"] else f"With {choice['setting']}, "
+        return f"{how}{choice['model']} misses {place}."
     if worst["attribute"] not in after:
-        return f"Unguided, {chosen['model']} misses {place}; with {chosen['setting']}, that is not measured yet."
+        return f"Unguided, {choice['model']} misses {place}; with {choice['setting']}, that is not measured yet."
     left = after[worst["attribute"]]["prompts_off_target"]
-    return f"Unguided, {chosen['model']} misses {place}; with {chosen['setting']}, on {left or 'none'}."
+    return f"Unguided, {choice['model']} misses {place}; with {choice['setting']}, on {left or 'none'}."
 
 
 def sentences(cells: Rows, shares: Rows) -> list[Finding]:
@@ -58,18 +58,18 @@ def sentences(cells: Rows, shares: Rows) -> list[Finding]:
     cells: as `headline`; shares: attribute, group, prompt_name, model, setting, baseline, share, low, high,
     target, the prompts furthest from their target first.
     """
-    chosen = best(cells)
-    if chosen is None:
+    choice = best(cells)
+    if choice is None:
         return _unmeasured(cells)
-    mine = [row for row in cells if row["model"] == chosen["model"] and (row["baseline"] or _same(row, chosen))]
-    found = _unmeasured(cells)
+    mine = [row for row in cells if row["model"] == choice["model"] and (row["baseline"] or _same(row, choice))]
+    findings = _unmeasured(cells)
     for attribute in sorted({row["attribute"] for row in measured(mine)}):
         pair = {row["baseline"]: row for row in measured(mine) if row["attribute"] == attribute}
-        found.append(_distance(attribute.replace("_", " "), pair.get(True), pair.get(False)))
-        rows = [row for row in shares if row["attribute"] == attribute and row["model"] == chosen["model"]]
-        found += _prompts([row for row in rows if row["baseline"] or _same(row, chosen)])
+        findings.append(_distance(attribute.replace("_", " "), pair.get(True), pair.get(False)))
+        rows = [row for row in shares if row["attribute"] == attribute and row["model"] == choice["model"]]
+        findings += _prompts([row for row in rows if row["baseline"] or _same(row, choice)])
     least_seen = max(mine, key=lambda row: row["missing"] or 0)["attribute"]
-    return found + _cost({row["baseline"]: row for row in mine if row["attribute"] == least_seen})
+    return findings + _cost({row["baseline"]: row for row in mine if row["attribute"] == least_seen})
 
 
 def _unmeasured(cells: Rows) -> list[Finding]:
@@ -99,7 +99,7 @@ def _distance(attribute: str, before: dict | None, after: dict | None) -> Findin
 
 def _prompts(rows: Rows) -> list[Finding]:
     """Name the first prompts, each with the group that is furthest above its target."""
-    found = []
+    findings = []
     for prompt in list(dict.fromkeys(row["prompt_name"] for row in rows))[:PROMPTS_SAID]:
         drawn = [row for row in rows if row["prompt_name"] == prompt and row["share"] is not None]
         start = [row for row in drawn if row["baseline"]] or drawn
@@ -112,8 +112,8 @@ def _prompts(rows: Rows) -> list[Finding]:
         if most["baseline"] and guided:
             text += f"; with {last['setting']} {_share(last)}"
         kind = "plain" if last["low"] <= last["target"] <= last["high"] else "bad"
-        found.append(Finding(text + ".", kind, detail=True))
-    return found
+        findings.append(Finding(text + ".", kind, detail=True))
+    return findings
 
 
 def _cost(pair: dict[bool, dict]) -> list[Finding]:
@@ -121,21 +121,21 @@ def _cost(pair: dict[bool, dict]) -> list[Finding]:
         return []
     before, after = pair[True], pair[False]
     name = after["setting"]
-    found = []
+    texts = []
     if after["scene_kept"] is not None:
-        found.append(
+        texts.append(
             f"Scene kept: cosine {_value(after, 'scene_kept')} between the images of {name} and the unguided ones."
         )
     if after["images_per_second"] is not None and before["images_per_second"] is not None:
-        found.append(
+        texts.append(
             f"Cost: a device makes {before['images_per_second']:.3g} images per second unguided, "
             f"{after['images_per_second']:.3g} with {name}."
         )
-    found.append(
+    texts.append(
         f"Images without a recognised {before['attribute'].replace('_', ' ')}: "
         f"{percent(before['missing'], 1)} unguided, {percent(after['missing'], 1)} with {name}."
     )
-    return [Finding(text, "cost") for text in found]
+    return [Finding(text, "cost") for text in texts]
 
 
 def _same(row: dict, cell: dict) -> bool:

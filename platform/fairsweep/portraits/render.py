@@ -56,10 +56,10 @@ def render(person: Person, seed: int) -> np.ndarray:
         scale=0.95 + 0.1 * zoom,
     )
     looks_female = person.gender == "female"
-    shown = dict.fromkeys(_GENDER_CUES, looks_female)
+    cues = dict.fromkeys(_GENDER_CUES, looks_female)
     if chance[0] < 0.25:
         cue = _GENDER_CUES[int(chance[1] * len(_GENDER_CUES))]
-        shown[cue] = not looks_female
+        cues[cue] = not looks_female
 
     skin = _SKIN[person.monk - 1]
     hair_colour = _HAIR[person.hair_colour]
@@ -70,14 +70,14 @@ def render(person: Person, seed: int) -> np.ndarray:
         relief = hairline = mix(skin, colour("#b98468"), 0.38)
     is_dark = person.skin_tone == "dark"
     brow = mix(hair_colour, relief if person.monk > 8 else _INK, 0.35)
-    style = _hair_style(person, shown["hair"], chance[2])
+    style = _hair_style(person, cues["hair"], chance[2])
 
     clothes.draw_scene(canvas, person.occupation)
     hair.draw_behind(canvas, style, hair_colour)
     width = (19.5 if looks_female else 23) + 2 * shoulders
     _neck(canvas, skin, relief)
     clothes.draw_clothes(canvas, person.occupation, width, chance[3])
-    _head(canvas, _OVAL if shown["jaw"] else _SQUARE, skin, relief)
+    _head(canvas, _OVAL if cues["jaw"] else _SQUARE, skin, relief)
     if person.age == "old":
         _lines_of_age(canvas, relief, mix(relief, _INK if person.monk < 9 else _WHITE, 0.12))
     if not looks_female and chance[4] < 0.32:
@@ -85,10 +85,10 @@ def render(person: Person, seed: int) -> np.ndarray:
         canvas.blob(_BEARD, hair_colour)
     if not looks_female and chance[4] < 0.5:
         canvas.blob(_MOUSTACHE, mix(hair_colour, _BLACK, 0.1))
-    _mouth(canvas, skin, is_dark, red=shown["lips"])
+    _mouth(canvas, skin, is_dark, red=cues["lips"])
     if person.glasses == "yes":
         _lenses(canvas, skin, chance[5] < 0.5)
-    _eyes(canvas, brow, shown["lashes"], thin_brows=shown["brows"], tired=person.age == "old")
+    _eyes(canvas, brow, cues["lashes"], thin_brows=cues["brows"], tired=person.age == "old")
     if person.glasses == "yes":
         _frames(canvas, GOLD if is_dark else colour("#3b2f4a"), chance[5] < 0.5)
     hair.draw_front(canvas, style, hair_colour, hairline)

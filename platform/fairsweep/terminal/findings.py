@@ -102,7 +102,7 @@ def _shares(shares: list[dict], attribute: str, classifier: str, console: Consol
         table.add_column(title, justify="right")
     for model, setting in cells:
         table.add_column(f"{model} {setting}" if several else setting, justify="right")
-    found = {(row["prompt_name"], row["group"], row["model"], row["setting"]): row for row in shares}
+    intervals = {(row["prompt_name"], row["group"], row["model"], row["setting"]): row for row in shares}
     keys = list(dict.fromkeys((row["prompt_name"], row["group"]) for row in shares))
     prompts = list(dict.fromkeys(prompt for prompt, _ in keys))
     for prompt, group in keys:
@@ -110,7 +110,7 @@ def _shares(shares: list[dict], attribute: str, classifier: str, console: Consol
             continue
         first = next(row for row in shares if (row["prompt_name"], row["group"]) == (prompt, group))
         line = [_percent(first["reference"])] if reference else []
-        line += [_percent(first["target"]), *(_interval(found.get((prompt, group, *cell))) for cell in cells)]
+        line += [_percent(first["target"]), *(_interval(intervals.get((prompt, group, *cell))) for cell in cells)]
         table.add_row(prompt, group, *line)
     console.print(table)
     if len(prompts) > _PROMPTS:

@@ -55,8 +55,8 @@ class Logbook:
         for row in self.rows("select distinct versions from images where versions is not null"):
             tags |= {f"version.{name}": str(version) for name, version in json.loads(row["versions"]).items()}
         if shutil.which("git"):
-            asked = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-            tags |= {"mlflow.source.git.commit": asked.stdout.strip()} if asked.stdout else {}
+            commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+            tags |= {"mlflow.source.git.commit": commit.stdout.strip()} if commit.stdout else {}
         return tags
 
     def asked(self) -> dict[str, object]:

@@ -105,14 +105,16 @@ def _reached(store: Store, sweep: str, uri: str) -> Iterator:
             if uri == local_uri(store):
                 prepare(store, lambda fresh: MlflowClient(tracking_uri=fresh).search_experiments(max_results=1))
             with warnings.catch_warnings():
-                for said in _NOISE:
-                    warnings.filterwarnings("ignore", message=said)
+                for noise in _NOISE:
+                    warnings.filterwarnings("ignore", message=noise)
                 yield MlflowClient(tracking_uri=uri)
         except (MlflowException, RequestException, SQLAlchemyError) as error:
             cause = public(first_line(error))[:300]
-            said = f"MLflow at {uri} could not be logged to ({cause}). The results are in {store.root}; log them later"
-            said += f" with: fairsweep track --sweep {sweep} --store {store.root}"
-            raise TrackError(public(said)) from None
+            message = (
+                f"MLflow at {uri} could not be logged to ({cause}). The results are in {store.root}; log them later"
+            )
+            message += f" with: fairsweep track --sweep {sweep} --store {store.root}"
+            raise TrackError(public(message)) from None
     finally:
         for name, value in before.items():
             if value is None:
@@ -128,7 +130,7 @@ class _Log:
         self.experiment = self._experiment()
         # Compared with names here and not in the filter, whose strings take no quote: imported names may hold one.
         mine = f"tags.`fairsweep.fingerprint` = '{book.fingerprint}'"
-        self.known = client.search_runs([self.experiment], mine, max_results=10_000)
+        self.runs = client.search_runs([self.experiment], mine, max_results=10_000)
         self.tags = {
             "fairsweep.sweep": book.sweep,
             "fairsweep.fingerprint": book.fingerprint,
@@ -164,9 +166,9 @@ class _Log:
         self._end(run, status, reason or self.book.first_error(cell))
 
     def _experiment(self) -> str:
-        found = self.client.get_experiment_by_name(EXPERIMENT)
-        if found:
-            return found.experiment_id
+        experiment = self.client.get_experiment_by_name(EXPERIMENT)
+        if experiment:
+            return experiment.experiment_id
         folder = None if self.uri.startswith("http") else self.book.store.artifacts.as_uri()
         return self.client.create_experiment(EXPERIMENT, artifact_location=folder)
 
@@ -174,9 +176,9 @@ class _Log:
         """Return the run of this sweep that has these tags, made if there is none yet."""
         from mlflow.entities import RunTag
 
-        known = {**identity, "fairsweep.sweep": self.book.sweep}
-        found = [run for run in self.known if known.items() <= run.data.tags.items()]
-        run = found[0] if found else self.client.create_run(self.experiment, run_name=name)
+        tags = {**identity, "fairsweep.sweep": self.book.sweep}
+        runs = [run for run in self.runs if tags.items() <= run.data.tags.items()]
+        run = runs[0] if runs else self.client.create_run(self.experiment, run_name=name)
         tags = {**self.tags, **identity}
         changed = [RunTag(key, value) for key, value in tags.items() if run.data.tags.get(key) != value]
         self.client.update_run(run.info.run_id, status="RUNNING")
@@ -193,8 +195,8 @@ class _Log:
         """Log the parameters that the run has not got yet: in MLflow they never change."""
         from mlflow.entities import Param
 
-        known = self.client.get_run(run).data.params
-        fresh = [Param(_plain(key), str(value)) for key, value in params.items() if _plain(key) not in known]
+        before = self.client.get_run(run).data.params
+        fresh = [Param(_plain(key), str(value)) for key, value in params.items() if _plain(key) not in before]
         self.client.log_batch(run, params=fresh)
 
     def _metrics(self, run: str, metrics: dict[str, float]) -> None:
