@@ -1,19 +1,24 @@
 -- How much farther from the target a prompt is than in the unguided baseline of the same model: the difference of total
 -- variation, negative where the setting helps.
 -- good: below 0
--- reads: distributions, settings
+-- reads: distributions, noise_floors, settings
 -- one row per: sweep, model, setting, prompt, attribute, classifier
--- source: difference of total variation distances; its mean is resampled over prompts, paired
+-- source: difference of total variation distances; MOVER: Zou & Donner, Statistics in Medicine 27 (2008)
+-- range: -1 to 1
 -- summary mean: change_from_baseline
--- read: low and high come from the intervals of the two shares (MOVER: Zou & Donner, Statistics in Medicine 27, 2008),
--- which ignores that seeds are shared and so is wide; distance_change resamples the seeds.
+-- read: low and high are over this prompt: they come from the intervals of the two shares, as if no seed were shared, and so are
+-- wide; distance_change pairs the seeds. Each distance may be chance up to its noise floor while its target lies within its
+-- interval: chance_above and chance_below say how much of the change that may be, and low and high allow for it.
 with distances as (
     select
-        sweep, model, setting, prompt, prompt_name, attribute, classifier, n,
+        sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
         total_variation_of(shares, targets) as distance,
         total_variation_of(nearest_target, targets) as low,
-        list_max(list_transform(extremes, lambda p: total_variation_of(p, targets))) as high
+        list_max(list_transform(extremes, lambda p: total_variation_of(p, targets))) as high,
+        noise_floors.total_variation as noise_floor,
+        1e0 - list_min(targets) as farthest
     from distributions
+    left join noise_floors on noise_floors.fair = distributions.targets and noise_floors.n = distributions.floor_n
 ),
 baselines as (
     select sweep, model, min(setting) as setting from settings where baseline group by sweep, model
@@ -21,7 +26,10 @@ baselines as (
 paired as (
     select
         guided.*, baselines.setting as baseline, unguided.distance as baseline_distance,
-        unguided.low as baseline_low, unguided.high as baseline_high, unguided.n as baseline_n
+        unguided.low as baseline_low, unguided.high as baseline_high, unguided.n as baseline_n,
+        if(guided.low < 1e-9, guided.noise_floor, 0) as chance_above,
+        if(unguided.low < 1e-9, unguided.noise_floor, 0) as chance_below,
+        guided.distance - unguided.distance as change
     from distances as guided
     join baselines on baselines.sweep = guided.sweep and baselines.model = guided.model
     join distances as unguided
@@ -32,8 +40,10 @@ paired as (
 )
 select
     sweep, model, setting, baseline, prompt, prompt_name, attribute, classifier, n, baseline_n,
-    distance - baseline_distance as change_from_baseline,
-    distance - baseline_distance - sqrt((distance - low) ** 2 + (baseline_high - baseline_distance) ** 2) as low,
-    distance - baseline_distance + sqrt((high - distance) ** 2 + (baseline_distance - baseline_low) ** 2) as high,
-    distance, baseline_distance
+    change as change_from_baseline,
+    greatest(-farthest, change - chance_above - sqrt((distance - low) ** 2 + (baseline_high - baseline_distance) ** 2))
+        as low,
+    least(farthest, change + chance_below + sqrt((high - distance) ** 2 + (baseline_distance - baseline_low) ** 2))
+        as high,
+    distance, baseline_distance, chance_above, chance_below
 from paired

@@ -4,6 +4,7 @@
 -- reads: distributions, noise_floors
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: Pearson, Philosophical Magazine 50 (1900)
+-- range: 0 to infinity
 -- read: low and high bound n times the divergence of the shares inside their intervals; target_test is the exact test.
 with tested as (
     select
@@ -23,4 +24,4 @@ select
     noise_floors.chi_square as noise_floor,
     tested.chi_square - noise_floors.chi_square as above_floor
 from tested
-left join noise_floors on noise_floors.fair = tested.targets and noise_floors.n = tested.n
+left join noise_floors on noise_floors.fair = tested.targets and noise_floors.n = tested.floor_n

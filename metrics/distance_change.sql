@@ -1,92 +1,79 @@
--- The difference of a prompt's distance to the target between two settings on the same seeds, negative where the setting
--- is nearer the target, with an interval that resamples the seeds jointly.
+-- The difference of a prompt's distance to the target between a setting and the unguided baseline of its model, over the
+-- seeds where both show a group, negative where the setting is nearer the target.
 -- good: below 0
--- reads: flips, distributions
+-- reads: seed_pairs, targets
 -- one row per: sweep, model, setting, versus, prompt, attribute, classifier
--- source: Bayesian bootstrap of the paired table; Rubin, Annals of Statistics 9 (1981)
--- read: The weights of n images sum to a gamma variable (here by Wilson and Hilferty's cube). One image's weight is
--- spread over the possible pairs, so that no interval has zero width.
-with pairs as (
+-- source: paired differences by MOVER; Zou & Donner, Statistics in Medicine 27 (2008)
+-- read: low and high are over this prompt: seeds and images vary. As many images on both sides make the two distances
+-- comparable, whatever either setting lost. Each distance may be chance up to its noise floor (of independent images)
+-- while its target lies within its interval, and low and high allow for it.
+with declared as (
     select
-        flips.sweep, flips.model, flips.setting, flips.versus, flips.prompt, flips.prompt_name, flips.attribute,
-        flips.classifier, any_value(distributions.targets) as targets, any_value(distributions.groups) as groups,
-        list(flips.n) as counts,
-        list(list_position(distributions.groups, before)) as befores,
-        list(list_position(distributions.groups, after)) as afters
-    from flips
-    join distributions using (sweep, model, setting, prompt, attribute, classifier)
-    where flips.position_before is not null and flips.position_after is not null
-    group by all
+        sweep, attribute, list("group" order by position, "group") as groups,
+        list(target order by position, "group") as targets
+    from targets
+    group by sweep, attribute
 ),
-tables as (
+sides as (
     select
-        *, len(groups) as g,
-        list_transform(range(len(groups) * len(groups)), lambda c: coalesce(list_sum(list_transform(
-            range(1, len(counts) + 1),
-            lambda i: if((befores[i] - 1) * len(groups) + afters[i] - 1 = c, counts[i], 0)
-        )), 0)::double) as cells
-    from pairs
-),
-observed as (
-    select
-        * exclude (counts, befores, afters),
-        list_sum(cells) as n,
-        list_transform(range(g), lambda b: list_sum(list_transform(range(g), lambda a: cells[1 + b * g + a])))
-            as before,
-        list_transform(range(g), lambda a: list_sum(list_transform(range(g), lambda b: cells[1 + b * g + a])))
-            as after
-    from tables
-),
-deviates as (
-    select replicate, cell, normal_quantile(u) as z
+        sweep, model, setting, versus, prompt, any_value(prompt_name) as prompt_name, attribute, classifier, side, outcome,
+        count(*) as n
     from (
-        select replicate, cell, uniform_draw(replicate || ' ' || cell) as u
-        from range(1000) as r(replicate), range(64) as c(cell)
+        select
+            seed_pairs.*, unnest(['before', 'after']) as side, unnest(["before", "after"]) as outcome
+        from seed_pairs
+        semi join targets as t on t.sweep = seed_pairs.sweep and t.attribute = seed_pairs.attribute and t.group = "before"
+        semi join targets as t on t.sweep = seed_pairs.sweep and t.attribute = seed_pairs.attribute and t.group = "after"
+        where setting <> versus
     )
-),
-normals as (
-    select replicate, list(z order by cell) as z from deviates group by replicate
-),
-draws as (
-    select
-        sweep, model, setting, versus, prompt, attribute, classifier, g, targets,
-        list_transform(cells, lambda k, i: (k + 1e0 / (g * g)) * greatest(
-            0e0, 1 - 1e0 / (9 * (k + 1e0 / (g * g))) + z[i] / (3 * sqrt(k + 1e0 / (g * g)))
-        ) ** 3) as weights
-    from observed
-    cross join normals
-),
-resampled as (
-    select
-        * exclude (weights, g),
-        list_transform(range(g), lambda b: list_sum(list_transform(
-            range(g), lambda a: weights[1 + b * g + a])) / list_sum(weights)) as before,
-        list_transform(range(g), lambda a: list_sum(list_transform(
-            range(g), lambda b: weights[1 + b * g + a])) / list_sum(weights)) as after
-    from draws
-    where list_sum(weights) > 0
-),
-bounds as (
-    select
-        sweep, model, setting, versus, prompt, attribute, classifier,
-        quantile_cont(
-            total_variation_of(after, targets) - total_variation_of(before, targets),
-            [(1 - confidence_level()) / 2, (1 + confidence_level()) / 2]
-        ) as bounds
-    from resampled
     group by all
 ),
-measured as (
+tallies as (
     select
-        sweep, model, setting, versus, prompt, prompt_name, attribute, classifier, n::bigint as pairs,
-        total_variation_of(list_transform(before, lambda k: k / n), targets) as distance_before,
-        total_variation_of(list_transform(after, lambda k: k / n), targets) as distance_after
-    from observed
+        sweep, model, setting, versus, prompt, any_value(prompt_name) as prompt_name, attribute, classifier, side,
+        sum(n)::bigint as n, list(outcome) as names, list(n) as counts
+    from sides
+    group by all
+),
+aligned as (
+    select
+        tallies.* exclude (names, counts), targets, align_counts(groups, names, counts) as counts,
+        interval_z(confidence_level(), if(len(groups) > 2, len(groups), 1)) as z
+    from tallies
+    join declared using (sweep, attribute)
+),
+boxes as (
+    select
+        *, list_transform(counts, lambda k: k / n::double) as shares,
+        list_transform(counts, lambda k: share_low(k, n, z)) as lows,
+        list_transform(counts, lambda k: share_high(k, n, z)) as highs
+    from aligned
+),
+distances as (
+    select
+        sweep, model, setting, versus, prompt, prompt_name, attribute, classifier, side, n,
+        1e0 - list_min(targets) as farthest,
+        total_variation_of(shares, targets) as distance,
+        total_variation_of(toward(shares, targets, lows, highs), targets) as low,
+        list_max(list_transform(extremes(shares, lows, highs), lambda p: total_variation_of(p, targets))) as high,
+        expected_total_variation(targets, n) as floor
+    from boxes
+),
+changes as (
+    select
+        sweep, model, setting, versus, prompt, prompt_name, attribute, classifier, after.n as pairs, after.farthest,
+        "before".distance as distance_before, "after".distance as distance_after,
+        "after".distance - "before".distance as distance_change,
+        if("after".low < 1e-9, "after".floor, 0) + sqrt(
+            ("after".distance - "after".low) ** 2 + ("before".high - "before".distance) ** 2) as below,
+        if("before".low < 1e-9, "before".floor, 0) + sqrt(
+            ("after".high - "after".distance) ** 2 + ("before".distance - "before".low) ** 2) as above
+    from (from distances where side = 'after') as "after"
+    join (from distances where side = 'before') as "before"
+        using (sweep, model, setting, versus, prompt, prompt_name, attribute, classifier)
 )
 select
-    measured.*,
-    distance_after - distance_before as distance_change,
-    least(distance_after - distance_before, bounds[1]) as low,
-    greatest(distance_after - distance_before, bounds[2]) as high
-from measured
-join bounds using (sweep, model, setting, versus, prompt, attribute, classifier)
+    * exclude (farthest, above, below),
+    greatest(-farthest, distance_change - below) as low,
+    least(farthest, distance_change + above) as high
+from changes

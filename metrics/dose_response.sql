@@ -1,7 +1,7 @@
 -- What more guidance buys and costs: the mean distance to the target over the guidance's own scale, the unguided
 -- baseline at scale 0.
 -- good: falling
--- reads: total_variation, settings, seed_jackknife
+-- reads: total_variation, settings, distributions_without_seeds
 -- one row per: sweep, model, method, setting, attribute, classifier
 -- source: dose-response over the edit scale of SEGA, Brack et al., arXiv 2301.12247
 -- read: slope is the change of the distance per unit of scale since the next smaller scale of the method.
@@ -19,16 +19,19 @@ cells as (
     from total_variation
 ),
 values as (
-    select sweep, cell, 'distance' as metric, prompt, null as seed_block, total_variation as value, low, high from cells
+    select
+        sweep, cell, 'distance' as metric, prompt, null as seed_block, total_variation as value, low, high,
+        noise_floor as floor, if(low < 1e-9, noise_floor, 0) as above, null as below
+    from cells
     union all
-    select sweep, cell, 'distance', null, seed_block, avg(total_variation_of(shares, targets)), null, null
-    from seed_jackknife
+    select
+        sweep, cell, 'distance', prompt, seed_block, total_variation_of(shares, targets), null, null, null, null, null
+    from distributions_without_seeds
     join (select distinct sweep, model, setting, attribute, classifier, cell from cells)
         using (sweep, model, setting, attribute, classifier)
-    group by sweep, cell, seed_block
 ),
 means as (
-    from bootstrap('values')
+    from means('values')
 )
 select
     doses.sweep, doses.model, method, setting, attribute, classifier, scale,

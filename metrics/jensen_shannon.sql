@@ -3,6 +3,7 @@
 -- reads: distributions, noise_floors
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: Lin, IEEE Transactions on Information Theory 37 (1991)
+-- range: 0 to 1
 -- summary mean: jensen_shannon
 -- read: noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
 select
@@ -13,4 +14,4 @@ select
     noise_floors.jensen_shannon as noise_floor,
     jensen_shannon_of(shares, targets) - noise_floors.jensen_shannon as above_floor
 from distributions
-left join noise_floors on noise_floors.fair = distributions.targets and noise_floors.n = distributions.n
+left join noise_floors on noise_floors.fair = distributions.targets and noise_floors.n = distributions.floor_n

@@ -4,6 +4,7 @@
 -- reads: distributions, noise_floors
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: Kullback & Leibler, Annals of Mathematical Statistics 22 (1951)
+-- range: 0 to infinity
 -- summary mean: kl_divergence
 -- read: noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
 select
@@ -14,4 +15,4 @@ select
     noise_floors.kl_divergence as noise_floor,
     kl_divergence_of(shares, targets) - noise_floors.kl_divergence as above_floor
 from distributions
-left join noise_floors on noise_floors.fair = distributions.targets and noise_floors.n = distributions.n
+left join noise_floors on noise_floors.fair = distributions.targets and noise_floors.n = distributions.floor_n

@@ -3,6 +3,7 @@
 -- reads: distributions, noise_floors
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: Euclidean norm of the difference to 1/G, the L2 discrepancy of debiasing papers
+-- range: 0 to 1
 -- read: noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value
 -- is.
 select
@@ -13,4 +14,4 @@ select
     noise_floors.l2_discrepancy as noise_floor,
     l2_discrepancy_of(shares) - noise_floors.l2_discrepancy as above_floor
 from distributions
-left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.n
+left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.floor_n

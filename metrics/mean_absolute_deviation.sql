@@ -3,6 +3,7 @@
 -- reads: distributions, noise_floors
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: DALL-Eval, Cho et al., arXiv 2202.04053
+-- range: 0 to 1
 -- read: noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value
 -- is.
 select
@@ -13,4 +14,4 @@ select
     noise_floors.mean_absolute_deviation as noise_floor,
     mean_absolute_deviation_of(shares) - noise_floors.mean_absolute_deviation as above_floor
 from distributions
-left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.n
+left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.floor_n

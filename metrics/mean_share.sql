@@ -1,41 +1,67 @@
 -- The mean over prompts of each group's share, every prompt counting the same.
 -- good: near the target
--- reads: share, seed_jackknife
+-- reads: distributions, distributions_without_seeds
 -- one row per: sweep, model, setting, attribute, classifier, group
--- source: bootstrap over prompts and seeds; Owen, Annals of Applied Statistics 1 (2007)
+-- source: Price & Bonett, Computational Statistics & Data Analysis 45 (2004); jackknife over seeds, Kott (2001)
 -- summary: map_from_entries(list(("group", mean_share) order by position)) as shares
-with shares as (
+-- read: low and high are over these prompts: seeds and images vary. population_low and population_high are over prompts like
+-- these, from ten prompts on: the prompts vary too.
+with whole as materialized (
     select
-        *,
-        dense_rank() over (order by sweep, model, setting, attribute, classifier) as cell
-    from share
+        *, dense_rank() over (order by sweep, model, setting, attribute, classifier) as cell,
+        sum(len(strata)) over (partition by sweep, model, setting, attribute, classifier) as ways
+    from distributions
+),
+shrunk as (
+    select
+        * exclude (centres, variances), unnest(groups) as "group", unnest(range(1, len(groups) + 1)) as place,
+        if(n > 0, shrunken(strata, n, z_one, ways), null) as shrunk
+    from whole
+),
+centred as (
+    select *, strata_centre(shrunk, place) as centre from shrunk
+),
+groups as (
+    select *, strata_variance(shrunk, place, centre) as variance from centred
 ),
 cells as (
     select
-        sweep, model, setting, attribute, classifier, "group", cell, any_value(position) as position,
-        any_value(target) as target, sum(count)::bigint as count, sum(n)::bigint as n
-    from shares
-    group by all
+        sweep, model, setting, attribute, classifier, "group", place as position, any_value(cell) as cell,
+        any_value(targets[place]) as target, sum(counts[place])::bigint as count, sum(n)::bigint as n,
+        count(shares) as prompts, any_value(z_one) as z,
+        avg(centre) as centre, sqrt(sum(variance)) / nullif(count(shares), 0) as deviation
+    from groups
+    group by sweep, model, setting, attribute, classifier, "group", place
 ),
 prompt_shares as (
-    select sweep, cell, "group" as metric, prompt, null as seed_block, share as value, low, high from shares
+    select
+        sweep, cell, place as metric, prompt, null as seed_block, shares[place] as value,
+        null as low, null as high, null as floor, null as above, null as below
+    from groups
     union all
-    select sweep, cell, "group", null, seed_block, avg(share), null, null
-    from (
-        select
-            sweep, model, setting, attribute, classifier, seed_block, unnest(groups) as "group",
-            unnest(shares) as share
-        from seed_jackknife
-        where shares is not null
-    )
-    join cells using (sweep, model, setting, attribute, classifier, "group")
-    group by sweep, cell, "group", seed_block
+    select
+        without.sweep, cell, unnest(range(1, len(shares) + 1)), without.prompt, without.seed_block, unnest(shares),
+        null, null, null, null, null
+    from distributions_without_seeds as without
+    join (select distinct sweep, model, setting, attribute, classifier, cell from whole)
+        using (sweep, model, setting, attribute, classifier)
 ),
-means as (
-    from bootstrap('prompt_shares')
+measured as (
+    select cells.*, mean, if(cells.prompts = 1, null, seed_half) as seed_half, prompt_half, population_low is not null as population
+    from cells
+    left join (from means('prompt_shares')) as means on means.cell = cells.cell and means.metric = cells.position
+),
+bounds as (
+    select
+        *,
+        greatest(0e0, least(mean, centre - greatest(z * deviation, seed_half))) as low,
+        least(1e0, greatest(mean, centre + greatest(z * deviation, seed_half))) as high,
+        score_bounds(mean, prompt_half) as wide
+    from measured
 )
 select
-    cells.sweep, model, setting, attribute, classifier, "group", means.mean as mean_share, means.low, means.high,
-    target, coalesce(means.prompts, 0) as prompts, count, n, position
-from cells
-left join means on means.cell = cells.cell and means.metric = cells.group
+    sweep, model, setting, attribute, classifier, "group", mean as mean_share, low, high,
+    if(population, least(low, wide.low), null) as population_low,
+    if(population, greatest(high, wide.high), null) as population_high,
+    target, prompts, count, n, position
+from bounds

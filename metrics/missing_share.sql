@@ -3,6 +3,7 @@
 -- reads: distributions
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: Wilson, JASA 22 (1927)
+-- range: 0 to 1
 -- summary mean: missing_share
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier,

@@ -3,6 +3,7 @@
 -- reads: distributions, noise_floors
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: Shannon entropy; Pielou evenness
+-- range: 0 to 1
 -- summary mean: normalised_entropy
 -- read: noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value
 -- is.
@@ -14,4 +15,4 @@ select
     noise_floors.normalised_entropy as noise_floor,
     noise_floors.normalised_entropy - normalised_entropy_of(shares) as above_floor
 from distributions
-left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.n
+left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.floor_n

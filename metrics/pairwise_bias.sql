@@ -3,6 +3,7 @@
 -- reads: distributions, noise_floors
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: Shen et al., arXiv 2311.07604, equation of the bias metric
+-- range: 0 to 1
 -- summary mean: pairwise_bias
 -- read: noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value
 -- is.
@@ -14,4 +15,4 @@ select
     noise_floors.pairwise_bias as noise_floor,
     pairwise_bias_of(shares) - noise_floors.pairwise_bias as above_floor
 from distributions
-left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.n
+left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.floor_n

@@ -3,6 +3,7 @@
 -- reads: distributions, noise_floors
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: demographic parity ratio; EEOC Uniform Guidelines, 29 CFR 1607.4(D)
+-- range: 0 to 1
 -- summary mean: parity_ratio
 -- read: noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value
 -- is.
@@ -15,4 +16,4 @@ select
     noise_floors.parity_ratio as noise_floor,
     noise_floors.parity_ratio - parity_ratio_of(shares) as above_floor
 from distributions
-left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.n
+left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.floor_n

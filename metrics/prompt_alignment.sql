@@ -3,6 +3,7 @@
 -- reads: features, plan
 -- one row per: sweep, model, setting, prompt, classifier
 -- source: CLIPScore, Hessel et al., arXiv 2104.08718 (without its factor 2.5)
+-- range: -1 to 1
 -- summary mean: prompt_alignment
 with scores as (
     select

@@ -4,6 +4,7 @@
 -- reads: labels, plan, targets
 -- one row per: sweep, model, setting, prompt, variable, classifier
 -- source: classification accuracy; Wilson, JASA 22 (1927)
+-- range: 0 to 1
 -- summary mean: recognition
 with judged as (
     select

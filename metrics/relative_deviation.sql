@@ -3,6 +3,7 @@
 -- reads: distributions, noise_floors
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: UCE, Gandikota et al., arXiv 2308.14761
+-- range: 0 to infinity
 -- read: noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
@@ -12,4 +13,4 @@ select
     noise_floors.relative_deviation as noise_floor,
     relative_deviation_of(shares, targets) - noise_floors.relative_deviation as above_floor
 from distributions
-left join noise_floors on noise_floors.fair = distributions.targets and noise_floors.n = distributions.n
+left join noise_floors on noise_floors.fair = distributions.targets and noise_floors.n = distributions.floor_n

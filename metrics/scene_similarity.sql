@@ -4,6 +4,7 @@
 -- reads: features, plan, settings
 -- one row per: sweep, model, setting, prompt, classifier
 -- source: CLIP image-image cosine, as in InstructPix2Pix, arXiv 2211.09800
+-- range: -1 to 1
 -- summary mean: scene_similarity
 with seen as (
     select

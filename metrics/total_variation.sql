@@ -4,6 +4,7 @@
 -- reads: distributions, noise_floors
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: total variation distance; Levin & Peres, Markov Chains and Mixing Times, 4.1
+-- range: 0 to 1
 -- summary mean: total_variation
 -- read: noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
 select
@@ -14,4 +15,4 @@ select
     noise_floors.total_variation as noise_floor,
     total_variation_of(shares, targets) - noise_floors.total_variation as above_floor
 from distributions
-left join noise_floors on noise_floors.fair = distributions.targets and noise_floors.n = distributions.n
+left join noise_floors on noise_floors.fair = distributions.targets and noise_floors.n = distributions.floor_n

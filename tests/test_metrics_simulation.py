@@ -121,7 +121,7 @@ def test_corrected_shares_are_unbiased(tmp_path, groups, truth, matrix):
     )
     for (_, _, corrected, covered), wanted in zip(found, truth, strict=True):
         assert corrected == pytest.approx(wanted, abs=0.006)
-        assert 0.905 <= covered <= 0.995
+        assert 0.905 <= covered <= 0.98
     assert max(abs(raw - wanted) for (_, raw, _, _), wanted in zip(found, truth, strict=True)) > 0.03
 
 
@@ -133,17 +133,25 @@ def test_shares_stay_apart_from_another_sweep(tmp_path):
 
 
 def test_mean_intervals_cover_when_prompts_share_their_seeds(tmp_path):
-    """100 models of 20 prompts x 48 seeds (numpy seed 24), the same seed leaning the same way under every prompt.
+    """600 models of 12 prompts x 24 seeds (numpy seed 24), the same seed leaning the same way under every prompt.
 
-    The truth is .5 by symmetry; the cells' 95 % intervals of the mean share cover it in 89 of 100 cells or more.
+    Over prompts like these the truth is .5 by symmetry; over these prompts it is the mean of their own. Each 95 %
+    interval covers its truth in 92 to 98 % of the cells: three binomial errors of 600 cells are 2.7 %.
     """
     rng = np.random.default_rng(24)
-    leaning = rng.normal(0, 0.5, (100, 20, 1)) + rng.normal(0, 0.7, (100, 1, 48)) + rng.normal(0, 1, (100, 20, 48))
-    models = [f"model {i // 20}" for i in range(2000)]
-    draws = (leaning > 0).astype(int).reshape(2000, 48)
-    connection = connect(simulate(tmp_path, draws, {"gender": ("female", "male")}, models, prompts_per_model=20))
-    query = "select avg((low <= 0.5 and high >= 0.5)::int) from mean_share where \"group\" = 'female'"
-    assert connection.execute(query).fetchone()[0] >= 0.89
+    own = rng.normal(0, 0.5, (600, 12, 1))
+    leaning = own + rng.normal(0, 0.7, (600, 1, 24)) + rng.normal(0, 1, (600, 12, 24))
+    models = [f"model {i // 12}" for i in range(7200)]
+    draws = (leaning > 0).astype(int).reshape(7200, 24)
+    connection = connect(simulate(tmp_path, draws, {"gender": ("female", "male")}, models, prompts_per_model=12))
+    rows = connection.execute(
+        """select low, high, population_low, population_high from mean_share
+        where "group" = 'male' order by split_part(model, ' ', 2)::int"""
+    ).fetchall()
+    low, high, population_low, population_high = np.array(rows).T
+    truth = stats.norm.cdf(own[..., 0] / np.sqrt(1 + 0.7**2)).mean(1)
+    assert 0.92 <= ((low <= truth) & (truth <= high)).mean() <= 0.98
+    assert 0.92 <= ((population_low <= 0.5) & (population_high >= 0.5)).mean() <= 0.98
     # One block of seeds left out is one eighth of the images, in every prompt and cell alike.
-    sizes = "select distinct seed_block, images, n from seed_jackknife order by 1"
-    assert connection.execute(sizes).fetchall() == [(block, 42, 42) for block in range(8)]
+    sizes = "select distinct seed_block, images, n from distributions_without_seeds order by 1"
+    assert connection.execute(sizes).fetchall() == [(block, 21, 21) for block in range(8)]

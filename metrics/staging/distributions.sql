@@ -1,13 +1,19 @@
 -- The shares of a prompt with their intervals (simultaneous for more than two groups), and the vectors that bound any
 -- metric of them: the point of that region nearest the target, the one nearest the uniform, and the extreme ones.
+-- The intervals are over this prompt: seeds and images vary, the directions that were dealt to them do not.
 -- reads: group_counts
 -- one row per: sweep, model, setting, prompt, attribute, classifier
-with bounded as (
+with halves as (
+    select *, list_transform(variances, lambda v: z * sqrt(v)) as halves from group_counts
+),
+bounded as (
     select
-        *,
-        list_transform(counts, lambda k: wilson_low(k, n, z)) as lows,
-        list_transform(counts, lambda k: wilson_high(k, n, z)) as highs
-    from group_counts
+        * exclude (halves),
+        list_transform(counts, lambda k, i: case
+            when n = 0 or k = 0 then 0e0 else least(k / n::double, greatest(0e0, centres[i] - halves[i])) end) as lows,
+        list_transform(counts, lambda k, i: case
+            when n = 0 or k = n then 1e0 else greatest(k / n::double, least(1e0, centres[i] + halves[i])) end) as highs
+    from halves
 )
 select
     *,

@@ -36,3 +36,12 @@ create or replace macro l2_discrepancy_of(p) as
     sqrt(list_sum(list_transform(p, lambda x: (x - 1e0 / len(p)) ** 2)));
 create or replace macro mean_absolute_deviation_of(p) as
     list_avg(list_transform(p, lambda x: abs(x - 1e0 / len(p))));
+
+-- What total variation is on average for n images from the target: half the sum of the binomial mean deviations (De
+-- Moivre's closed form; Diaconis & Zabell, Statistical Science 6, 1991). Exact for any number of groups.
+create or replace macro binomial_deviation_(n, t, above) as
+    2e0 * exp(ln(above) + lgamma(n + 1e0) - lgamma(above + 1e0) - lgamma(n - above + 1e0)
+        + above * ln(t) + (n - above + 1e0) * ln(1e0 - t));
+create or replace macro expected_total_variation(targets, n) as list_sum(list_transform(
+    targets, lambda t: if(t <= 0 or t >= 1 or n = 0, 0e0, binomial_deviation_(n, t, floor(n * t) + 1e0))
+)) / (2e0 * n);

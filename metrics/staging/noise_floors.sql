@@ -3,7 +3,7 @@
 -- one row per: fair distribution, n
 select
     fair, n,
-    sum(weight * total_variation_of(shares, fair)) as total_variation,
+    expected_total_variation(fair, n) as total_variation,
     sum(weight * kl_divergence_of(shares, fair)) as kl_divergence,
     sum(weight * jensen_shannon_of(shares, fair)) as jensen_shannon,
     sum(weight * chi_square_of(shares, fair)) * n as chi_square,

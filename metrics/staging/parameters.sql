@@ -5,6 +5,6 @@ create or replace macro false_discovery_rate() as 0.05e0;
 create or replace macro reference_tolerance() as 0.04e0;
 create or replace macro four_fifths() as 0.8e0;
 create or replace macro sparse_below() as 5e0;
-create or replace macro bootstrap_replicates() as 1000;
+create or replace macro prompts_for_population() as 10;
 -- More missing images than this share, and "not found off target" is no verdict.
 create or replace macro missing_tolerance() as 0.1e0;

@@ -9,12 +9,14 @@ on until the next begins:
     -- one row per: sweep, model, setting, prompt, attribute, classifier
     -- source: the paper or the formula
     -- read: how to read it and its columns   (optional)
+    -- range: 0 to 1                          (optional) the least and the greatest value it can have, or infinity
     -- summary mean: total_variation          (optional) the mean over prompts, with its interval
     -- summary: max(p_value) as p_value       (optional) any aggregate over the view's rows of a cell
 
 A cell is one sweep x model x setting x attribute x classifier; a view that knows only some of these is joined on those.
 """
 
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ from pathlib import Path
 from fairsweep import shipped
 
 CELL = ("sweep", "model", "setting", "attribute", "classifier")
-_KEYS = ("good", "reads", "one row per", "source", "read", "summary mean", "summary")
+_KEYS = ("good", "reads", "one row per", "source", "range", "read", "summary mean", "summary")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Metric:
     grain: str
     source: str
     reading: str
+    range: tuple[float | None, float | None]
     means: tuple[str, ...]
     aggregates: str
     sql: str
@@ -81,7 +84,15 @@ def parse(path: Path) -> Metric:
         grain=header.get("one row per", ""),
         source=header.get("source", ""),
         reading=header.get("read", ""),
+        range=_range(header.get("range", "")),
         means=tuple(re.findall(r"\w+", header.get("summary mean", ""))),
         aggregates=header.get("summary", ""),
         sql=text,
     )
+
+
+def _range(text: str) -> tuple[float | None, float | None]:
+    """Return the bounds that "0 to 1" or "0 to infinity" says; None where there is none."""
+    bounds = [float(bound) for bound in text.split(" to ")] if text else [math.inf, math.inf]
+    least, most = (None if math.isinf(bound) else bound for bound in bounds)
+    return least, most

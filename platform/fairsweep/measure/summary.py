@@ -9,15 +9,15 @@ from fairsweep.errors import FairsweepError, first_line
 from fairsweep.measure.metrics import CELL, Metric, list_metrics, metric_folders, parse
 from fairsweep.measure.sql import value
 
+# Each block of seeds left out passes through a metric as a classifier of its own, which no metric mixes with another.
 _BLOCK = "classifier || ' without seeds ' || seed_block"
 
 
 def create_views(connection: duckdb.DuckDBPyConnection, folders: list[Path] | None = None) -> None:
     """Create every macro and view, and `summary`, on a connection that has the base views of a store."""
     folders = folders or metric_folders()
-    staged = [parse(path) for folder in folders for path in sorted(Path(folder).glob("staging/*.sql"))]
-    bodies = {part.name: part.sql for part in [*staged, *list_metrics(folders)]}
-    waiting = {name: _statement(name, sql) for name, sql in bodies.items()}
+    parts = bodies(folders)
+    waiting = {name: _statement(name, sql) for name, sql in parts.items()}
     while waiting:
         refused: dict[str, duckdb.Error] = {}
         for name, statement in waiting.items():
@@ -30,7 +30,14 @@ def create_views(connection: duckdb.DuckDBPyConnection, folders: list[Path] | No
             raise FairsweepError(f"metric {name}: {first_line(refusal)}")
         waiting = {name: waiting[name] for name in refused}
     metrics = [metric for metric in list_metrics(folders) if metric.means or metric.aggregates]
-    connection.execute(f"create or replace view summary as {summary_query(connection, metrics, bodies)}")
+    connection.execute(f"create or replace view summary as {summary_query(connection, metrics, parts)}")
+
+
+def bodies(folders: list[Path] | None = None) -> dict[str, str]:
+    """Return the SQL of every view and macro by name: what is staged, and the metrics."""
+    folders = folders or metric_folders()
+    staged = [parse(path) for folder in folders for path in sorted(Path(folder).glob("staging/*.sql"))]
+    return {part.name: part.sql for part in [*staged, *list_metrics(folders)]}
 
 
 def _statement(name: str, sql: str) -> str:
@@ -41,7 +48,7 @@ def _statement(name: str, sql: str) -> str:
 
 def summary_query(connection, metrics: list[Metric], bodies: dict[str, str]) -> str:
     """Compose the query of `summary`, with all that it reads as CTEs, so that DuckDB counts the labels only once."""
-    read = _upstream(connection, [metric.name for metric in metrics] + ["seed_jackknife"], bodies)
+    read = _upstream(connection, [metric.name for metric in metrics] + ["distributions_without_seeds"], bodies)
     parts = [f'"{name}" as ({bodies[name]}\n)' for name in read]
     cell = ", ".join(CELL)
     parts.append(
@@ -49,9 +56,9 @@ def summary_query(connection, metrics: list[Metric], bodies: dict[str, str]) -> 
     )
     parts.append(
         f"seed_cells as (select sweep, model, setting, attribute, {_BLOCK} as classifier, seed_block, cell "
-        "from cells, (select distinct seed_block from seed_jackknife))"
+        "from cells, (select unnest(range(8)) as seed_block))"
     )
-    values, joins, shown = [], [], []
+    values, joins, shown, means = [], [], [], []
     for metric in metrics:
         columns = _columns(connection, metric.name)
         keys = ", ".join(key for key in CELL if key in columns)
@@ -61,40 +68,69 @@ def summary_query(connection, metrics: list[Metric], bodies: dict[str, str]) -> 
             )
             joins.append(f'left join "{metric.name}_" using ({keys})')
             shown.append(f'"{metric.name}_".* exclude ({keys})')
-        bounds = "low, high" if {"low", "high"} <= set(columns) else "null::double as low, null::double as high"
-        jackknife = "classifier" in columns and _without_seeds(connection, metric, bodies)
+        jackknife = _without_seeds(connection, metric, bodies)
         for column in metric.means:
             values.append(
                 f"select sweep, cell, '{column}' as metric, prompt, null as seed_block, "
-                f'"{column}"::double as value, {bounds} from "{metric.name}" join cells using ({keys})'
+                f'"{column}"::double as value, {_bounds(metric, columns)} '
+                f'from "{metric.name}" join cells using ({keys})'
             )
             if jackknife:
                 values.append(
-                    f"select sweep, cell, '{column}', null, seed_block, avg(\"{column}\"), null, null "
-                    f"from ({jackknife}) join seed_cells using ({keys}) group by sweep, cell, seed_block"
+                    f"select sweep, cell, '{column}', prompt, seed_block, \"{column}\", null, null, null, null, null "
+                    f"from ({jackknife}) join seed_cells using ({keys})"
                 )
-            shown += [
+            means += [
                 f"max({part}) filter (metric = '{column}') as \"{name}\""
-                for part, name in (("mean", column), ("low", f"{column}_low"), ("high", f"{column}_high"))
+                for part, name in _shown(metric, column, "noise_floor" in columns)
             ]
-    means = [column for column in shown if column.startswith("max(")]
     parts.append("prompt_values as (" + "\nunion all\n".join(values) + ")")
-    parts.append(f"means as (select cell, {', '.join(means)} from bootstrap('prompt_values') group by cell)")
-    whole = ", ".join(column for column in shown if not column.startswith("max("))
+    parts.append(f"means as (select cell, {', '.join(means)} from means('prompt_values') group by cell)")
     return (
-        "with " + ",\n".join(parts) + f"\nselect {', '.join('cells.' + key for key in CELL)}, {whole}, "
+        "with " + ",\n".join(parts) + f"\nselect {', '.join(['cells.' + key for key in CELL] + shown)}, "
         "means.* exclude (cell) from cells " + " ".join(joins) + f" left join means using (cell) order by {cell}"
     )
 
 
-def _without_seeds(connection, metric: Metric, bodies: dict[str, str]) -> str | None:
-    """Compose the metric's own query over `seed_jackknife` in place of `distributions`; None where it reads neither.
+def _bounds(metric: Metric, columns: list[str]) -> str:
+    """Return SQL of a prompt's low, high, floor, above and below, as `means` takes them.
 
-    Each block of seeds left out passes through as a classifier of its own, which no metric mixes with another.
+    A distance from few images is too far from the best value by as much as its noise floor; only where the interval
+    excludes the best value can it not be chance alone.
     """
+    own = "low, high" if {"low", "high"} <= set(columns) else "null::double as low, null::double as high"
+    floor, above, below = "null::double", "null::double", "null::double"
+    if "noise_floor" in columns and metric.direction.startswith("near 1"):
+        floor, below = "noise_floor", "if(high > 1 - 1e-9, 1 - noise_floor, 0)"
+    elif "noise_floor" in columns:
+        floor, above = "noise_floor", "if(low < 1e-9, noise_floor, 0)"
+    elif {"chance_above", "chance_below"} <= set(columns):
+        above, below = "chance_above", "chance_below"
+    return f"{own}, {floor} as floor, {above} as above, {below} as below"
+
+
+def _shown(metric: Metric, column: str, floor: bool) -> list[tuple[str, str]]:
+    """Return pairs of an expression over `means` and the column of `summary` that it is, inside the metric's range."""
+    least, most = metric.range
+    bounds = ("low", "high", "population_low", "population_high")
+    shown = [("mean", column)]
+    for bound in bounds:
+        inside = bound
+        if least is not None:
+            inside = f"greatest({least}, {inside})"
+        if most is not None:
+            inside = f"least({most}, {inside})"
+        shown.append((f"if({bound} is null, null, {inside})", f"{column}_{bound}"))
+    if floor:
+        shown.append(("floor", f"{column}_floor"))
+    return shown
+
+
+def _without_seeds(connection, metric: Metric, bodies: dict[str, str]) -> str | None:
+    """Compose the metric's own query over the distributions without a block of seeds; None where it reads neither."""
     inner = {
-        "distributions": f"select * exclude (seed_block) replace ({_BLOCK} as classifier), shares as lows, "
-        "shares as highs, shares as nearest_target, shares as nearest_uniform, [shares] as extremes from seed_jackknife"
+        "distributions": f"select * exclude (seed_block) replace ({_BLOCK} as classifier) "
+        "from distributions_without_seeds"
     }
     for name in _upstream(connection, [metric.name], bodies):
         if name != "distributions" and inner.keys() & set(_tables(connection, bodies[name])):

@@ -1,0 +1,48 @@
+-- The distributions as they would be without one block of seeds, everywhere that block's seeds were used: what shows how
+-- much chance in the seeds, which all prompts and settings share, moves a mean. Eight blocks keep ten million labels to
+-- seconds; how few they are is in the intervals, as degrees of freedom (the delete-a-group jackknife: Kott, Journal of
+-- Official Statistics 17, 2001). No interval of their own: its columns are the shares.
+-- reads: group_counts
+-- one row per: sweep, model, setting, prompt, attribute, classifier, seed_block
+with without as (
+    select *, unnest(blocks) as lost from group_counts
+),
+-- A prompt that has images of no other block keeps what it has.
+remaining as (
+    select
+        * replace (
+            if(images > lost.images and n > lost.n, struct_pack(
+                seed_block := lost.seed_block, images := lost.images, n := lost.n, no_face := lost.no_face,
+                unknown := lost.unknown, names := lost.names, counts := lost.counts
+            ), struct_pack(
+                seed_block := lost.seed_block, images := 0::bigint, n := 0::bigint, no_face := 0::bigint,
+                unknown := 0::bigint, names := []::varchar[], counts := []::bigint[]
+            )) as lost
+        )
+    from without
+),
+left_out as (
+    select
+        lost.seed_block as seed_block,
+        * exclude (lost) replace (
+            images - lost.images as images,
+            n - lost.n as n,
+            no_face - lost.no_face as no_face,
+            unknown - lost.unknown as unknown,
+            list_transform(counts, lambda k, i: k - coalesce(lost.counts[list_position(lost.names, groups[i])], 0))
+                as counts
+        )
+    from remaining
+),
+distributions as (
+    select
+        * replace (
+            images - n as missing,
+            images - n - no_face - unknown as failed,
+            if(n > 0, list_transform(counts, lambda k: k / n::double), null) as shares
+        )
+    from left_out
+)
+select
+    *, shares as lows, shares as highs, shares as nearest_target, shares as nearest_uniform, [shares] as extremes
+from distributions

@@ -1,0 +1,111 @@
+-- Means over prompts, with two intervals: over these prompts (seeds and images vary) and over prompts like these (the
+-- prompts vary too). Closed forms, no draws: the same figures always.
+
+-- Student's t quantile of the standard normal's z: exact for 1 and 2 degrees of freedom, else by Cornish and Fisher's
+-- expansion (Abramowitz & Stegun 26.7.5), within 1 % from 3 on.
+create or replace macro student_quantile(z, df) as case
+    when df is null then z
+    when df < 1.5e0 then tan(pi() * (normal_cdf(z) - 0.5e0))
+    when df < 2.5e0 then (2e0 * normal_cdf(z) - 1e0) / sqrt(2e0 * normal_cdf(z) * (1e0 - normal_cdf(z)))
+    else z + (z ** 3 + z) / (4e0 * df) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96e0 * df ** 2)
+        + (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / (384e0 * df ** 3)
+end;
+
+-- `source` names a view or CTE of: sweep, cell, metric, prompt, seed_block, value, low, high, floor, above, below. A row without
+-- a seed_block is that prompt's value with its own interval; one with a seed_block is the value without that block's seeds.
+-- above and below say how much a prompt's value may lie above and below its truth by chance alone, on average (a
+-- distance is never below 0, so that few images push it up); null or 0 where the value is unbiased.
+-- Over these prompts: the wider of what the prompts' own intervals say where images are independent (Zou & Donner,
+-- Statistics in Medicine 27, 2008) and of the delete-a-group jackknife over seeds, which all prompts share. Each holds
+-- where the other may fail: the first where seeds push all prompts one way, the second where few images differ.
+-- Over prompts like these: Student's interval over the prompts' values, with what sharing seeds adds; from
+-- `prompts_for_population()` prompts on, else null.
+create or replace macro means(source) as table
+with given as (
+    select
+        sweep, cell, metric, prompt, seed_block, value::double as value, low::double as low, high::double as high,
+        floor::double as floor, coalesce(above, 0)::double as above, coalesce(below, 0)::double as below
+    from query_table(source)
+    where value is not null
+),
+cells as (
+    select
+        sweep, cell, metric, avg(value) as mean, count(*) as prompts, any_value(low) as low_one, any_value(high) as high_one,
+        avg(floor) as floor, avg(above) as above, avg(below) as below, max(above + below) > 0 as biased,
+        sqrt(sum((value - low) ** 2)) / count(*) as reach_low,
+        sqrt(sum((high - value) ** 2)) / count(*) as reach_high,
+        var_samp(value) filter (isfinite(value)) / count(*) as prompt_variance
+    from given
+    where seed_block is null
+    group by sweep, cell, metric
+),
+blocks as (
+    select sweep, cell, metric, seed_block, avg(value) as value
+    from given
+    where seed_block is not null and isfinite(value)
+    group by sweep, cell, metric, seed_block
+),
+seeds as (
+    select
+        sweep, cell, metric, count(*) as blocks, avg(value) as mean_without,
+        (count(*) - 1) * var_pop(value) as seed_variance
+    from blocks
+    group by sweep, cell, metric
+    having count(*) > 1
+),
+-- The same variance were no seed shared: each prompt's own jackknife.
+apart as (
+    select sweep, cell, metric, sum(variance) / count(*) ** 2 as apart_variance
+    from (
+        select sweep, cell, metric, prompt, (count(*) - 1) * var_pop(value) as variance
+        from given
+        where seed_block is not null and isfinite(value)
+        group by sweep, cell, metric, prompt
+    )
+    group by sweep, cell, metric
+),
+varied as (
+    select
+        *, interval_z(confidence_level(), 1) as z,
+        greatest(0e0, coalesce(seed_variance - apart_variance, 0e0)) as shared_variance
+    from cells
+    left join seeds using (sweep, cell, metric)
+    left join apart using (sweep, cell, metric)
+),
+halves as (
+    select
+        *,
+        student_quantile(z, blocks - 1) * sqrt(seed_variance) as seed_half,
+        student_quantile(z, (prompt_variance + shared_variance) ** 2 / nullif(
+            prompt_variance ** 2 / (prompts - 1) + coalesce(shared_variance ** 2 / (blocks - 1), 0e0), 0
+        )) * sqrt(prompt_variance + shared_variance) as prompt_half,
+        greatest(above, if(biased, coalesce((blocks - 1) * (mean_without - mean), 0e0), 0e0)) as chance_above,
+        greatest(below, if(biased, coalesce((blocks - 1) * (mean - mean_without), 0e0), 0e0)) as chance_below
+    from varied
+),
+bounds as (
+    select
+        *,
+        if(prompts = 1, low_one, mean - chance_above - greatest(reach_low, seed_half)) as low,
+        if(prompts = 1, high_one, mean + chance_below + greatest(reach_high, seed_half)) as high
+    from halves
+)
+select
+    sweep, cell, metric, mean, prompts,
+    if(isfinite(mean), low, null) as low, if(isfinite(mean), high, null) as high,
+    if(isfinite(mean) and prompts >= prompts_for_population(), least(low, mean - chance_above - prompt_half), null)
+        as population_low,
+    if(isfinite(mean) and prompts >= prompts_for_population(), greatest(high, mean + chance_below + prompt_half), null)
+        as population_high,
+    floor, seed_half, prompt_half
+from bounds;
+
+-- Agresti and Coull's interval of a share whose variance is given by the half width of its symmetric interval, as of so
+-- many independent images (Korn & Graubard, Survey Methodology 24, 1998): never beyond 0 or 1, and skewed as it should be.
+create or replace macro score_bounds_(p, a) as struct_pack(
+    low := greatest(0e0, (p + a / 2e0) / (1e0 + a) - sqrt((p + a / 2e0) / (1e0 + a) * (1e0 - (p + a / 2e0) / (1e0 + a)) * a / (1e0 + a))),
+    high := least(1e0, (p + a / 2e0) / (1e0 + a) + sqrt((p + a / 2e0) / (1e0 + a) * (1e0 - (p + a / 2e0) / (1e0 + a)) * a / (1e0 + a)))
+);
+create or replace macro score_bounds(p, half) as if(
+    p > 0 and p < 1, score_bounds_(p, half ** 2 / (p * (1e0 - p))), struct_pack(low := p, high := p)
+);
