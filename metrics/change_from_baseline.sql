@@ -41,9 +41,13 @@ paired as (
 select
     sweep, model, setting, baseline, prompt, prompt_name, attribute, classifier, n, baseline_n,
     change as change_from_baseline,
-    greatest(-farthest, change - chance_above - sqrt((distance - low) ** 2 + (baseline_high - baseline_distance) ** 2))
-        as low,
-    least(farthest, change + chance_below + sqrt((high - distance) ** 2 + (baseline_distance - baseline_low) ** 2))
-        as high,
+    if(change is null, null, greatest(
+        -farthest,
+        change - chance_above - sqrt((distance - low) ** 2 + (baseline_high - baseline_distance) ** 2)
+    )) as low,
+    if(change is null, null, least(
+        farthest,
+        change + chance_below + sqrt((high - distance) ** 2 + (baseline_distance - baseline_low) ** 2)
+    )) as high,
     distance, baseline_distance, chance_above, chance_below
 from paired

@@ -32,12 +32,30 @@ values as (
 ),
 means as (
     from means('values')
+),
+measured as (
+    select
+        doses.sweep, doses.model, method, setting, attribute, classifier, scale, mean, low, high, population_low,
+        population_high, prompts
+    from doses
+    join (select distinct sweep, model, setting, attribute, classifier, cell from cells) using (sweep, model, setting)
+    join means using (cell)
+),
+-- Settings of one scale are one point of the curve: their mean, from which the next scale's slope is taken.
+points as (
+    select
+        sweep, model, method, attribute, classifier, scale,
+        lag(avg(mean)) over dose as mean_before, lag(scale) over dose as scale_before
+    from measured
+    group by sweep, model, method, attribute, classifier, scale
+    window dose as (partition by sweep, model, method, attribute, classifier order by scale)
 )
 select
-    doses.sweep, doses.model, method, setting, attribute, classifier, scale,
-    mean as total_variation, low, high, prompts,
-    (mean - lag(mean) over dose) / nullif(scale - lag(scale) over dose, 0) as slope
-from doses
-join (select distinct sweep, model, setting, attribute, classifier, cell from cells) using (sweep, model, setting)
-join means using (cell)
-window dose as (partition by doses.sweep, doses.model, method, attribute, classifier order by scale, setting)
+    sweep, model, method, setting, attribute, classifier, scale,
+    mean as total_variation, if(low is null, null, greatest(0e0, low)) as low,
+    if(high is null, null, least(1e0, high)) as high,
+    if(population_low is null, null, greatest(0e0, population_low)) as population_low,
+    if(population_high is null, null, least(1e0, population_high)) as population_high, prompts,
+    (mean - mean_before) / (scale - scale_before) as slope
+from measured
+join points using (sweep, model, method, attribute, classifier, scale)

@@ -54,8 +54,8 @@ measured as (
 bounds as (
     select
         *,
-        greatest(0e0, least(mean, centre - greatest(z * deviation, seed_half))) as low,
-        least(1e0, greatest(mean, centre + greatest(z * deviation, seed_half))) as high,
+        if(mean is null, null, greatest(0e0, least(mean, centre - greatest(z * deviation, seed_half)))) as low,
+        if(mean is null, null, least(1e0, greatest(mean, centre + greatest(z * deviation, seed_half)))) as high,
         score_bounds(mean, prompt_half) as wide
     from measured
 )

@@ -3,6 +3,7 @@
 -- reads: features, plan
 -- one row per: sweep, model, setting, prompt, classifier
 -- source: CLIPScore, Hessel et al., arXiv 2104.08718 (without its factor 2.5)
+-- read: low and high are Student's, over this prompt: seeds and images vary; one image has none.
 -- range: -1 to 1
 -- summary mean: prompt_alignment
 with scores as (
@@ -15,8 +16,8 @@ with scores as (
     group by sweep, model, setting, prompt, classifier
 )
 select
-    sweep, model, setting, prompt, prompt_name, classifier, n, prompt_alignment,
-    prompt_alignment - z * spread / sqrt(n) as low,
-    prompt_alignment + z * spread / sqrt(n) as high
+    * exclude (spread, z),
+    prompt_alignment - student_quantile(z, n - 1) * spread / sqrt(n) as low,
+    prompt_alignment + student_quantile(z, n - 1) * spread / sqrt(n) as high
 from scores
 cross join (select interval_z(confidence_level(), 1) as z)

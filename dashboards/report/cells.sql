@@ -1,4 +1,5 @@
--- Every model and setting per attribute, the fairest over all attributes first, those without an attribute's labels
+-- Every model and setting per attribute, the fairest over all attributes first (by the distance without what chance adds
+-- at these numbers of images), those without an attribute's labels
 -- last. What is kept of a scene does not depend on the attribute: it comes from the first classifier that embeds images.
 with pictured as (
     select distinct on (sweep, model, setting)
@@ -11,7 +12,7 @@ with pictured as (
 ),
 cells as (
     select
-        *, sum(total_variation) over cell as far, count(*) over cell - count(total_variation) over cell as unmeasured
+        *, sum(total_variation_without_chance) over cell as far, count(*) over cell - count(total_variation) over cell as unmeasured
     from summary
     where sweep = $sweep and (attribute, classifier) in $lead
     window cell as (partition by model, setting)
@@ -19,6 +20,7 @@ cells as (
 select
     cells.model, cells.setting, baseline, attribute,
     total_variation as distance, total_variation_low as distance_low, total_variation_high as distance_high,
+    total_variation_floor as distance_floor,
     change_from_baseline as change, change_from_baseline_low as change_low, change_from_baseline_high as change_high,
     prompts_off_target, prompts,
     scene_kept, scene_kept_low, scene_kept_high,

@@ -1,12 +1,12 @@
 -- Means over prompts, with two intervals: over these prompts (seeds and images vary) and over prompts like these (the
 -- prompts vary too). Closed forms, no draws: the same figures always.
 
--- Student's t quantile of the standard normal's z: exact for 1 and 2 degrees of freedom, else by Cornish and Fisher's
--- expansion (Abramowitz & Stegun 26.7.5), within 1 % from 3 on.
+-- Student's t quantile of the confidence level, whose z is given: exact for 1 and 2 degrees of freedom, else by Cornish
+-- and Fisher's expansion (Abramowitz & Stegun 26.7.5), within 1 % from 3 on.
 create or replace macro student_quantile(z, df) as case
     when df is null then z
-    when df < 1.5e0 then tan(pi() * (normal_cdf(z) - 0.5e0))
-    when df < 2.5e0 then (2e0 * normal_cdf(z) - 1e0) / sqrt(2e0 * normal_cdf(z) * (1e0 - normal_cdf(z)))
+    when df < 1.5e0 then tan(pi() * confidence_level() / 2)
+    when df < 2.5e0 then confidence_level() * sqrt(2e0 / (1e0 - confidence_level() ** 2))
     else z + (z ** 3 + z) / (4e0 * df) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96e0 * df ** 2)
         + (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / (384e0 * df ** 3)
 end;
@@ -97,7 +97,7 @@ select
         as population_low,
     if(isfinite(mean) and prompts >= prompts_for_population(), greatest(high, mean + chance_below + prompt_half), null)
         as population_high,
-    floor, seed_half, prompt_half
+    floor, mean - above + below as without_chance, seed_half, prompt_half
 from bounds;
 
 -- Agresti and Coull's interval of a share whose variance is given by the half width of its symmetric interval, as of so

@@ -1,18 +1,15 @@
 -- How many images of a unit had each outcome. A unit is the images of a prompt that one block of seeds made, steered to
--- the same groups: what the intervals take apart. Seeds are dealt to eight blocks of equal size, within each sweep.
--- reads: plan, targets, label_rows
+-- the same groups: what the intervals take apart.
+-- reads: plan, seed_blocks, targets, label_rows
 -- one row per: unit, attribute, classifier, outcome
-with seeds as (
-    select sweep, seed, row_number() over (partition by sweep order by seed) % 8 as seed_block
-    from (select distinct sweep, seed from plan where seed is not null)
-),
+with
 -- 64-bit keys instead of text make the one large join and the one large aggregate several times faster.
 placed as (
     select
         *, hash(image_id) as image, hash(sweep, model, setting, prompt) as cell,
         hash(sweep, model, setting, prompt, seed_block, direction) as unit
     from plan
-    left join seeds using (sweep, seed)
+    left join seed_blocks using (sweep, seed)
 ),
 units as (
     select

@@ -8,7 +8,7 @@ import typer
 def register(app: typer.Typer) -> None:
     """Add the group of commands to the app."""
     group = typer.Typer(help="Measure speed, as ratios within one run: compare nothing across machines.")
-    for command in (sweep, guidance, metrics, explore):
+    for command in (sweep, guidance, metrics, explore, coverage):
         group.command()(command)
     app.add_typer(group, name="bench")
 
@@ -61,6 +61,16 @@ def explore(
     from fairsweep.bench.explore import run
 
     _show(run(labels, size))
+
+
+def coverage(
+    full: Annotated[bool, typer.Option("--full", help="The whole grid instead of a few worlds.")] = False,
+    images: Annotated[int, typer.Option("--images", min=1000, help="Images drawn in each world.")] = 200_000,
+) -> None:
+    """Count how often the intervals hold the truth, over simulated models: the lowest coverage per figure."""
+    from fairsweep.bench.coverage import grid, run, table
+
+    typer.echo(table(run(grid(full), images)))
 
 
 def _show(figures: dict[str, float]) -> None:

@@ -48,7 +48,9 @@ def _statement(name: str, sql: str) -> str:
 
 def summary_query(connection, metrics: list[Metric], bodies: dict[str, str]) -> str:
     """Compose the query of `summary`, with all that it reads as CTEs, so that DuckDB counts the labels only once."""
-    read = _upstream(connection, [metric.name for metric in metrics] + ["distributions_without_seeds"], bodies)
+    without = [name for metric in metrics if (name := f"{metric.name}_without_seeds") in bodies]
+    names = [metric.name for metric in metrics] + ["distributions_without_seeds", *without]
+    read = _upstream(connection, names, bodies)
     parts = [f'"{name}" as ({bodies[name]}\n)' for name in read]
     cell = ", ".join(CELL)
     parts.append(
@@ -75,7 +77,12 @@ def summary_query(connection, metrics: list[Metric], bodies: dict[str, str]) -> 
                 f'"{column}"::double as value, {_bounds(metric, columns)} '
                 f'from "{metric.name}" join cells using ({keys})'
             )
-            if jackknife:
+            if f"{metric.name}_without_seeds" in bodies:
+                values.append(
+                    f"select sweep, cell, '{column}', prompt, seed_block, value, null, null, null, null, null "
+                    f'from "{metric.name}_without_seeds" join cells using ({keys})'
+                )
+            elif jackknife:
                 values.append(
                     f"select sweep, cell, '{column}', prompt, seed_block, \"{column}\", null, null, null, null, null "
                     f"from ({jackknife}) join seed_cells using ({keys})"
@@ -122,7 +129,7 @@ def _shown(metric: Metric, column: str, floor: bool) -> list[tuple[str, str]]:
             inside = f"least({most}, {inside})"
         shown.append((f"if({bound} is null, null, {inside})", f"{column}_{bound}"))
     if floor:
-        shown.append(("floor", f"{column}_floor"))
+        shown += [("floor", f"{column}_floor"), ("without_chance", f"{column}_without_chance")]
     return shown
 
 
