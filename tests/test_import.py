@@ -136,26 +136,66 @@ def picture(red):
     return buffer.getvalue()
 
 
-def test_a_folder_of_images_is_labelled(tmp_path):
+class Choosy(Redness):
+    """Cannot read what is black."""
+
+    def _classify(self, images, prompts):
+        if any(image.getpixel((0, 0))[0] == 0 for image in images):
+            raise ValueError("too dark")
+        return super()._classify(images, prompts)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a folder of two red pictures and a black one, with their seeds."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     for place, red in enumerate((255, 255, 0)):
         (folder / f"{place}.png").write_bytes(picture(red))
     (folder / "metadata.csv").write_text("file_name,prompt,seed\n0.png,doctor,0\n1.png,doctor,1\n2.png,doctor,2\n")
-    options = [*GROUPS, "--classifier", f"{__name__}:Redness", "--store", str(tmp_path / "store")]
-    assert run(["import", str(folder), *options]) == 0
-    assert ask(tmp_path, "select share, n from share order by position") == [
-        (pytest.approx(2 / 3), 3),
-        (pytest.approx(1 / 3), 3),
+    return folder
+
+
+def test_a_folder_of_images_is_labelled_as_a_sweep_is(tmp_path, folder, ray_cluster, capsys):
+    """Labels, a failure as a row of its own, and the same command again, which labels only what lacks a label."""
+    options = [*GROUPS, "--store", str(tmp_path / "store"), "--address", ray_cluster]
+    choosy, redness = (["--classifier", f"{{kind: '{__name__}:{kind}', name: eye}}"] for kind in ("Choosy", "Redness"))
+    assert run(["import", str(folder), *options, *choosy]) == 1
+    printed = capsys.readouterr().out
+    assert "3 images, 2 labelled now by eye, 1 failed (ValueError: too dark); the same command tries them" in printed
+    assert ask(tmp_path, "select label, error from labels order by 1") == [
+        ("failed", "ValueError: too dark"),
+        ("female", None),
+        ("female", None),
     ]
+    assert run(["import", str(folder), *options, *redness]) == 2
+    assert "the labels of classifier 'eye'" in capsys.readouterr().err
+    redness = ["--classifier", f"{__name__}:Redness"]
+    assert run(["import", str(folder), *options, *redness]) == 0
+    assert "3 images, 3 labelled now by Redness" in capsys.readouterr().out
+    assert run(["import", str(folder), *options, *redness]) == 0
+    assert "3 images, 0 labelled now by Redness" in capsys.readouterr().out
+    query = "select share, n from share where classifier = 'Redness' order by position"
+    assert ask(tmp_path, query) == [(pytest.approx(2 / 3), 3), (pytest.approx(1 / 3), 3)]
     assert len(ask(tmp_path, "select image.bytes from pictures")) == 3
 
 
-def test_a_parquet_file_of_images_and_a_broken_one(tmp_path, capsys):
+def test_other_images_under_the_name_of_a_sweep_are_refused(tmp_path, folder, ray_cluster, capsys):
+    options = [*GROUPS, "--classifier", f"{__name__}:Redness", "--store", str(tmp_path / "store")]
+    options += ["--address", ray_cluster]
+    assert run(["import", str(folder), *options]) == 0
+    (folder / "2.png").write_bytes(picture(9))
+    assert run(["import", str(folder), *options]) == 2
+    assert "already has a sweep 'pictures'" in capsys.readouterr().err
+    assert len(ask(tmp_path, "from images")) == 3
+
+
+def test_a_parquet_file_of_images_and_a_broken_one(tmp_path, ray_cluster, capsys):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     options = [*GROUPS, "--classifier", f"{__name__}:Redness", "--store", str(tmp_path / "store")]
+    options += ["--address", ray_cluster]
     for name, last in (("broken", b"not an image"), ("fine", picture(0))):
         rows = [{"prompt": "doctor", "image": {"bytes": data, "path": None}} for data in (picture(255), last)]
         pq.write_table(pa.Table.from_pylist(rows), tmp_path / f"{name}.parquet")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fairsweep.commands.options import DEFAULT_STORE, FormatOption, GroupsOption, StoreOption
+from fairsweep.commands.options import DEFAULT_STORE, AddressOption, FormatOption, GroupsOption, StoreOption
 from fairsweep.terminal.console import console
 from fairsweep.terminal.tables import Format, show
 
@@ -97,9 +97,10 @@ def import_(
         ),
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a sweep of that name.")] = False,
+    address: AddressOption = None,
     as_: Annotated[str, typer.Option("--as", help="sweep, or reference: the counts of one distribution.")] = "sweep",
 ) -> None:
-    """Bring in counts per prompt, labels per image, or images that fairsweep did not make."""
+    """Bring in counts per prompt, labels per image, or images, which are then labelled; the same command resumes."""
     from fairsweep.imports import Source, bring
     from fairsweep.measure.catalogue import write_catalogue
     from fairsweep.store import Store
@@ -115,9 +116,23 @@ def import_(
         baseline=baseline,
     )
     opened = Store(store)
-    line = bring(opened, source, as_, classifier or [], reference, replace)
-    write_catalogue(opened)
-    console().print(f"{source.name}: {line}; see `fairsweep measure --sweep {source.name}`")
+    arrival = bring(opened, source, as_, classifier or [], reference, replace)
+    line, failures = arrival.line, ""
+    if arrival.labelling and arrival.plan:
+        from fairsweep.engine import cluster
+        from fairsweep.engine.run import label
+
+        with opened.lock(), cluster.connected(address):
+            outcome = label(arrival.labelling, opened, arrival.plan, console())
+        names = ", ".join(each.name for each in arrival.labelling.classifiers)
+        line += f", {outcome.labelled:,} labelled now by {names}"
+        failures = next((reason for _, reason in outcome.failed), "")
+        if outcome.failed_labels:
+            line += f", {outcome.failed_labels:,} failed ({failures}); the same command tries them again"
+    else:
+        write_catalogue(opened)
+    console().print(f"{source.name}: {line}; see `fairsweep measure --sweep {source.name}`", soft_wrap=True)
+    raise typer.Exit(1 if failures else 0)
 
 
 def calibrate(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import duckdb
 from rich.console import Console
@@ -17,7 +18,7 @@ from fairsweep.errors import StoreError
 from fairsweep.measure.catalogue import write_catalogue
 from fairsweep.plan.plan import write_plan
 from fairsweep.plan.todo import Batch, Todo, batches
-from fairsweep.spec import SweepSpec
+from fairsweep.spec import LabelSpec, SweepSpec
 from fairsweep.store import Store
 from fairsweep.store.compact import compact
 from fairsweep.store.verify import sift, verify
@@ -77,6 +78,15 @@ class Run:
             if not damaged:
                 raise
             self._work(path, limit)
+        compact(self.store, lambda: write_catalogue(self.store))
+        write_catalogue(self.store)
+        return self.outcome
+
+    def label(self, plan: Path) -> Outcome:
+        """Label the images of a plan that are in the store, made here or not; the caller holds the store's lock."""
+        sift(self.store)
+        check_classifiers_of_store(self.spec, self.store)
+        self._label(plan)
         compact(self.store, lambda: write_catalogue(self.store))
         write_catalogue(self.store)
         return self.outcome
@@ -202,6 +212,12 @@ class Run:
 
     def _spent(self, stage: str, seconds: float) -> None:
         self.outcome.seconds[stage] = self.outcome.seconds.get(stage, 0.0) + seconds
+
+
+def label(spec: LabelSpec, store: Store, plan: Path, console: Console) -> Outcome:
+    """Label images that are in the store, made here or not, on the cluster that is connected; see `Run.label`."""
+    # The label stage asks a spec for its attributes, its classifiers and its run, which both kinds have.
+    return Run(cast(SweepSpec, spec), store, console).label(plan)
 
 
 def check_classifiers_of_store(spec: SweepSpec, store: Store) -> None:

@@ -1,16 +1,28 @@
 """Results that fairsweep did not make: counts, labels, images, and classifiers of known truth."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from fairsweep.errors import ImportDataError
 from fairsweep.imports.counts import counted, reference_rows, referred
 from fairsweep.imports.declared import check, check_name
-from fairsweep.imports.images import read_images, write_images
+from fairsweep.imports.images import image_table, read_images, write_images
 from fairsweep.imports.source import Source, holds_images, read_table
-from fairsweep.imports.sweep import check_new, read_sweep, write_sweep
+from fairsweep.imports.sweep import check_new, has_same, read_sweep, write_sweep
+from fairsweep.spec import LabelSpec
 from fairsweep.store import Store
 
-__all__ = ["Source", "bring"]
+__all__ = ["Arrival", "Source", "bring"]
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What came in, in words; and for images, which plan and which classifiers the label stage is to work through."""
+
+    line: str
+    plan: Path | None = None
+    labelling: LabelSpec | None = None
 
 
 def bring(
@@ -20,8 +32,8 @@ def bring(
     classifiers: Sequence[str] = (),
     reference: str | None = None,
     replace: bool = False,
-) -> str:
-    """Bring a source into a store and return a line that says what came in.
+) -> Arrival:
+    """Bring a source into a store; images are labelled afterwards, as those of any sweep.
 
     as_: "sweep", or "reference" for the counts of one distribution. classifiers: who labels images.
     reference: the setting of the counts that becomes a reference distribution as well. Everything is read and checked
@@ -33,16 +45,21 @@ def bring(
         raise ImportDataError(f"--as takes sweep or reference, not {as_!r}")
     if source.path.is_dir() or holds_images(source):
         pictures = read_images(source, classifiers)
+        images = image_table(pictures.rows)
         with store.lock():
-            if not replace:
+            again = not replace and has_same(store, source, images)
+            if not (again or replace):
                 check_new(store, source)
-            return write_images(store, source, pictures)
+            if not again:
+                write_images(store, source, pictures.rows)
+            plan = write_sweep(store, source, images)
+        return Arrival(f"{images.num_rows:,} images", plan, pictures.labelling)
     check_name("--classifier", source.classifier)
     if as_ == "reference":
         rows = reference_rows(source, counted(source, read_table(source)), source.name)
         with store.lock():
             store.write("references", source.name, rows)
-        return f"{len(rows):,} shares of the reference {source.name}"
+        return Arrival(f"{len(rows):,} shares of the reference {source.name}")
     images, counts = read_sweep(source)
     rows = referred(source, counts, reference) if reference else []
     with store.lock():
@@ -51,4 +68,4 @@ def bring(
         write_sweep(store, source, images)
         if reference:
             store.write("references", reference, rows)
-    return f"{images.num_rows:,} labels of {len(images.column('image_id').unique()):,} images"
+    return Arrival(f"{images.num_rows:,} labels of {len(images.column('image_id').unique()):,} images")

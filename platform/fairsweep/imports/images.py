@@ -1,4 +1,4 @@
-"""Bring in images that fairsweep did not make, with their prompts, and let classifiers label them."""
+"""Images that fairsweep did not make, with their prompts: read, checked, and written as a sweep's images are."""
 
 import hashlib
 import io
@@ -15,7 +15,6 @@ from PIL import Image
 from fairsweep.errors import ImportDataError, first_line
 from fairsweep.imports.labellers import label_spec
 from fairsweep.imports.source import Once, Source, cell, seed_of
-from fairsweep.imports.sweep import write_sweep
 from fairsweep.imports.table import read_texts
 from fairsweep.spec import LabelSpec
 from fairsweep.store import Store
@@ -49,22 +48,25 @@ def read_images(source: Source, classifiers: Sequence[str]) -> Pictures:
     return Pictures(rows, labelling)
 
 
-def write_images(store: Store, source: Source, pictures: Pictures) -> str:
-    """Write the images, their labels, and last the plan; return a line that says what came in."""
-    labelling = pictures.labelling
-    classifiers = {each.name: each.build(labelling.attributes) for each in labelling.classifiers}
+def write_images(store: Store, source: Source, rows: list[dict]) -> None:
+    """Write the images of the rows that `read_images` returned."""
     pending: list[tuple[dict, bytes | None]] = []
-    for row, (_, data) in zip(pictures.rows, _rows(source), strict=True):
+    for row, (_, data) in zip(rows, _rows(source), strict=True):
         pending.append((row, data))
         if len(pending) == BATCH:
-            _write(store, pending, classifiers)
+            _write(store, pending)
             pending = []
     if pending:
-        _write(store, pending, classifiers)
-    columns = ("image_id", "model", "setting", "prompt", "seed")
-    table = pa.Table.from_pylist([{name: row[name] for name in columns} for row in pictures.rows])
-    write_sweep(store, source, table.set_column(4, "seed", table["seed"].cast(pa.int64())))
-    return f"{len(pictures.rows):,} images, labelled by {', '.join(classifiers)}"
+        _write(store, pending)
+
+
+def image_table(rows: list[dict]) -> pa.Table:
+    """Return what of the images a plan is made of."""
+    texts = ("image_id", "model", "setting", "prompt")
+    return pa.Table.from_pylist(
+        [{name: row[name] for name in (*texts, "seed")} for row in rows],
+        pa.schema([*((name, pa.string()) for name in texts), ("seed", pa.int64())]),
+    )
 
 
 def _rows(source: Source) -> Iterator[tuple[dict, bytes | None]]:
@@ -132,19 +134,7 @@ def _described(source: Source, row: dict, data: bytes | None, once: Once) -> dic
     return {"image_id": digest, **described, "width": width, "height": height}
 
 
-def _write(store: Store, rows: list[tuple[dict, bytes | None]], classifiers: dict) -> None:
+def _write(store: Store, rows: list[tuple[dict, bytes | None]]) -> None:
     now = datetime.now(UTC)
     fixed = {"seconds": None, "device": "imported", "batch_size": None, "error": None, "versions": "{}"}
     store.write_images([{**row, **fixed, "image": {"bytes": data, "path": None}, "created": now} for row, data in rows])
-    images = [Image.open(io.BytesIO(data or b"")).convert("RGB") for _, data in rows]
-    prompts = [row["prompt"] for row, _ in rows]
-    for name, classifier in classifiers.items():
-        answers = classifier.classify(images, prompts)
-        store.write_labels(
-            name,
-            [
-                {"image_id": row["image_id"], **vars(label)}
-                for (row, _), labels in zip(rows, answers, strict=True)
-                for label in labels
-            ],
-        )

@@ -3,6 +3,8 @@
 Everything is checked before anything is written, and the plan, without which no metric sees the rest, comes last.
 """
 
+from pathlib import Path
+
 import duckdb
 import pyarrow as pa
 
@@ -11,6 +13,7 @@ from fairsweep.imports.counts import counted, counted_images
 from fairsweep.imports.declared import targets
 from fairsweep.imports.labels import labelled_images
 from fairsweep.imports.source import Source, read_table
+from fairsweep.measure.catalogue import connect
 from fairsweep.store import Store
 
 
@@ -23,14 +26,24 @@ def read_sweep(source: Source) -> tuple[pa.Table, list[dict]]:
     return counted_images(source, counts), counts
 
 
+def has_same(store: Store, source: Source, images: pa.Table) -> bool:
+    """Tell whether the store has these very images as this sweep, brought in before and perhaps not labelled yet."""
+    if not store.has_sweep(source.name):
+        return False
+    query = "select image_id from plan where sweep = ?"
+    with connect(store) as connection:
+        ids = {row[0] for row in connection.execute(query, [source.name]).fetchall()}
+    return ids == set(images.column("image_id").to_pylist())
+
+
 def check_new(store: Store, source: Source) -> None:
     """Refuse the name of a sweep that the store has."""
     if store.has_sweep(source.name):
         raise ImportDataError(f"the store already has a sweep {source.name!r}: choose another --name or --replace")
 
 
-def write_sweep(store: Store, source: Source, images: pa.Table) -> None:
-    """Write labels (rows that have one), targets, settings and plan of an imported sweep."""
+def write_sweep(store: Store, source: Source, images: pa.Table) -> Path:
+    """Write labels (rows that have one), targets, settings and last the plan of an imported sweep; return the plan."""
     connection = duckdb.connect()
     connection.register("images", images)
     if "label" in images.column_names:
@@ -66,4 +79,4 @@ def write_sweep(store: Store, source: Source, images: pa.Table) -> None:
             null::double as scale from images""",
         params=[source.name, baseline],
     ).to_arrow_table()
-    store.write("plan", source.name, plan)
+    return store.write("plan", source.name, plan)
