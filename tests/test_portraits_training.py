@@ -43,7 +43,9 @@ def _loss(stage, module):
     return sum(value.item() for value in parts.values())
 
 
-@pytest.mark.parametrize("name", ["vae", "clip", "unet"])
+@pytest.mark.parametrize(
+    "name", ["unet", pytest.param("vae", marks=pytest.mark.slow), pytest.param("clip", marks=pytest.mark.slow)]
+)
 def test_training_lowers_its_loss_and_resumes_to_the_same_weights(name, corpus, tmp_path):
     stage = _stage(name, corpus)
     before = _loss(_stage(name, corpus), stage.module)
