@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from fairsweep.bench import explore, guidance, metrics, sweep
+from fairsweep.bench import explore, guidance, metrics, store, sweep
 from fairsweep.bench.architectures import ARCHITECTURES, build
 from fairsweep.errors import FairsweepError
 from fairsweep.families import family_of
@@ -104,3 +104,10 @@ def test_metrics():
 def test_explore():
     figures = explore.run(labels=50_000, size=4)
     assert all_positive(figures)
+
+
+@pytest.mark.slow
+def test_a_large_store_is_asked():
+    figures = store.run(images=2_000, shards=20)
+    assert all_positive(figures)
+    assert figures["image_files"] == 4

@@ -101,16 +101,16 @@ def _look(folder: str, size: int) -> dict[str, float]:
         _wall(sql, choice, "seed", 0, size)
         figures[f"{name}_on_pictures_seconds"] = clock.lap()
     # Of this process alone: the kernel's ru_maxrss begins at what the process that started this one held.
-    figures["peak_memory_mib"] = _own("status", "VmHWM") / 1024
+    figures["peak_memory_mib"] = own("status", "VmHWM") / 1024
     return figures
 
 
 def _wall(sql, choice: explore.Choice, order: str, start: int, size: int) -> tuple[float, float]:
     """Show one wall of pictures; return the MiB read for its pictures, and the MiB of the page."""
     rows = explore.pairs(sql, order, start, size)
-    before = _own("io", "rchar")
+    before = own("io", "rchar")
     page = explore.wall(sql, choice.setting, rows)
-    return (_own("io", "rchar") - before) / 2**20, len(page) / 2**20
+    return (own("io", "rchar") - before) / 2**20, len(page) / 2**20
 
 
 class _Clock:
@@ -124,7 +124,7 @@ class _Clock:
         return self._since - since
 
 
-def _own(file: str, field: str) -> int:
+def own(file: str, field: str) -> int:
     """Return what Linux tells of this process: bytes read from files, cached or not (io: rchar), or a peak in KiB."""
     fields = dict(line.split(":", 1) for line in Path(f"/proc/self/{file}").read_text().splitlines())
     return int(fields[field].split()[0])

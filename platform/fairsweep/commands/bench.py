@@ -1,4 +1,4 @@
-"""The commands that measure speed: bench sweep, bench guidance, bench metrics, bench explore."""
+"""The commands that measure speed: bench sweep, guidance, metrics, store, explore."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ import typer
 def register(app: typer.Typer) -> None:
     """Add the group of commands to the app."""
     group = typer.Typer(help="Measure speed, as ratios within one run: compare nothing across machines.")
-    for command in (sweep, guidance, metrics, explore, coverage):
+    for command in (sweep, guidance, metrics, store, explore, coverage):
         group.command()(command)
     app.add_typer(group, name="bench")
 
@@ -51,6 +51,16 @@ def metrics(
     from fairsweep.bench.metrics import run
 
     _show(run(labels, threads))
+
+
+def store(
+    images: Annotated[int, typer.Option("--images", min=1000, help="Planned images.")] = 1_000_000,
+    shards: Annotated[int, typer.Option("--shards", min=1, help="Small files, before they are merged.")] = 20_000,
+) -> None:
+    """Time what a large store is asked, with the memory: what is there, what is missing, the summary."""
+    from fairsweep.bench.store import run
+
+    _show(run(images, shards))
 
 
 def explore(

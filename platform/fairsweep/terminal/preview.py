@@ -11,7 +11,7 @@ from fairsweep.store import Store
 from fairsweep.terminal.progress import duration
 from fairsweep.terminal.tables import print_rows
 
-_STATUS = """
+STATUS = """
 with cells as (
     select sweep, model, setting, count(*) as planned,
         count(*) filter (where made.found and made.error is null) as done,
@@ -80,6 +80,6 @@ def _words(work: Estimate, speeds: dict[str, float], run: RunSpec) -> str:
 def show_status(store: Store, console: Console) -> None:
     """Print per sweep and cell what is planned, done, labelled and failed."""
     with connect(store) as connection:
-        result = connection.execute(_STATUS)
+        result = connection.execute(STATUS)
         columns, rows = [column[0] for column in result.description], result.fetchall()
     print_rows(columns, rows, console)
