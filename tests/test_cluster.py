@@ -16,19 +16,21 @@ import ray
 from mlflow import MlflowClient
 
 from fairsweep.engine import cluster as engine
-from fairsweep.engine import dispatch
+from fairsweep.engine import crew, dispatch
 from fairsweep.engine.generate import GeneratorActor
+from fairsweep.errors import ClusterError
 from fairsweep.plan.plan import write_plan
 from fairsweep.plan.todo import Todo, batches
 from fairsweep.spec import RunSpec, SweepSpec
 from fairsweep.store import Store
 from support.checks import ask, assert_exactly_once
-from support.clusters import start_cluster
+from support.clusters import node_options, start_cluster
 
 
 @pytest.fixture
-def nodes():
-    """Return a function that starts a cluster of its own from its nodes' options."""
+def nodes(monkeypatch):
+    """Return a function that starts a cluster of its own, with simulated cards, from its nodes' options."""
+    monkeypatch.setenv("FAIRSWEEP_DEVICE", "faulty:Card")
     started = []
 
     def start(*options: dict):
@@ -96,17 +98,40 @@ def test_every_actor_sits_on_a_device_of_its_own_and_all_work(tiny_data, tmp_pat
     with engine.connected(cluster.address):
         size = engine.generator_size(RunSpec(), batches=16)
         assert (size.actors, size.gpus) == (4, 1)
-        actors = engine.start(GeneratorActor, size, spec, str(tmp_path), 1)
+        actors = [engine.start(GeneratorActor, size, spec, str(tmp_path), 1) for _ in range(size.actors)]
         places = [place.device for place in ray.get([actor.ready.remote() for actor in actors])]
         assert len(set(places)) == 4
         assert Counter(place.split(", ")[1] for place in places) == {"gpu 0": 2, "gpu 1": 2}
         with Todo(store, path) as todo:
-            tasks = ((batch,) for batch in batches(path, todo.missing()))
-        reports = list(dispatch.Dispatcher(actors, "make", tasks).run(lambda: None))
-        assert sum(report.made for report in reports) == 64
-        wait_for(lambda: counted("fairsweep_images_generated") == 64)
-        assert counted("fairsweep_stage_seconds") > 0
+            streams = {"model tiny": batches(path, todo.missing())}
+        given = iter(actors)
+        staff = crew.Crew(lambda: next(given), lambda: 4)
+        dispatcher = dispatch.Dispatcher(staff, lambda actor, batch: actor.make.remote(batch), streams)
+        made = 0
+        for report in dispatcher.run(lambda: None):
+            made += report.made
+            if made == 64:
+                # The actors are there until the run is over.
+                wait_for(lambda: counted("fairsweep_images_generated") == 64)
+                assert counted("fairsweep_stage_seconds") > 0
+        assert made == 64
     assert {row[0] for row in ask(tmp_path, "select distinct device from images")} == set(places)
+
+
+@pytest.mark.parametrize(
+    ("cards", "gpus", "classifier_gpus", "actors"),
+    [(4, 0.5, 0, 8), (1, 1, 1, 0), (1, 0.5, 0.5, 1), (16, 1, 1, 12), (16, 1, 0.25, 15), (2, 1, 0.5, 1)],
+)
+def test_generators_leave_room_for_the_label_actors_beside_them(cards, gpus, classifier_gpus, actors):
+    assert engine.room(cards, gpus, classifier_gpus) == actors
+
+
+def test_what_a_machine_can_never_give_is_refused_in_one_line():
+    for asked in ({"gpus_per_actor": 1, "classifier_gpus": 1}, {"classifier_gpus": 0.5, "gpus_per_actor": 1}):
+        with pytest.raises(ClusterError, match=r"run.classifier_gpus is .*, and this machine has 1 GPUs: join"):
+            engine.check_cards(RunSpec(**asked), 1)
+    engine.check_cards(RunSpec(gpus_per_actor=0.5, classifier_gpus=0.5), 1)
+    engine.check_cards(RunSpec(), 0)
 
 
 def test_a_share_of_a_device_is_shared(tiny_data, tmp_path, nodes):
@@ -115,14 +140,18 @@ def test_a_share_of_a_device_is_shared(tiny_data, tmp_path, nodes):
     with engine.connected(cluster.address):
         size = engine.generator_size(RunSpec(gpus_per_actor=0.5), batches=16)
         assert (size.actors, size.gpus) == (2, 0.5)
-        actors = engine.start(GeneratorActor, size, spec, str(tmp_path), 1)
+        actors = [engine.start(GeneratorActor, size, spec, str(tmp_path), 1) for _ in range(size.actors)]
         places = [place.device for place in ray.get([actor.ready.remote() for actor in actors])]
     assert [place.split(", ")[1] for place in places] == ["gpu 0", "gpu 0"]
 
 
 def test_without_a_gpu_the_cpus_are_shared_out(nodes):
-    cluster = nodes({"num_cpus": 4})
+    cluster = nodes({"num_cpus": 0})
     with engine.connected(cluster.address):
+        # A cluster that grows on demand sees one actor that waits.
+        assert engine.generator_size(RunSpec(), batches=9) == engine.Size(1, 1, 0)
+        assert engine.generator_size(RunSpec(gpus_per_actor=1), batches=9) == engine.Size(1, 1, 1)
+        cluster.add_node(**node_options(num_cpus=4))
         one = engine.generator_size(RunSpec(), batches=9)
         assert (one.actors, one.cpus, one.threads) == (1, 4, 4)
         two = engine.generator_size(RunSpec(actors=2), batches=9)
@@ -143,8 +172,8 @@ def test_a_killed_worker_costs_nothing(slow_data, tmp_path, run_sweep):
 
 
 def test_a_killed_node_costs_only_its_batches_in_flight(slow_data, tmp_path, run_sweep, nodes, monkeypatch):
-    monkeypatch.setattr(dispatch, "GONE_AFTER_SECONDS", 3.0)
-    monkeypatch.setattr(dispatch, "_ASK_EVERY_SECONDS", 1.0)
+    monkeypatch.setattr(crew, "GONE_AFTER_SECONDS", 3.0)
+    monkeypatch.setattr(crew, "_ASK_EVERY_SECONDS", 1.0)
     cluster = nodes({"num_cpus": 0}, {"num_cpus": 1}, {"num_cpus": 1})
     # Its only CPU is gone with it: the lost actor cannot come back, and the other one takes its batches over.
     lost = cluster.list_all_nodes()[-1]
@@ -168,14 +197,16 @@ def test_an_interrupted_and_a_killed_driver_resume(slow_data, tmp_path, ray_clus
         found = runs.search_runs([e.experiment_id for e in runs.search_experiments()])
         return {run.info.run_id: run.info.status for run in found}
 
-    driver = start()
-    wait_for(lambda: shards(store) >= 2)
-    driver.send_signal(signal.SIGINT)
-    _, errors = driver.communicate()
-    assert driver.returncode == 130, errors
-    assert errors == "interrupted; the same command resumes\n"
-    interrupted = logged()
-    assert set(interrupted.values()) == {"KILLED"}
+    for how in (signal.SIGINT, signal.SIGTERM):
+        before = shards(store)
+        driver = start()
+        wait_for(lambda before=before: shards(store) >= before + 2)
+        driver.send_signal(how)
+        _, errors = driver.communicate()
+        assert driver.returncode == 130, errors
+        assert errors == "interrupted; the same command resumes\n"
+        interrupted = logged()
+        assert set(interrupted.values()) == {"KILLED"}
     before = shards(store)
     driver = start("--no-track")
     wait_for(lambda: shards(store) >= before + 2)

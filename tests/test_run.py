@@ -182,6 +182,7 @@ def test_out_of_memory_halves_the_batch(tiny_data):
     generator._pipeline.pipe.unet.register_forward_pre_hook(out_of_memory_beyond(rows=4))
     row = {"setting": "none", "prompt": "a nurse", "direction": {}}
     batch = Batch("tiny", tuple(row | {"seed": seed} for seed in range(8)))
-    images, _ = generator.make(batch)
+    images, _, sizes = generator.make(batch)
+    assert sizes == (2,) * 8
     assert all(isinstance(image, Image.Image) for image in images)
     assert generator._halving["tiny"].limit == 2

@@ -109,7 +109,7 @@ def _bare_loop(spec: SweepSpec, store: Store, device: str) -> float:
     for number, batch in enumerate(_batches(spec, store)):
         if number == 0:
             generator.load(batch.model)
-        images, prompts = generator.make(batch)
+        images, prompts, _ = generator.make(batch)
         labellers.label(images, [row["image_id"] for row in batch.rows], prompts)
         if number == 0:
             # The first batch warms up and does not count.

@@ -58,7 +58,7 @@ def run(
     opened, screen = Store(store), console()
     try:
         # The store first: another run there is known at once, and a cluster takes its time to start.
-        with opened.lock(), cluster.connected(address, loaded.run.gpus_per_actor):
+        with opened.lock(), cluster.connected(address, loaded.run):
             outcome = Run(loaded, opened, screen).execute(limit)
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command resumes", err=True)

@@ -1,26 +1,27 @@
 """The Ray cluster of a run: start or join it, and decide how many actors of what size it gets."""
 
+import math
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from fairsweep.errors import ClusterError, first_line
+from fairsweep.engine.device import Device, DeviceError, device
+from fairsweep.engine.journal import Journal
+from fairsweep.engine.places import Place
+from fairsweep.errors import ClusterError, first_line, reason
 from fairsweep.memory import keep_freed_memory
 from fairsweep.spec import RunSpec
+from fairsweep.store import Store
 
 _ATTEMPTS = 4
 # More than the batches in flight, so that an actor at work still answers whether it is there.
 _CONCURRENT_CALLS = 8
-
-
-@dataclass(frozen=True)
-class Where:
-    """Where an actor sits: the device for torch, and the device, its Ray ids and the node in words."""
-
-    torch_device: str
-    device: str
+_GENERATORS_PER_LABELLER = 4
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,10 @@ class Size:
 
 
 @contextmanager
-def connected(address: str | None, gpus_per_actor: float | None = None) -> Iterator[None]:
+def connected(address: str | None, run: RunSpec | None = None) -> Iterator[None]:
     """Join the cluster at `address` (or that of RAY_ADDRESS), or start one on this machine; leave it at the end.
 
-    Raises ClusterError where the cluster is not there, or where this machine has not the GPUs that an actor needs.
+    Raises ClusterError where the cluster is not there, or where this machine has not the GPUs that actors need.
     """
     import ray
 
@@ -51,6 +52,7 @@ def connected(address: str | None, gpus_per_actor: float | None = None) -> Itera
     address = address or os.environ.get("RAY_ADDRESS")
     more = {} if address else {"include_dashboard": False, "num_cpus": len(os.sched_getaffinity(0))}
     _check_reachable(address)
+    on_termination = signal.getsignal(signal.SIGTERM)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             ray.init(address=address, logging_level="error", log_to_driver=False, **more)
@@ -63,15 +65,25 @@ def connected(address: str | None, gpus_per_actor: float | None = None) -> Itera
                 where = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
                 raise ClusterError(f"cannot join {where}: {first}") from None
     try:
-        there = ray.cluster_resources().get("GPU", 0)
-        if not address and (gpus_per_actor or 0) > there:
-            raise ClusterError(
-                f"run.gpus_per_actor is {gpus_per_actor:g} and this machine has {there:g} GPUs: "
-                "join a cluster with --address, or set it to 0"
-            )
+        # Ray has put a handler of its own in its place, which ends the process without a word.
+        if threading.current_thread() is threading.main_thread() and on_termination is not None:
+            signal.signal(signal.SIGTERM, on_termination)
+        if not address and run:
+            check_cards(run, ray.cluster_resources().get("GPU", 0))
         yield
     finally:
         ray.shutdown()
+
+
+def check_cards(run: RunSpec, cards: float) -> None:
+    """Refuse what this machine can never give: on a cluster, nodes may still come."""
+    gpus = run.gpus_per_actor if run.gpus_per_actor is not None else float(cards >= 1)
+    asked = {"gpus_per_actor": gpus, "classifier_gpus": run.classifier_gpus}
+    fits = room(cards, gpus, run.classifier_gpus) if gpus else run.classifier_gpus <= cards
+    if any(asked.values()) and not fits:
+        said = " and ".join(f"run.{name} is {value:g}" for name, value in asked.items() if value)
+        remedy = "join a cluster with --address, or give less of a card, such as 0.5, or 0"
+        raise ClusterError(f"{said}, and this machine has {cards:g} GPUs: {remedy}")
 
 
 def _check_reachable(address: str | None) -> None:
@@ -88,58 +100,99 @@ def _check_reachable(address: str | None) -> None:
 def generator_size(run: RunSpec, batches: int) -> Size:
     """Return how many generator actors to ask for: one per GPU or share of it, or the CPUs shared out.
 
-    On CPUs one actor holds them all where the spec is silent: two actors would each keep a copy of the model.
+    On CPUs one actor holds them all where the spec is silent: two actors would each keep a copy of the model. Where
+    there is no room yet, one actor is asked for, so that a cluster that grows on demand sees what is wanted.
     """
     import ray
 
     there = ray.cluster_resources()
     gpus = run.gpus_per_actor if run.gpus_per_actor is not None else float(there.get("GPU", 0) >= 1)
     if gpus:
-        per_device = int(1 / gpus) if gpus < 1 else 1
-        devices = int(there.get("GPU", 0) / max(gpus, 1))
-        actors = run.actors or max(1, devices * per_device)
+        actors = run.actors or room(there.get("GPU", 0), gpus, run.classifier_gpus)
         cpus = run.cpus_per_actor or 1
     else:
         total = max(1.0, there.get("CPU", 1))
-        actors = run.actors or (max(1, int(total / run.cpus_per_actor)) if run.cpus_per_actor else _nodes())
-        cpus = run.cpus_per_actor or max(0.5, int(total / actors) or total / actors)
+        actors = run.actors or (int(total / run.cpus_per_actor) if run.cpus_per_actor else _nodes())
+        cpus = run.cpus_per_actor or max(0.5, int(total / max(1, actors)) or total / actors)
     return Size(max(1, min(actors, batches)), cpus, gpus)
 
 
+def beside_size(run: RunSpec, generators: int) -> Size:
+    """Return how many label actors with GPUs of their own stand beside so many generators."""
+    return Size(math.ceil(generators / _GENERATORS_PER_LABELLER), run.cpus_per_actor or 1, run.classifier_gpus)
+
+
 def label_size(run: RunSpec, tasks: int) -> Size:
-    """Return how many label actors to ask for: what a generator holds, or the GPU share that the spec asks for."""
-    size = generator_size(run, tasks)
-    return Size(size.actors, run.cpus_per_actor or 1, run.classifier_gpus) if run.classifier_gpus else size
+    """Return how many label actors to ask for when all images are there: on what the generators held."""
+    if not run.classifier_gpus:
+        return generator_size(run, tasks)
+    import ray
+
+    actors = run.actors or room(ray.cluster_resources().get("GPU", 0), run.classifier_gpus, 0)
+    return Size(max(1, min(actors, tasks)), run.cpus_per_actor or 1, run.classifier_gpus)
 
 
-def start(actor_class: type, size: Size, *args) -> list:
-    """Start the actors (classes with async methods); each lives where there is room and survives its node."""
+def room(cards: float, gpus: float, classifier_gpus: float) -> int:
+    """Return how many actors that hold so much of a card there is room for, with the label actors beside them."""
+    per_card = _shares(1, gpus)
+
+    def labellers(actors: int) -> int:
+        """Return the room that is left for label actors: a share never crosses from one card to the next."""
+        full, rest = divmod(actors, per_card)
+        partly = [1 - rest * gpus] if rest else []
+        free = [1 - per_card * gpus] * full + partly + [1.0] * (int(cards) - full - len(partly))
+        return sum(_shares(card, classifier_gpus) for card in free)
+
+    most = int(cards) * per_card
+    if not classifier_gpus:
+        return most
+    return next((n for n in range(most, 0, -1) if labellers(n) >= math.ceil(n / _GENERATORS_PER_LABELLER)), 0)
+
+
+def _shares(card: float, share: float) -> int:
+    return int(card / share + 1e-9)
+
+
+def start(actor_class: type, size: Size, *args, restarts: int = 0) -> Any:
+    """Start an actor (a class with async methods); it lives where there is room.
+
+    Ray repeats none of its tasks, and starts it anew so many times (-1: always): the dispatcher replaces its own.
+    """
     import ray
 
     remote = ray.remote(actor_class).options(
         num_cpus=size.cpus,
         num_gpus=size.gpus,
-        max_restarts=-1,
-        max_task_retries=-1,
+        max_restarts=restarts,
+        max_task_retries=0,
         max_concurrency=_CONCURRENT_CALLS,
     )
-    return [remote.remote(*args) for _ in range(size.actors)]
+    return remote.remote(*args)
 
 
-def settle(threads: int) -> Where:
-    """Limit torch to an actor's CPUs, inside the actor, and tell where it sits."""
+def settle(threads: int, store: Store) -> tuple[Device, Place, Journal]:
+    """Limit torch to an actor's CPUs, inside the actor; return its device, where it sits, and the log of that place.
+
+    Never raises for what is wrong with the place: that is the place's `problem`.
+    """
     import ray
-    import torch
 
-    keep_freed_memory()
-    limit_threads(threads)
-    context = ray.get_runtime_context()
     ids = [str(number) for number in ray.get_gpu_ids()]
-    # Ray shows an actor only its own devices, so that the first that torch sees is the one it was given.
-    on_gpu = bool(ids) and torch.cuda.is_available()
-    name = torch.cuda.get_device_name(0) if on_gpu else "cpu"
-    parts = [name, *([f"gpu {','.join(ids)}"] if ids else []), f"node {context.get_node_id()[:8]}"]
-    return Where("cuda" if on_gpu else "cpu", ", ".join(parts))
+    if not ids:
+        keep_freed_memory()
+    limit_threads(threads)
+    node = ray.get_runtime_context().get_node_id()
+    where = [*([f"gpu {','.join(ids)}"] if ids else []), f"node {node[:8]}"]
+    journal = Journal(store.log("-".join(where).replace(" ", "-")))
+    found, problem, name = device(ids), None, "unusable"
+    try:
+        name = found.open()
+        # Known before there is work, so that who dies early can be told from others.
+        journal.step()
+    except Exception as error:
+        problem = str(error) if isinstance(error, DeviceError) else reason(error)
+    place = Place(", ".join([name, *where]), node, os.getpid(), str(journal.path), problem)
+    return found, place, journal
 
 
 def limit_threads(threads: int) -> None:

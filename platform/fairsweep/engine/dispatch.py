@@ -1,128 +1,280 @@
-"""Hand tasks to actors as they become free, and take a task back from an actor that is gone."""
+"""Hand tasks to actors as they become free; a loss costs the task, the place or the node that is to blame for it."""
 
+import statistics
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTaskError, TaskCancelledError
 
+from fairsweep.engine.crew import Crew, Member
+from fairsweep.engine.device import DeviceError
+from fairsweep.engine.events import Answer, GivenUp, LeftOut, Refused
+from fairsweep.engine.journal import Journal
+from fairsweep.engine.places import DEATHS, Place
+from fairsweep.engine.queues import Queues, Task, Work
 from fairsweep.errors import ClusterError, reason
 
 IN_FLIGHT = 2
-GONE_AFTER_SECONDS = 30.0
-_ASK_EVERY_SECONDS = 5.0
 _TICK_SECONDS = 1.0
+# A task that takes so many times as long as others do is given to an idle actor too.
+_STRAGGLES = 2.0
+# So many tasks in a row whose actor raised the same error are no matter of their places.
+_SAME_ERRORS = 3
+_UNEXPLAINED = 0.5
 
 
 class Dispatcher:
-    """Give each actor up to IN_FLIGHT tasks from a lazy stream, whichever actor is there and free.
+    """Give each actor up to IN_FLIGHT tasks, keep it on what it has loaded, and take its tasks back when it is lost.
 
-    Ray restarts an actor whose node is lost and repeats its tasks. Where nothing is left but the tasks of actors that
-    do not answer, these tasks go to the others: writing a batch twice leaves the same file.
+    call: gives an actor a piece of work, and returns the reference to its Answer. streams: the work, lazily, by the
+    key that must be loaded for it. Ray itself neither restarts an actor nor repeats a task: what is lost is known
+    here, and with it what to blame. Writing a batch twice leaves the same file.
     """
 
-    def __init__(self, actors: list, method: str, tasks: Iterator[Any]):
-        self._method, self._tasks = method, tasks
-        self._back: deque = deque()
-        self._starting = {actor.ready.remote(): actor for actor in actors}
-        self._actors: list = []
-        self._running: dict[ray.ObjectRef, tuple[Any, Any]] = {}
-        self._pings: dict[ray.ObjectRef, tuple[Any, float]] = {}
-        self._asked = time.monotonic()
-        self.places: list = []
-
-    @property
-    def actors(self) -> int:
-        """Return how many actors have come so far."""
-        return len(self._actors)
+    def __init__(self, crew: Crew, call: Callable[[Any, Work], ray.ObjectRef], streams: Mapping[str, Iterator[Work]]):
+        self.crew, self._call = crew, call
+        self._places = crew.places
+        self._queues = Queues(streams)
+        # Tasks that an actor died of: each runs alone, so that it is plain what the next one dies of.
+        self._suspects: deque[Task] = deque()
+        self._running: dict[ray.ObjectRef, Member] = {}
+        self._refused: dict[str, str] = {}
+        self._aside: Counter[str] = Counter()
+        self._seconds: deque[float] = deque(maxlen=64)
+        self._errors: deque[str] = deque(maxlen=_SAME_ERRORS)
 
     def run(self, tick: Callable[[], None]) -> Generator[Any, None, None]:
-        """Yield the actors' results as they come; call `tick` about once a second.
+        """Yield the actors' reports, and GivenUp, Refused and LeftOut, as they come; call `tick` about once a second.
 
-        Close it to give up what is still running.
+        Close it to give up what is still running. Raises ClusterError where nobody is left to work.
         """
         try:
-            yield from self._results(tick)
+            yield from self._events(tick)
         finally:
-            for ref in (*self._running, *self._starting, *self._pings):
-                ray.cancel(ref)
+            for ref in self._running:
+                with suppress(RayError):
+                    ray.cancel(ref)
+            self.crew.close()
 
-    def _results(self, tick: Callable[[], None]) -> Iterator[Any]:
-        while True:
-            exhausted = not self._fill()
-            if exhausted and not self._running:
-                return
-            refs = [*self._running, *self._starting, *self._pings]
-            done, _ = ray.wait(refs, num_returns=len(refs), timeout=0) if refs else ([], [])
-            if not done:
-                done, _ = ray.wait(refs, num_returns=1, timeout=_TICK_SECONDS)
-            for ref in done:
-                if ref in self._starting:
-                    self._arrived(ref)
-                elif ref in self._pings:
-                    self._pings.pop(ref)
-                elif ref in self._running:
+    def _events(self, tick: Callable[[], None]) -> Iterator[Any]:
+        while self._waiting() or self._open():
+            self.crew.recruit(self._waiting(self.crew.wanted) + len(self._open()))
+            yield from self._hand_out()
+            for ref in _done([*self._running, *self.crew.refs]):
+                if ref in self._running:
                     yield from self._finished(ref)
+                elif gone := self.crew.heard(ref):
+                    yield from self._lost(*gone)
+            for member, why in self.crew.look_around():
+                yield from self._lost(member, why, blame=False)
             tick()
-            if exhausted:
-                self._look_for_the_gone()
 
-    def _fill(self) -> bool:
-        """Hand out what there is room for; return whether any task is left to hand out."""
-        while actor := self._free():
-            task = self._back.popleft() if self._back else next(self._tasks, None)
-            if task is None:
-                return False
-            self._running[getattr(actor, self._method).remote(*task)] = (actor, task)
+    def _waiting(self, most: int = 1) -> int:
+        """Return how many tasks wait, counted up to `most`, or a few more."""
+        return len(self._suspects) + self._queues.total(most)
+
+    def _open(self) -> set[Task]:
+        return {task for member in self._running.values() for task in member.tasks.values() if not task.done}
+
+    def _hand_out(self) -> Iterator[Any]:
+        """Give out what there is room for, the first tasks before the second ones."""
+        members = self.crew.usable()
+        holders = Counter(member.key for member in members)
+        for member in members:
+            if not member.tasks and not self._give(member, holders):
+                self._copy(member)
+        if self._waiting(len(members) + 1) > len(members):
+            for member in members:
+                if 0 < len(member.tasks) < IN_FLIGHT and not any(task.kills for task in member.tasks.values()):
+                    self._give(member, holders)
+        if members and not self.crew.starting and not self._open():
+            for key in {task.work.key for task in self._suspects} | self._queues.keys():
+                if self._places.hopeless(key, [member.place for member in members]):
+                    yield from self._refuse(key, "no place is left that can load it")
+
+    def _give(self, member: Member, holders: Counter) -> bool:
+        """Give an actor the next task for it; tell whether there was one."""
+
+        def fits(key: str) -> bool:
+            return self._places.fits(member.place, key)
+
+        suspect = None if member.tasks else next((task for task in self._suspects if fits(task.work.key)), None)
+        if suspect:
+            self._suspects.remove(suspect)
+            self._send(member, suspect)
+            return True
+        key = self._queues.choose(member.key, holders, fits, len(self.crew.members) + 1)
+        if key is None:
+            return False
+        holders[member.key] -= 1
+        holders[key] += 1
+        self._send(member, self._queues.next(key))
         return True
 
-    def _free(self):
-        loads = dict.fromkeys(self._actors, 0)
-        for actor, _ in self._running.values():
-            if actor in loads:
-                loads[actor] += 1
-        actor = min(loads, key=loads.get, default=None)
-        return actor if actor is not None and loads[actor] < IN_FLIGHT else None
+    def _send(self, member: Member, task: Task) -> None:
+        ref = self._call(member.actor, task.work)
+        if not member.tasks:
+            member.since = time.monotonic()
+        member.key = task.work.key
+        member.tasks[ref] = task
+        self._running[ref] = member
 
-    def _arrived(self, ref) -> None:
-        actor = self._starting.pop(ref)
-        try:
-            self.places.append(ray.get(ref))
-        except RayActorError as error:
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            raise ClusterError(f"an actor cannot start: {lines[-1]}") from None
-        self._actors.append(actor)
-
-    def _finished(self, ref) -> Iterator[Any]:
-        actor, task = self._running.pop(ref)
-        try:
-            yield ray.get(ref)
-        except RayTaskError as error:
-            cause = getattr(error, "cause", None) or error
-            raise ClusterError(f"an actor failed: {reason(cause)}") from None
-        except RayActorError:
-            # Only an actor that was taken out of service below ends like this.
-            if actor in self._actors:
-                raise
-            self._back.append(task)
-
-    def _look_for_the_gone(self) -> None:
+    def _copy(self, idle: Member) -> None:
+        """Give an idle actor what another one has not begun, or takes too long for: that one goes on beside it."""
+        counts = Counter(task for member in self.crew.members for task in member.tasks.values())
+        patience = _STRAGGLES * statistics.median(self._seconds) if self._seconds else float("inf")
         now = time.monotonic()
-        if now - self._asked < _ASK_EVERY_SECONDS:
+        for member in sorted(self.crew.members, key=lambda member: member.since):
+            for place, (ref, task) in enumerate(member.tasks.items()):
+                once = counts[task] == 1 and not task.done and not task.kills
+                if once and (place or now - member.since > patience) and self._places.fits(idle.place, task.work.key):
+                    if place:
+                        ray.cancel(ref)
+                        del member.tasks[ref], self._running[ref]
+                    self._send(idle, task)
+                    return
+
+    def _finished(self, ref: ray.ObjectRef) -> Iterator[Any]:
+        member = self._running[ref]
+        try:
+            answer: Answer = ray.get(ref)
+        except RayActorError as error:
+            yield from self._lost(member, error)
             return
-        self._asked = now
-        late = {actor for actor, since in self._pings.values() if now - since > GONE_AFTER_SECONDS}
-        waiting = {actor for actor, _ in self._pings.values()}
-        if late and len(self._actors) > len(late):
-            for actor in late:
-                self._actors.remove(actor)
-                ray.kill(actor, no_restart=True)
-                self._pings = {ref: ping for ref, ping in self._pings.items() if ping[0] is not actor}
-            for ref, (actor, task) in list(self._running.items()):
-                if actor in late:
-                    del self._running[ref]
-                    self._back.append(task)
-        for actor in {actor for actor, _ in self._running.values()} - waiting:
-            self._pings[actor.ready.remote()] = (actor, now)
+        except (RayTaskError, TaskCancelledError) as error:
+            if not member.tasks[ref].done:
+                yield from self._raised(member, error)
+                return
+            # Recalled, because another actor was faster.
+            answer = Answer()
+        del self._running[ref]
+        task, now = member.tasks.pop(ref), time.monotonic()
+        spent, member.since = now - member.since, now
+        if answer.unready:
+            yield from self._unready(member, task, answer)
+        elif task.done:
+            return
+        elif answer.refused:
+            task.done = True
+            yield from self._refuse(task.work.key, answer.refused, [task])
+        else:
+            task.done = True
+            self._seconds.append(spent)
+            self._errors.clear()
+            self._places.worked(member.place)
+            self._recall(task)
+            yield answer.report
+
+    def _recall(self, task: Task) -> None:
+        for member in self.crew.members:
+            for ref in [ref for ref, other in member.tasks.items() if other is task]:
+                ray.cancel(ref)
+
+    # What goes wrong
+
+    def _raised(self, member: Member, error: RayError) -> Iterator[Any]:
+        """Replace an actor whose device is dead, or that met an error it has no answer to."""
+        cause = getattr(error, "cause", None) or error
+        if not isinstance(cause, DeviceError):
+            self._errors.append(reason(cause))
+            if len(self._errors) == _SAME_ERRORS and len(set(self._errors)) == 1:
+                raise ClusterError(f"an actor failed: {reason(cause)}")
+        yield from self._lost(member, error, str(cause) if isinstance(cause, DeviceError) else reason(cause))
+
+    def _unready(self, member: Member, task: Task, answer: Answer) -> Iterator[Any]:
+        """Replace an actor that cannot load what others may, and let these have the task."""
+        why = answer.unready or ""
+        Journal(Path(member.place.log)).keep(answer.traceback)
+        self._places.loss(member.place, why)
+        yield from self._take_back(member, [task])
+        yield from self._could_not_load(task.work.key, member.place, why)
+
+    def _could_not_load(self, key: str, place: Place, why: str) -> Iterator[Any]:
+        self._places.unready(key, place)
+        if self._places.hopeless(key, [place, *(member.place for member in self.crew.usable())]):
+            yield from self._refuse(key, f"{why} ({place.device})")
+
+    def _lost(self, member: Member, error: RayError | str, why: str = "", blame: bool = True) -> Iterator[Any]:
+        """Find out what is to blame for the end of an actor, and let others have what it was given."""
+        place, journal = member.place, Journal(Path(member.place.log))
+        if self.crew.node_lost(place):
+            why, blame = "its node is gone", False
+        why = why or (error if isinstance(error, str) else _death(error))
+        loading = journal.loading(place.process) if blame else ""
+        why += f" while it loaded {loading}" if loading else ""
+        journal.keep(str(error))
+        self._places.loss(place, why)
+        blame = blame and not loading
+        if blame:
+            self._places.died(place, [task.origin for task in member.tasks.values() if not task.done])
+        # Of a node that Ray has not yet given up nothing is known but that its actor cannot be reached.
+        weight = _UNEXPLAINED if isinstance(error, ActorUnavailableError) else 1.0
+        yield from self._take_back(member, blame=f"{why}, {place.device}" if blame else "", weight=weight)
+        if loading in self._queues:
+            yield from self._could_not_load(loading, place, why)
+        elif loading:
+            self._aside[loading] += 1
+            if self._aside[loading] >= DEATHS:
+                yield LeftOut(loading, f"{why}, {self._aside[loading]} times ({place.device})")
+
+    def _take_back(
+        self, member: Member, also: Sequence[Task] = (), blame: str = "", weight: float = 1.0
+    ) -> Iterator[Any]:
+        """Take an actor out of service, and back what it was given."""
+        self.crew.dismiss(member)
+        for ref in member.tasks:
+            del self._running[ref]
+        elsewhere = self._open()
+        for task in (*also, *member.tasks.values()):
+            if task.done or task in elsewhere:
+                continue
+            task.kills += weight if blame else 0
+            if task.work.key in self._refused:
+                yield from self._refuse(task.work.key, self._refused[task.work.key], [task])
+            elif task.kills >= DEATHS:
+                yield from self._condemn(task, blame)
+            elif task.kills:
+                self._suspects.append(task)
+            else:
+                self._queues.back(task)
+
+    def _condemn(self, task: Task, why: str) -> Iterator[Any]:
+        """Try the parts of a task that killed twice one by one; give up the one that is left."""
+        task.done = True
+        parts = task.work.split()
+        if len(parts) > 1:
+            self._suspects += [Task(part, DEATHS - 1, task.origin) for part in parts]
+            return
+        self._places.acquit(task.origin)
+        yield GivenUp(task.work, f"it ends the process that works on it: {why}")
+
+    def _refuse(self, key: str, why: str, tasks: Sequence[Task] = ()) -> Iterator[Any]:
+        self._refused.setdefault(key, why)
+        tasks = [*tasks, *(task for task in self._suspects if task.work.key == key)]
+        self._suspects = deque(task for task in self._suspects if task.work.key != key)
+        for task in tasks:
+            task.done = True
+        yield Refused(key, why, chain((task.work for task in tasks), self._queues.drain(key)))
+
+
+def _done(refs: list[ray.ObjectRef]) -> list[ray.ObjectRef]:
+    """Return all that is done by now, or what is done first within a second."""
+    if not refs:
+        time.sleep(_TICK_SECONDS)
+        return []
+    done, _ = ray.wait(refs, num_returns=len(refs), timeout=0)
+    return done or ray.wait(refs, num_returns=1, timeout=_TICK_SECONDS)[0]
+
+
+def _death(error: RayError) -> str:
+    """Return in a few words how an actor ended, from the many that Ray says."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if any(word in line for word in ("memory", "killed", "SIG", "exit"))]
+    last = (told or lines or [type(error).__name__])[-1]
+    return f"its process ended ({last.rpartition('Worker exit detail: ')[2].partition('. ')[0][:200]})"

@@ -5,18 +5,22 @@ import functools
 import io
 import json
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from fairsweep import __version__
+from fairsweep.engine.blame import own_fault
+from fairsweep.engine.events import Answer
 from fairsweep.engine.gauges import Gauges
 from fairsweep.engine.halving import Halving
 from fairsweep.engine.label import Labellers, LabelReport
+from fairsweep.engine.places import Place
 from fairsweep.errors import FairsweepError, reason
-from fairsweep.memory import give_back
+from fairsweep.memory import give_back, is_out_of_memory
 from fairsweep.plan.todo import Batch
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
@@ -31,16 +35,13 @@ _PACKAGES = ("torch", "diffusers", "transformers")
 class BatchReport:
     """What became of one batch.
 
-    made: images written. failed: (image_id, error) of those that were not. refused: why the model cannot be loaded;
-    rows: the batch, in that case. seconds: by stage (load, generate, classify, encode, write).
-    labels: what the classifiers made of the images.
+    made: images written. failed: (image_id, error) of those that were not. seconds: by stage (load, generate,
+    classify, encode, write). labels: what the classifiers made of the images.
     """
 
     model: str
     made: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
-    refused: str | None = None
-    rows: tuple[dict, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     labels: LabelReport = field(default_factory=LabelReport)
 
@@ -56,20 +57,20 @@ class Generator:
         self._device = device
         self._halving: dict[str, Halving] = {}
         self._pipeline: Pipeline | None = None
-        self._loaded: str | None = None
+        self.loaded: str | None = None
 
     def load(self, model: str) -> None:
         """Hold the pipeline of this model, and no other; raises ModelLoadError."""
-        if self._loaded == model:
+        if self.loaded == model:
             return
         from fairsweep.pipelines import load
 
-        self._pipeline, self._loaded = None, None
+        self._pipeline, self.loaded = None, None
         give_back()
-        self._pipeline, self._loaded = load(self._models[model], self._device), model
+        self._pipeline, self.loaded = load(self._models[model], self._device), model
 
-    def make(self, batch: Batch) -> tuple[list, list[str]]:
-        """Return for each row a PIL image or the exception, and the prompt that the pipeline was given."""
+    def make(self, batch: Batch) -> tuple[list, list[str], tuple[int, ...]]:
+        """Return for each row a PIL image or the exception, its prompt, and how many were denoised together."""
         conditionings = [self._condition[row["setting"]](row["prompt"], row["direction"]) for row in batch.rows]
         pairs = list(zip(conditionings, [row["seed"] for row in batch.rows], strict=True))
         pipeline = self._pipeline
@@ -77,16 +78,20 @@ class Generator:
         halving = self._halving.setdefault(batch.model, Halving())
         images = halving.run(lambda part: pipeline.denoise(*zip(*part, strict=True)), pairs)
         # Apart, so that what fails here costs no denoising; out of memory is the decoder's own to answer.
+        sizes = halving.sizes
         fine = [index for index, latents in enumerate(images) if not isinstance(latents, Exception)]
         pictures = Halving().run(pipeline.decode, [images[index] for index in fine])
         for index, picture in zip(fine, pictures, strict=True):
             images[index] = picture
-        return images, [conditioning.prompt for conditioning in conditionings]
+        return images, [conditioning.prompt for conditioning in conditionings], sizes
 
     @property
-    def revision(self) -> str | None:
-        """Return the commit of the loaded model, where it is known."""
-        return getattr(self._pipeline, "revision", None)
+    def ran(self) -> dict[str, str]:
+        """Return what of the loaded model decides an image's last bits and is not in its id."""
+        pipeline = self._pipeline
+        assert pipeline is not None
+        revision = {"model_revision": pipeline.revision} if pipeline.revision else {}
+        return {"decoding": pipeline.decoding} | revision
 
 
 class GeneratorActor:
@@ -98,10 +103,14 @@ class GeneratorActor:
     def __init__(self, spec: SweepSpec, root: str, threads: int, label_actors: list | None = None):
         from fairsweep.engine.cluster import limit_threads, settle
 
-        self._where = settle(threads)
         self._store = Store(root)
-        self._generator = Generator(spec, self._where.torch_device)
-        self._labellers = None if label_actors else Labellers(spec, self._store, self._where.torch_device)
+        self._device, self._place, self._journal = settle(threads, self._store)
+        on = self._device.torch_device
+        try:
+            self._generator = Generator(spec, on)
+        except Exception as error:
+            self._place = replace(self._place, problem=reason(error))
+        self._labellers = None if label_actors else Labellers(spec, self._store, on, self._journal.step)
         self._label_actors = label_actors or []
         self._compute = ThreadPoolExecutor(1, initializer=limit_threads, initargs=(threads,))
         self._output = ThreadPoolExecutor(1)
@@ -109,50 +118,75 @@ class GeneratorActor:
         self._waiting = 0
         self._turn = 0
 
-    async def ready(self):
+    async def ready(self) -> Place:
         """Return where this actor sits; answers at once even while a batch computes."""
-        return self._where
+        return self._place
 
-    async def make(self, batch: Batch) -> BatchReport:
-        """Make, label and store one batch; a second call computes while the first is being written."""
+    async def make(self, batch: Batch, without: tuple[str, ...] = ()) -> Answer:
+        """Make, label and store one batch; a second call computes while the first is being written.
+
+        without: classifiers that are not to be loaded here. Raises DeviceError where the device is of no more use.
+        """
         loop = asyncio.get_running_loop()
         self._waiting += 1
         self._gauges.queue(batch.model, self._waiting)
         try:
-            work = await loop.run_in_executor(self._compute, self._computed, batch)
-            return await loop.run_in_executor(self._output, functools.partial(self._stored, *work))
+            refusal = await loop.run_in_executor(self._compute, self._load, batch.model)
+            if refusal:
+                return refusal
+            work = await loop.run_in_executor(self._compute, self._computed, batch, without)
+            return Answer(await loop.run_in_executor(self._output, functools.partial(self._stored, *work)))
         finally:
             self._waiting -= 1
             self._gauges.queue(batch.model, self._waiting)
 
-    def _computed(self, batch: Batch) -> tuple:
+    def _load(self, model: str) -> Answer | None:
+        start = time.perf_counter()
+        if model != self._generator.loaded:
+            self._journal.step(f"model {model}")
+        try:
+            self._generator.load(model)
+        except Exception as error:
+            said = str(error) if isinstance(error, FairsweepError) else f"model {model}: {reason(error)}"
+            found = "".join(traceback.format_exception(error))
+            if own_fault(error):
+                return Answer(refused=said, traceback=found)
+            return Answer(unready=said, traceback=found)
+        finally:
+            self._journal.step()
+            self._load_seconds = time.perf_counter() - start
+        return None
+
+    def _computed(self, batch: Batch, without: tuple[str, ...]) -> tuple:
         report = BatchReport(batch.model)
         start = time.perf_counter()
-        try:
-            self._generator.load(batch.model)
-        except Exception as error:
-            known = isinstance(error, FairsweepError)
-            report.refused = str(error) if known else f"model {batch.model}: {reason(error)}"
-            report.rows = batch.rows
-            return batch, report, [], [], {}, ""
-        loaded = time.perf_counter()
-        images, prompts = self._generator.make(batch)
-        made = time.perf_counter()
-        report.seconds = {"load": loaded - start, "generate": made - loaded}
+        images, prompts, sizes = self._generator.make(batch)
+        report.seconds = {"load": self._load_seconds, "generate": time.perf_counter() - start}
+        if any(isinstance(image, Exception) and not is_out_of_memory(image) for image in images):
+            self._device.probe()
         labels: dict = {}
-        if self._labellers:
+        if self._labellers and batch.label:
             fine = [index for index, image in enumerate(images) if not isinstance(image, Exception)]
             ids = [batch.rows[index]["image_id"] for index in fine]
             pictures = [images[index] for index in fine]
-            report.labels, labels = self._labellers.label(pictures, ids, [prompts[index] for index in fine])
+            report.labels, labels = self._labellers.label(
+                pictures, ids, [prompts[index] for index in fine], without=without
+            )
             report.seconds["classify"] = report.labels.seconds
-        return batch, report, images, prompts, labels, versions(self._generator.revision)
+            if report.labels.failed:
+                self._device.probe()
+        return batch, report, images, prompts, sizes, labels, versions(**self._generator.ran, **self._device.versions())
 
     def _stored(
-        self, batch: Batch, report: BatchReport, images: list, prompts: list[str], labels: dict, made_by: str
+        self,
+        batch: Batch,
+        report: BatchReport,
+        images: list,
+        prompts: list[str],
+        sizes: tuple[int, ...],
+        labels: dict,
+        made_by: str,
     ) -> BatchReport:
-        if report.refused:
-            return report
         start = time.perf_counter()
         encoded = [None if isinstance(image, Exception) else encode(image) for image in images]
         wrote = time.perf_counter()
@@ -164,20 +198,20 @@ class GeneratorActor:
                 "width": None if png is None else image.width,
                 "height": None if png is None else image.height,
                 "seconds": report.seconds["generate"] / len(images),
-                "device": self._where.device,
-                "batch_size": len(images),
+                "device": self._place.device,
+                "batch_size": size,
                 "error": reason(image) if png is None else None,
                 "versions": made_by,
                 "created": datetime.now(UTC),
             }
-            for row, image, png, prompt in zip(batch.rows, images, encoded, prompts, strict=True)
+            for row, image, png, prompt, size in zip(batch.rows, images, encoded, prompts, sizes, strict=True)
         ]
         self._store.write_images(rows)
         report.failed = [(row["image_id"], row["error"]) for row in rows if row["error"]]
         report.made = len(rows) - len(report.failed)
         if self._label_actors:
-            report.labels = self._sent(rows)
-        elif self._labellers:
+            report.labels = self._sent(rows) if batch.label else report.labels
+        elif self._labellers and labels:
             self._labellers.write(labels)
         report.seconds |= {"encode": wrote - start, "write": time.perf_counter() - wrote}
         self._gauges.batch(report)
@@ -185,13 +219,18 @@ class GeneratorActor:
 
     def _sent(self, rows: list[dict]) -> LabelReport:
         import ray
+        from ray.exceptions import RayError
 
         fine = [row for row in rows if not row["error"]]
         actor = self._label_actors[self._turn % len(self._label_actors)]
         self._turn += 1
         encoded = [row["image"]["bytes"] for row in fine]
         ids, prompts = [row["image_id"] for row in fine], [row["prompt"] for row in fine]
-        return ray.get(actor.label.remote(encoded, ids, prompts))
+        try:
+            return ray.get(actor.label.remote(encoded, ids, prompts))
+        except RayError as error:
+            # The images are stored: what these labels lack is made up for when all images are there.
+            return LabelReport(unready={"all classifiers": reason(error)})
 
 
 def encode(image) -> bytes:
@@ -202,7 +241,6 @@ def encode(image) -> bytes:
 
 
 @functools.cache
-def versions(revision: str | None) -> str:
-    """Return the JSON of what made an image: packages, and the model's commit where it is known."""
-    known = {"fairsweep": __version__} | {package: version(package) for package in _PACKAGES}
-    return json.dumps(known | ({"model_revision": revision} if revision else {}))
+def versions(**ran: str) -> str:
+    """Return the JSON of what made an image: packages, and what was run that is in no package's version."""
+    return json.dumps({"fairsweep": __version__} | {package: version(package) for package in _PACKAGES} | ran)

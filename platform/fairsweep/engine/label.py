@@ -4,13 +4,18 @@ import asyncio
 import gc
 import io
 import time
+import traceback
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pyarrow.parquet as pq
 
 from fairsweep.classifiers.base import WHOLE_IMAGE
+from fairsweep.engine.blame import own_fault
+from fairsweep.engine.events import Answer
 from fairsweep.engine.halving import Halving
+from fairsweep.engine.places import Place
 from fairsweep.errors import FairsweepError, reason
 from fairsweep.plan.todo import LabelTask
 from fairsweep.spec import ClassifierSpec, SweepSpec
@@ -51,12 +56,16 @@ class Labeller:
 
 @dataclass
 class LabelReport:
-    """What became of images at the classifiers: counts, first errors, and who could not be loaded, by classifier."""
+    """What became of images at the classifiers, by classifier: counts, and first errors.
+
+    refused: why one cannot be loaded anywhere. unready: why one cannot be loaded here; its labels are left to others.
+    """
 
     labelled: dict[str, int] = field(default_factory=dict)
     failed: dict[str, int] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    unready: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
     def add(self, classifier: str, rows: list[dict]) -> None:
@@ -70,24 +79,37 @@ class LabelReport:
 
 
 class Labellers:
-    """The classifiers of a sweep in one process, each loaded when it is first needed."""
+    """The classifiers of a sweep in one process, each loaded when it is first needed.
 
-    def __init__(self, spec: SweepSpec, store: Store, device: str):
-        self._spec, self._store, self._device = spec, store, device
+    step: called with what is done from now on.
+    """
+
+    def __init__(self, spec: SweepSpec, store: Store, device: str, step: Callable[..., None] = lambda *_: None):
+        self._spec, self._store, self._device, self._step = spec, store, device, step
         self._specs = {classifier.name: classifier for classifier in spec.classifiers}
         self._loaded: dict[str, Labeller] = {}
         self._refused: dict[str, str] = {}
+        self._unready: dict[str, str] = {}
+        self.traceback = ""
 
-    def label(self, images: list, ids: list[str], prompts: list[str], names: list[str] | None = None) -> tuple:
+    def label(
+        self,
+        images: list,
+        ids: list[str],
+        prompts: list[str],
+        names: Iterable[str] | None = None,
+        without: Iterable[str] = (),
+    ) -> tuple[LabelReport, dict[str, list[dict]]]:
         """Return the report and the rows by classifier; nothing is written."""
         start = time.perf_counter()
         report, rows = LabelReport(), {}
-        for name in names or self._specs:
+        for name in names or [name for name in self._specs if name not in without]:
             labeller = self._load(name)
-            if labeller is None:
-                report.errors[name] = self._refused[name]
-                report.refused.append(name)
+            if name in self._refused:
+                report.errors[name] = report.refused[name] = self._refused[name]
                 report.failed[name] = len(ids)
+            elif labeller is None:
+                report.unready[name] = self._unready[name]
             elif ids:
                 rows[name] = labeller.rows(images, ids, prompts)
                 report.add(name, rows[name])
@@ -100,14 +122,17 @@ class Labellers:
             self._store.write_labels(name, part)
 
     def _load(self, name: str) -> Labeller | None:
-        if name not in self._loaded and name not in self._refused:
+        if name not in (*self._loaded, *self._refused, *self._unready):
+            self._step(f"classifier {name}")
             try:
                 self._loaded[name] = Labeller(self._spec, self._specs[name], self._device)
             except Exception as error:
                 # A classifier that cannot be loaded costs its own labels, never the images.
-                known = isinstance(error, FairsweepError)
-                self._refused[name] = str(error) if known else f"classifier {name}: {reason(error)}"
+                said = str(error) if isinstance(error, FairsweepError) else f"classifier {name}: {reason(error)}"
+                (self._refused if own_fault(error) else self._unready)[name] = said
+                self.traceback = "".join(traceback.format_exception(error))
                 gc.collect()
+            self._step()
         return self._loaded.get(name)
 
 
@@ -117,23 +142,25 @@ class LabelActor:
     def __init__(self, spec: SweepSpec, root: str, threads: int):
         from fairsweep.engine.cluster import limit_threads, settle
 
-        self._where = settle(threads)
+        store = Store(root)
+        device, self._place, journal = settle(threads, store)
         self._compute = ThreadPoolExecutor(1, initializer=limit_threads, initargs=(threads,))
-        self._labellers = Labellers(spec, Store(root), self._where.torch_device)
+        self._labellers = Labellers(spec, store, device.torch_device, journal.step)
+        self._device = device
 
-    async def ready(self):
+    async def ready(self) -> Place:
         """Return where this actor sits; answers at once even while it labels."""
-        return self._where
+        return self._place
 
     async def label(self, encoded: list[bytes], ids: list[str], prompts: list[str]) -> LabelReport:
         """Label images just made, by every classifier of the sweep."""
         return await self._run(self._label, encoded, ids, prompts)
 
-    async def label_stored(self, classifier: str, task: LabelTask) -> LabelReport:
+    async def label_stored(self, task: LabelTask) -> Answer:
         """Label images of one stored file by one classifier."""
-        return await self._run(self._label_stored, classifier, task)
+        return await self._run(self._label_stored, task)
 
-    async def _run(self, function, *args) -> LabelReport:
+    async def _run(self, function, *args):
         return await asyncio.get_running_loop().run_in_executor(self._compute, function, *args)
 
     def _label(self, encoded: list[bytes], ids: list[str], prompts: list[str]) -> LabelReport:
@@ -141,16 +168,21 @@ class LabelActor:
         self._labellers.write(rows)
         return report
 
-    def _label_stored(self, classifier: str, task: LabelTask) -> LabelReport:
+    def _label_stored(self, task: LabelTask) -> Answer:
+        name = task.classifier
         table = pq.read_table(task.path, columns=["image_id", "image"], partitioning=None)
         pictures = {row["image_id"]: row["image"] for row in table.to_pylist() if row["image_id"] in task.images}
         images = [_picture(picture["bytes"]) for picture in pictures.values()]
         prompts = [task.images[image_id][0] for image_id in pictures]
-        report, rows = self._labellers.label(images, list(pictures), prompts, [classifier])
-        for name, part in rows.items():
-            new = [row for row in part if row["attribute"] not in task.images[row["image_id"]][1]]
-            self._labellers.write({name: new})
-        return report
+        report, rows = self._labellers.label(images, list(pictures), prompts, [name])
+        if name not in rows:
+            found = self._labellers.traceback
+            return Answer(refused=report.refused.get(name), unready=report.unready.get(name), traceback=found)
+        if report.failed:
+            self._device.probe()
+        new = [row for row in rows[name] if row["attribute"] not in task.images[row["image_id"]][1]]
+        self._labellers.write({name: new})
+        return Answer(report)
 
 
 def _picture(png: bytes):

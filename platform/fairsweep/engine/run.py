@@ -1,23 +1,24 @@
 """Run what a sweep lacks: images, their labels, then compaction; the same call resumes whatever was cut short."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import duckdb
 from rich.console import Console
 
 from fairsweep import builtin
 from fairsweep.engine import cluster
+from fairsweep.engine.events import GivenUp, LeftOut, Refused
 from fairsweep.engine.generate import BatchReport, GeneratorActor
 from fairsweep.engine.label import LabelActor, LabelReport, wanted_attributes
 from fairsweep.errors import StoreError
 from fairsweep.measure.catalogue import write_catalogue
 from fairsweep.plan.plan import write_plan
-from fairsweep.plan.todo import Batch, Todo, batches
+from fairsweep.plan.todo import Batch, LabelTask, Todo, batches, by_model
 from fairsweep.spec import LabelSpec, SweepSpec
 from fairsweep.store import Store
 from fairsweep.store.compact import compact
@@ -41,6 +42,7 @@ class Outcome:
     failed_labels: int = 0
     refused_models: dict[str, str] = field(default_factory=dict)
     refused_classifiers: dict[str, str] = field(default_factory=dict)
+    losses: list[str] = field(default_factory=list)
     stopped: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     places: list[str] = field(default_factory=list)
@@ -62,6 +64,8 @@ class Run:
         self.spec, self.store, self.console = spec, store, console
         self.outcome = Outcome()
         self._failures = 0
+        # Classifiers that end the process that loads them beside a model: they are tried again after all images.
+        self._left_out: dict[str, str] = {}
 
     def execute(self, limit: int | None = None) -> Outcome:
         """Make and label what is missing, at most `limit` new images; the caller holds the store's lock."""
@@ -105,95 +109,151 @@ class Run:
         rows = missing[:limit]
         if not len(rows):
             return
-        size = cluster.generator_size(self.spec.run, -(-len(rows) // self.spec.run.batch_size))
-        label_actors = []
-        if self.spec.run.classifier_gpus:
-            label_actors = self._start(LabelActor, cluster.label_size(self.spec.run, -(-size.actors // 4)))
-        actors = self._start(GeneratorActor, size, label_actors)
+        run, most = self.spec.run, -(-len(rows) // self.spec.run.batch_size)
+        size, beside = cluster.generator_size(run, most), []
+        if run.classifier_gpus:
+            # They keep no batch: Ray itself starts them anew, and the labels that this costs are made up for below.
+            labellers = cluster.beside_size(run, size.actors)
+            beside = [self._start(LabelActor, labellers, restarts=-1) for _ in range(labellers.actors)]
+        streams = {f"model {model}": batches(path, own) for model, own in by_model(path, rows).items()}
         try:
-            self._watch(actors, "make", self._todo(path, rows), "images", len(rows))
+            self._watch(
+                lambda: self._start(GeneratorActor, size, beside),
+                lambda: cluster.generator_size(run, most).actors,
+                lambda actor, batch: actor.make.remote(batch, tuple(self._left_out)),
+                streams,
+                "images",
+                len(rows),
+            )
         finally:
-            _stop(actors + label_actors)
-
-    def _todo(self, path: Path, rows) -> Iterator[tuple[Batch]]:
-        """Yield the batches of the models that load; record the others' rows as failed with the reason."""
-        lost: list[dict] = []
-        for batch in batches(path, rows):
-            if batch.model not in self.outcome.refused_models:
-                yield (batch,)
-                continue
-            lost += batch.rows
-            if len(lost) >= _FAILED_ROWS:
-                self._refuse(lost)
-                lost = []
-        self._refuse(lost)
-
-    def _refuse(self, rows) -> None:
-        if rows:
-            self.store.write_images([{**row, "error": self.outcome.refused_models[row["model"]]} for row in rows])
-            self.outcome.failed_images += len(rows)
-            self._progress.add(0, len(rows))
+            _stop(beside)
 
     def _label(self, path: Path) -> None:
         wanted = {c.name: wanted_attributes(self.spec, c) for c in self.spec.classifiers}
         with Todo(self.store, path) as todo:
-            counts = {name: todo.count_missing_labels(name, names) for name, names in wanted.items()}
-            tasks = (
-                (name, task)
+            counts = {
+                name: todo.count_missing_labels(name, names)
                 for name, names in wanted.items()
-                if counts[name] and name not in self.outcome.refused_classifiers
-                for task in todo.label_tasks(name, names)
-            )
+                if name not in self.outcome.refused_classifiers
+            }
             # All that is missing is tried again now: what failed beside the pipeline counts only if it fails here too.
-            self.outcome.failed_labels = sum(counts[name] for name in self.outcome.refused_classifiers)
-            total = sum(count for name, count in counts.items() if name not in self.outcome.refused_classifiers)
-            if not total:
+            self.outcome.failed_labels = sum(
+                todo.count_missing_labels(name, wanted[name]) for name in self.outcome.refused_classifiers
+            )
+            if not (total := sum(counts.values())):
                 return
-            actors = self._start(LabelActor, cluster.label_size(self.spec.run, -(-total // 16)))
-            try:
-                self._watch(actors, "label_stored", tasks, "labels", total)
-            finally:
-                _stop(actors)
+            size = cluster.label_size(self.spec.run, -(-total // 16))
+            self._watch(
+                lambda: self._start(LabelActor, size),
+                lambda: cluster.label_size(self.spec.run, -(-total // 16)).actors,
+                lambda actor, task: actor.label_stored.remote(task),
+                {f"classifier {name}": todo.label_tasks(name, wanted[name]) for name in counts if counts[name]},
+                "labels",
+                total,
+            )
 
-    def _start(self, kind: type, size: cluster.Size, *more) -> list:
-        return cluster.start(kind, size, self.spec, str(self.store.root), size.threads, *more)
+    def _start(self, kind: type, size: cluster.Size, *more, restarts: int = 0) -> Any:
+        return cluster.start(kind, size, self.spec, str(self.store.root), size.threads, *more, restarts=restarts)
 
-    def _watch(self, actors: list, method: str, tasks: Iterator[tuple], what: str, total: int) -> None:
+    def _watch(self, start: Callable, size: Callable, call: Callable, streams: dict, what: str, total: int) -> None:
+        from fairsweep.engine.crew import Crew
         from fairsweep.engine.dispatch import Dispatcher
 
-        dispatcher = Dispatcher(actors, method, tasks)
-        start = time.perf_counter()
+        crew = Crew(start, size)
+        dispatcher = Dispatcher(crew, call, streams)
+        started = time.perf_counter()
+        told = 0
 
         def tick() -> None:
-            waiting = f"{dispatcher.actors} of {len(actors)} actors are there"
-            self._progress.tick("loading models" if dispatcher.actors else f"waiting for the cluster: {waiting}")
+            nonlocal told
+            self._progress.tick(crew.note())
+            for loss in crew.places.losses[told:]:
+                told += 1
+                self.console.print(loss, soft_wrap=True, markup=False, highlight=False)
 
-        with RunProgress(self.console, what, total) as self._progress, closing(dispatcher.run(tick)) as reports:
-            for report in reports:
-                if "startup" not in self.outcome.seconds and isinstance(report, BatchReport):
-                    work = sum(seconds for stage, seconds in report.seconds.items() if stage != "load")
-                    self._spent("startup", max(0.0, time.perf_counter() - start - work))
-                if isinstance(report, BatchReport):
-                    self._count_batch(report)
-                else:
-                    self._count_labels(report)
-                    self._progress.add(sum(report.labelled.values()), sum(report.failed.values()))
-        self.outcome.places += [place.device for place in dispatcher.places]
-        self._spent(what, time.perf_counter() - start)
+        with RunProgress(self.console, what, total) as self._progress, closing(dispatcher.run(tick)) as events:
+            for event in events:
+                if isinstance(event, BatchReport) and "startup" not in self.outcome.seconds:
+                    work = sum(seconds for stage, seconds in event.seconds.items() if stage != "load")
+                    self._spent("startup", max(0.0, time.perf_counter() - started - work))
+                self._count(event)
+        self.outcome.places += [place.device for place in crew.arrived]
+        self.outcome.losses += crew.places.losses
+        for log in {place.log for place in crew.arrived} - crew.places.logs:
+            Path(log).unlink(missing_ok=True)
+        self._spent(what, time.perf_counter() - started)
+
+    def _count(self, event) -> None:
+        kind, _, name = getattr(event, "key", "").partition(" ")
+        match event:
+            case BatchReport():
+                self._count_batch(event)
+            case LabelReport():
+                self._count_labels(event)
+                self._progress.add(sum(event.labelled.values()), sum(event.failed.values()))
+            case GivenUp(work, why):
+                self._give_up(work, why)
+            case Refused(_, why, rest):
+                refused = self.outcome.refused_models if kind == "model" else self.outcome.refused_classifiers
+                refused.setdefault(name, why)
+                self._refuse(rest, why)
+            case LeftOut(what, why):
+                self._left_out[what.removeprefix("classifier ")] = why
+
+    def _give_up(self, work: Batch | LabelTask, why: str) -> None:
+        """Record as failed what ends every actor that works on it."""
+        if isinstance(work, Batch):
+            failed = [(row["image_id"], why) for row in work.rows]
+            self._fail_images(work.rows, why)
+            self._failed_in_a_row(failed)
+            return
+        classifier = next(c for c in self.spec.classifiers if c.name == work.classifier)
+        rows = [
+            {"image_id": image_id, "attribute": name, "label": "failed", "error": why}
+            for image_id, (_, known) in work.images.items()
+            for name in wanted_attributes(self.spec, classifier)
+            if name not in known
+        ]
+        self.store.write_labels(work.classifier, rows)
+        self._fail_labels(len(work.images))
+        self._remember([(work.classifier, why)])
+
+    def _refuse(self, rest: Iterator[Batch | LabelTask], why: str) -> None:
+        """Record what needs a model that cannot be used as failed; what needs a classifier has no label."""
+        rows: list[dict] = []
+        for work in rest:
+            if isinstance(work, LabelTask):
+                self._fail_labels(len(work.images))
+                continue
+            rows += work.rows
+            if len(rows) >= _FAILED_ROWS:
+                self._fail_images(rows, why)
+                rows = []
+        self._fail_images(rows, why)
+
+    def _fail_images(self, rows: Sequence[dict], why: str) -> None:
+        if rows:
+            self.store.write_images([{**row, "error": why} for row in rows])
+            self.outcome.failed_images += len(rows)
+            self._progress.add(0, len(rows))
+
+    def _fail_labels(self, images: int) -> None:
+        self.outcome.failed_labels += images
+        self._progress.add(0, images)
 
     def _count_batch(self, report: BatchReport) -> None:
-        if report.refused:
-            self.outcome.refused_models[report.model] = report.refused
-            self._refuse(report.rows)
-            return
         self.outcome.made += report.made
         self.outcome.failed_images += len(report.failed)
-        self._remember(report.failed)
         self._progress.add(report.made, len(report.failed))
         self._count_labels(report.labels)
         for stage, seconds in report.seconds.items():
             self._spent(stage, seconds)
-        self._failures = 0 if report.made else self._failures + len(report.failed)
+        self._failures = 0 if report.made else self._failures
+        self._failed_in_a_row(report.failed, all_failed=not report.made)
+
+    def _failed_in_a_row(self, failed: list[tuple[str, str]], all_failed: bool = True) -> None:
+        self._remember(failed)
+        self._failures += len(failed) if all_failed else 0
         if self._failures >= self.spec.run.max_consecutive_failures:
             first = self.outcome.failed[0][1]
             raise TooManyFailuresError(f"stopped after {self._failures} failed images in a row; the first: {first}")
@@ -202,8 +262,8 @@ class Run:
         self.outcome.labelled += sum(report.labelled.values())
         self.outcome.failed_labels += sum(report.failed.values())
         self._remember(list(report.errors.items()))
-        for name in report.refused:
-            self.outcome.refused_classifiers.setdefault(name, report.errors[name])
+        for name, why in report.refused.items():
+            self.outcome.refused_classifiers.setdefault(name, why)
 
     def _remember(self, failed: list[tuple[str, str]]) -> None:
         known = {name for name, _ in self.outcome.failed}

@@ -1,7 +1,7 @@
 """What a sweep still lacks: its plan minus what is readable in the store, for images and for labels apart."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -15,22 +15,43 @@ from fairsweep.store.files import DataFile, Files
 from fairsweep.store.schemas import PLAN
 
 _LABEL_TASK = 64
+_ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images of one model to make in one call; each row is a plan row as a dict."""
+    """Images of one model to make in one call, and to label there; each row is a plan row as a dict."""
 
     model: str
     rows: tuple[dict, ...]
+    label: bool = True
+
+    @property
+    def key(self) -> str:
+        """Return what an actor must load for it."""
+        return f"model {self.model}"
+
+    def split(self) -> list["Batch"]:
+        """Return its rows one by one, to be made without their labels: what goes wrong is then the row's own."""
+        return [replace(self, rows=(row,), label=False) for row in self.rows]
 
 
 @dataclass(frozen=True)
 class LabelTask:
-    """Stored images of one file to label: image_id -> (prompt, attributes that are labelled already)."""
+    """Stored images of one file for one classifier: image_id -> (prompt, attributes that are labelled already)."""
 
+    classifier: str
     path: Path
     images: dict[str, tuple[str, frozenset[str]]]
+
+    @property
+    def key(self) -> str:
+        """Return what an actor must load for it."""
+        return f"classifier {self.classifier}"
+
+    def split(self) -> list["LabelTask"]:
+        """Return its images one by one."""
+        return [replace(self, images={image_id: known}) for image_id, known in self.images.items()]
 
 
 class Todo:
@@ -106,34 +127,53 @@ class Todo:
         """
         current = ""
         images: dict[str, tuple[str, frozenset[str]]] = {}
-        for batch in self._sql.sql(query).to_arrow_reader(10_000):
+        # A cursor of its own: the tasks of several classifiers are read side by side.
+        for batch in self._sql.cursor().sql(query).to_arrow_reader(10_000):
             for row in batch.to_pylist():
                 if images and (row["filename"] != current or len(images) == _LABEL_TASK):
-                    yield LabelTask(Path(current), images)
+                    yield LabelTask(classifier, Path(current), images)
                     images = {}
                 current = row["filename"]
                 images[row["image_id"]] = (row["prompt"], frozenset(row["known"]))
         if images:
-            yield LabelTask(Path(current), images)
+            yield LabelTask(classifier, Path(current), images)
 
 
 def batches(path: Path, rows: np.ndarray) -> Iterator[Batch]:
-    """Yield the asked rows of a plan, sorted, in the batches that the plan puts them in; one row group at a time."""
-    plan = pq.ParquetFile(path)
-    start = 0
+    """Yield the asked rows of a plan, sorted, in the batches that the plan puts them in."""
     gathered: list[dict] = []
-    for group in range(plan.metadata.num_row_groups):
-        end = start + plan.metadata.row_group(group).num_rows
-        asked = rows[np.searchsorted(rows, start) : np.searchsorted(rows, end)] - start
-        if len(asked):
-            for row in plan.read_row_group(group).take(asked).to_pylist(maps_as_pydicts="strict"):
+    for table, _ in _row_groups(path, rows):
+        for start in range(0, len(table), _ROWS_AT_ONCE):
+            for row in table.slice(start, _ROWS_AT_ONCE).to_pylist(maps_as_pydicts="strict"):
                 if gathered and row["batch"] != gathered[0]["batch"]:
                     yield Batch(gathered[0]["model"], tuple(gathered))
                     gathered = []
                 gathered.append(row)
-        start = end
     if gathered:
         yield Batch(gathered[0]["model"], tuple(gathered))
+
+
+def by_model(path: Path, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the asked rows of a plan, sorted, of each model."""
+    parts: dict[str, list[np.ndarray]] = {}
+    for table, numbers in _row_groups(path, rows, ["model"]):
+        models = table["model"].combine_chunks().dictionary_encode()
+        codes = models.indices.to_numpy()
+        for code, model in enumerate(models.dictionary.to_pylist()):
+            parts.setdefault(model, []).append(numbers[codes == code])
+    return {model: np.concatenate(numbers) for model, numbers in parts.items()}
+
+
+def _row_groups(path: Path, rows: np.ndarray, columns: list[str] | None = None) -> Iterator[tuple]:
+    """Yield the asked rows of a plan and their numbers, one row group at a time."""
+    plan = pq.ParquetFile(path)
+    start = 0
+    for group in range(plan.metadata.num_row_groups):
+        end = start + plan.metadata.row_group(group).num_rows
+        asked = rows[np.searchsorted(rows, start) : np.searchsorted(rows, end)]
+        if len(asked):
+            yield plan.read_row_group(group, columns=columns).take(asked - start), asked
+        start = end
 
 
 def _unlabelled(classifier: str, wanted: tuple[str, ...]) -> str:

@@ -201,11 +201,19 @@ class RunSpec(Frozen):
     batch_size: int = Field(default=16, ge=1, le=4096)
     actors: int | None = Field(default=None, ge=1, description="as many as the cluster has room for where silent")
     gpus_per_actor: float | None = Field(
-        default=None, ge=0, allow_inf_nan=False, description="1 where there is a GPU, else 0"
+        default=None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="1 where there is a GPU, else 0; an actor computes on one card at most",
     )
     cpus_per_actor: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     classifier_gpus: float = Field(
-        default=0, ge=0, allow_inf_nan=False, description="above 0: classifiers get actors of their own"
+        default=0,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="above 0: classifiers get actors of their own, with so much of a card each",
     )
     max_consecutive_failures: int = Field(default=64, ge=1)
     # Out of the resolved spec while silent, so that the fingerprints of older specs stay.

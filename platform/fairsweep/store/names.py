@@ -18,6 +18,7 @@ TRACKING = "mlflow.db"
 ARTIFACTS = "mlartifacts"
 SPECS = "specs"
 CLASSIFIERS = "classifiers"
+LOGS = "log"
 # Kind -> how many folders of partitions lie between it and its files.
 DEPTHS = {"images": 2, "labels": 1}
 _LONGEST = 160

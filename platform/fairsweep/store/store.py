@@ -138,6 +138,10 @@ class Store:
         """Return where the files of a kind lie."""
         return self.place.path(kind)
 
+    def log(self, place: str) -> Path:
+        """Return the file that tells what went wrong at one place of a cluster."""
+        return self.place.path(names.named(names.LOGS, place, ".log"))
+
     @property
     def catalogue(self) -> Path:
         """Return the DuckDB file with the views over this store."""

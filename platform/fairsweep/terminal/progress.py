@@ -75,8 +75,8 @@ class RunProgress:
         self._console.print(text.rstrip(), soft_wrap=True, highlight=False)
 
     def _rate(self) -> str:
-        if not self._seen:
-            return (self._note or "starting") + self._failures()
+        if not self._seen or self._note:
+            return (self._note or "loading models") + self._failures()
         (start, before), (end, after) = self._seen[0], self._seen[-1]
         if after == before or end - start < _RATE_AFTER_SECONDS:
             return self._failures().strip()

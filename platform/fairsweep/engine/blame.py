@@ -1,0 +1,36 @@
+"""Tell what is a model's own fault from what is the matter with one place, or one moment."""
+
+import errno
+
+from fairsweep.errors import FairsweepError
+from fairsweep.memory import is_out_of_memory
+
+_PLACE_ERRORS = {errno.ENOSPC, errno.EIO, errno.ESTALE, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETIMEDOUT}
+# Of a network that is away, by class name: the Hub's client has several.
+_NETWORK_ERRORS = {"ConnectError", "ConnectTimeout", "ReadTimeout", "ConnectionError", "AcceleratorError"}
+
+
+def own_fault(error: BaseException) -> bool:
+    """Tell whether something could be loaded nowhere: it is missing, gated, or its files are wrong.
+
+    All else (no memory, no room, no network, a device's error) may be better elsewhere.
+    """
+    return isinstance(error, FairsweepError) and not any(_of_a_place(cause) for cause in _causes(error))
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    causes: list[BaseException] = []
+    while error is not None and error not in causes:
+        causes.append(error)
+        error = error.__cause__ or error.__context__
+    return causes
+
+
+def _of_a_place(error: BaseException) -> bool:
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return (
+        isinstance(error, MemoryError)
+        or is_out_of_memory(error)
+        or (isinstance(error, OSError) and error.errno in _PLACE_ERRORS)
+        or bool(names & _NETWORK_ERRORS)
+    )

@@ -1,0 +1,154 @@
+"""The actors of a stage: started as many as are wanted, asked whether they are there, named when they are not."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from fairsweep.engine.places import Place, Places
+from fairsweep.engine.queues import Task
+from fairsweep.errors import ClusterError
+
+GONE_AFTER_SECONDS = 30.0
+_ASK_EVERY_SECONDS = 5.0
+_SILENT_AFTER_SECONDS = 10.0
+
+
+@dataclass(eq=False)
+class Member:
+    """An actor at work: what it has loaded, and what it was given; it computes the first, since `since`."""
+
+    actor: Any
+    place: Place
+    key: str | None = None
+    tasks: dict[ray.ObjectRef, Task] = field(default_factory=dict)
+    since: float = 0.0
+
+
+class Crew:
+    """Hold as many actors as are wanted. Those at places left alone stay, so that nobody else is put there.
+
+    start: starts an actor, whose `ready` returns its Place. size: how many are wanted, asked again and again.
+    """
+
+    def __init__(self, start: Callable[[], Any], size: Callable[[], int]):
+        self._start, self._size = start, size
+        self._starting: dict[ray.ObjectRef, Any] = {}
+        self._pings: dict[ray.ObjectRef, tuple[Member, float]] = {}
+        self._failed_starts, self._start_error = 0, ""
+        self._asked = time.monotonic()
+        self.wanted = max(1, size())
+        self.members: list[Member] = []
+        self.arrived: list[Place] = []
+        self.places = Places()
+
+    @property
+    def starting(self) -> bool:
+        """Tell whether an actor is still to come."""
+        return bool(self._starting)
+
+    @property
+    def refs(self) -> list[ray.ObjectRef]:
+        """Return what to wait for, and to hand to `heard`."""
+        return [*self._starting, *self._pings]
+
+    def usable(self) -> list[Member]:
+        """Return the actors that get work: where all places are to be left alone, those that can work at all."""
+        fine = [member for member in self.members if not self.places.left_alone(member.place)]
+        return fine or [member for member in self.members if not member.place.problem]
+
+    def recruit(self, most: int) -> None:
+        """Start the actors that are wanted, `most` at most, and not there; raises ClusterError where none can be."""
+        while len(self.members) + len(self._starting) < min(self.wanted, most) and not self._given_up():
+            actor = self._start()
+            self._starting[actor.ready.remote()] = actor
+        if not self._starting and all(member.place.problem for member in self.members):
+            problems = [member.place.problem for member in self.members] or [self._start_error]
+            raise ClusterError(f"no actor can be used: {problems[0]}")
+
+    def _given_up(self) -> bool:
+        return self._failed_starts > 2 * self.wanted
+
+    def heard(self, ref: ray.ObjectRef) -> tuple[Member, RayError] | None:
+        """Take in that an actor has come or has answered; return one that turned out to be gone, and why."""
+        if ref in self._starting:
+            self._arrived(self._starting.pop(ref), ref)
+        elif ref in self._pings:
+            member, _ = self._pings.pop(ref)
+            try:
+                ray.get(ref)
+            except RayError as error:
+                return member, error
+        return None
+
+    def _arrived(self, actor: Any, ref: ray.ObjectRef) -> None:
+        try:
+            place: Place = ray.get(ref)
+        except RayError as error:
+            self._failed_starts += 1
+            self._start_error = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+            self.places.loss(None, f"an actor cannot start: {self._start_error}")
+            return
+        self._failed_starts = 0
+        if place.problem and place.device not in {other.device for other in self.arrived}:
+            self.places.loss(place, place.problem)
+        self.arrived.append(place)
+        self.members.append(Member(actor, place))
+
+    def look_around(self) -> Iterator[tuple[Member, str]]:
+        """Ask now and then who is there and how many actors there may be; yield those who have not answered in time."""
+        now = time.monotonic()
+        if now - self._asked < _ASK_EVERY_SECONDS:
+            return
+        self._asked = now
+        self.wanted = max(1, self._size())
+        nodes = ray.nodes()
+        self.places.names |= {node["NodeID"]: node["NodeName"] for node in nodes}
+        here = {place.node for place in self.arrived}
+        for node in nodes:
+            if node["NodeID"] in here and not node["Alive"]:
+                self.places.node_lost(node["NodeID"])
+        late = {member: now - since for member, since in self._pings.values() if now - since > GONE_AFTER_SECONDS}
+        for member, seconds in late.items():
+            if set(self.usable()) - late.keys():
+                yield member, f"no answer for {seconds:.0f} s"
+        for member in set(self.members) - {member for member, _ in self._pings.values()}:
+            self._pings[member.actor.ready.remote()] = (member, now)
+
+    def node_lost(self, place: Place) -> bool:
+        """Tell whether the node of a place is gone, and count it."""
+        gone = any(node["NodeID"] == place.node and not node["Alive"] for node in ray.nodes())
+        if gone:
+            self.places.node_lost(place.node)
+        return gone
+
+    def dismiss(self, member: Member) -> None:
+        """Take an actor out of service."""
+        self.members.remove(member)
+        self._pings = {ref: ping for ref, ping in self._pings.items() if ping[0] is not member}
+        ray.kill(member.actor, no_restart=True)
+
+    def close(self) -> None:
+        """End all actors."""
+        for ref in self._pings:
+            with suppress(RayError):
+                ray.cancel(ref)
+        for actor in (*(member.actor for member in self.members), *self._starting.values()):
+            ray.kill(actor, no_restart=True)
+
+    def note(self) -> str:
+        """Return what is waited for, where it is anything but the actors' work."""
+        there = f"{len(self.members)} of {self.wanted} actors are there"
+        if not any(member.tasks for member in self.members):
+            return f"waiting for the cluster: {there}"
+        now = time.monotonic()
+        silent = {
+            member.place.device: now - since
+            for member, since in self._pings.values()
+            if member.tasks and now - since > _SILENT_AFTER_SECONDS
+        }
+        return f"no answer from {'; '.join(silent)} for {max(silent.values()):.0f} s" if silent else ""
