@@ -114,3 +114,31 @@ def test_two_stores_of_one_process(tmp_path, store):
     Store(tmp_path).root.mkdir(exist_ok=True)
     assert connect(Store(tmp_path)).execute("select count(*) from summary").fetchone() == (0,)
     assert connect(store).execute("select count(*) from summary").fetchone() == (6,)
+
+
+@pytest.mark.slow
+def test_duckdb_1_5_answers_from_the_catalogue(store, tmp_path):
+    """The client that most people have reads every view, and the same numbers."""
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(tmp_path / "old"), "duckdb==1.5.*"]
+    if subprocess.run(pip, capture_output=True, check=False).returncode:
+        pytest.skip("DuckDB 1.5 cannot be installed here")
+    code = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import duckdb
+connection = duckdb.connect(sys.argv[2], read_only=True)
+views = [name for name, in connection.execute("select view_name from duckdb_views() where not internal").fetchall()]
+counts = {name: len(connection.execute(f'select * from "{name}"').fetchall()) for name in sorted(views)}
+values = connection.execute("select total_variation, total_variation_low from summary order by all").fetchall()
+print(json.dumps([duckdb.__version__, counts, values]))
+"""
+    command = [sys.executable, "-I", "-c", code, str(tmp_path / "old"), str(write_catalogue(store))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    version, counts, values = json.loads(done.stdout.splitlines()[-1])
+    assert version.startswith("1.5")
+    with connect(store) as connection:
+        expected = {name: connection.execute(f'select count(*) from "{name}"').fetchone()[0] for name in counts}
+        rows = connection.execute("select total_variation, total_variation_low from summary order by all").fetchall()
+    assert counts == expected
+    assert values == [pytest.approx(row) for row in rows]

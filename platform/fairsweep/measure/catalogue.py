@@ -19,6 +19,8 @@ from fairsweep.store.files import Files
 from fairsweep.store.names import CATALOGUE
 from fairsweep.store.schemas import FOLDERS
 
+READABLE_FROM = "v1.5.0"
+
 
 def connect(store: Store) -> duckdb.DuckDBPyConnection:
     """Return a DuckDB connection with every base view and every metric over a store's files as they are now.
@@ -33,12 +35,14 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
 
 
 def write_catalogue(store: Store) -> Path:
-    """Replace <store>/fairsweep.duckdb, which holds the same views for other tools."""
+    """Replace <store>/fairsweep.duckdb, which holds the same views for other tools, from DuckDB 1.5 on."""
     # Elsewhere, since DuckDB writes no database below a folder whose name has a question mark or a backslash.
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder, CATALOGUE)
-        with duckdb.connect(str(fresh)) as connection:
+        with duckdb.connect(str(fresh), config={"storage_compatibility_version": READABLE_FROM}) as connection:
             create(connection, store.files())
+            # DuckDB 2 writes the views' "if" as a function's name, under which DuckDB 1 knows no function.
+            connection.execute('create macro "if"(condition, yes, no) as case when condition then yes else no end')
             connection.execute(f"comment on view plan is {literal(store.root)}")
         store.place.put(CATALOGUE, fresh.read_bytes())
     return store.catalogue
