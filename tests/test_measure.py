@@ -119,7 +119,17 @@ def test_two_stores_of_one_process(tmp_path, store):
 @pytest.mark.slow
 def test_duckdb_1_5_answers_from_the_catalogue(store, tmp_path):
     """The client that most people have reads every view, and the same numbers."""
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(tmp_path / "old"), "duckdb==1.5.*"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--target",
+        str(tmp_path / "old"),
+        "duckdb==1.5.*",
+    ]
     if subprocess.run(pip, capture_output=True, check=False).returncode:
         pytest.skip("DuckDB 1.5 cannot be installed here")
     code = """

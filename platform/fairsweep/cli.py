@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fairsweep import __version__
-from fairsweep.errors import FairsweepError
+from fairsweep.errors import FairsweepError, first_line
 from fairsweep.leaving import Leaving
 from fairsweep.memory import keep_freed_memory
 
@@ -59,6 +59,11 @@ def run(arguments: list[str] | None) -> int:
 
         print(shown(f"error: {' '.join(str(error).split())}"), file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        # A disk, a right, a network: the place and the reason say all that there is to know.
+        place = f"{error.filename}: " if error.filename else ""
+        print(shown(f"error: {place}{error.strerror or first_line(error)}"), file=sys.stderr)
+        return FairsweepError.exit_code
     except Exception as error:
         # Of DuckDB, without importing it here: what it cannot read is a damaged file most of the time.
         if not type(error).__module__.endswith("duckdb"):

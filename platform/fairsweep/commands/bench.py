@@ -33,8 +33,10 @@ def guidance(
     steps: Annotated[int, typer.Option("--steps", min=1)] = 20,
     repeats: Annotated[int, typer.Option("--repeats", min=1, help="The fastest of so many calls counts.")] = 5,
     option: Annotated[list[str] | None, typer.Option("--option", help="Measure its gain too; repeatable.")] = None,
-    size: Annotated[int | None, typer.Option("--size", help="Pixels per side.")] = None,
-    depth: Annotated[float, typer.Option("--depth", help="Fraction of a transformer's layers to keep.")] = 1.0,
+    size: Annotated[int | None, typer.Option("--size", min=8, help="Pixels per side.")] = None,
+    depth: Annotated[
+        float, typer.Option("--depth", min=0.01, max=1.0, help="Fraction of a transformer's layers.")
+    ] = 1.0,
     dtype: Annotated[str | None, typer.Option("--dtype", help="As in a spec; silent: float16 on a GPU.")] = None,
 ) -> None:
     """Time the guidance wrapper beside the stock pipeline and diffusers' Semantic Guidance."""

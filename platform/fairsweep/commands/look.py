@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fairsweep.commands import paths
 from fairsweep.commands.options import DEFAULT_STORE, HeadlessOption, PortOption, StoreOption, SweepOption
 
 
@@ -18,7 +19,9 @@ def register(app: typer.Typer) -> None:
 
 def show(
     prompt: Annotated[str, typer.Option("--prompt", help="A prompt's name, such as firefighter, or its text.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The picture to write.")] = Path("grid.png"),
+    output: Annotated[Path, typer.Option("-o", "--output", callback=paths.new_picture, help="The file.")] = Path(
+        "grid.png"
+    ),
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many seeds to show.")] = 8,
     sweep: SweepOption = None,
     store: StoreOption = DEFAULT_STORE,
@@ -36,7 +39,9 @@ def show(
 
 def report(
     sweep: SweepOption = None,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The HTML file to write.")] = Path("report.html"),
+    output: Annotated[Path, typer.Option("-o", "--output", callback=paths.new_file, help="The file.")] = Path(
+        "report.html"
+    ),
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Write a sweep's report: one HTML file that needs no network."""

@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from fairsweep.commands.options import DEFAULT_STORE, AddressOption, FormatOption, GroupsOption, StoreOption
+from fairsweep.commands.options import (
+    DEFAULT_STORE,
+    AddressOption,
+    FormatOption,
+    GroupsOption,
+    StoreOption,
+    WrittenStoreOption,
+)
 from fairsweep.terminal.console import console
 from fairsweep.terminal.tables import Format, show
 
@@ -77,7 +84,7 @@ def _check_metric(name: str, names: Iterable[str]) -> None:
 
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Counts, labels, or images.", show_default=False)],
-    store: StoreOption = DEFAULT_STORE,
+    store: WrittenStoreOption = DEFAULT_STORE,
     name: Annotated[str | None, typer.Option("--name", help="The sweep's name; silent: the file's.")] = None,
     groups: GroupsOption = None,
     column: Annotated[
@@ -136,7 +143,7 @@ def import_(
 
 
 def calibrate(
-    store: StoreOption = DEFAULT_STORE,
+    store: WrittenStoreOption = DEFAULT_STORE,
     classifier: Annotated[
         str, typer.Option("--classifier", help="A kind, module:Class, or as in a spec.")
     ] = "portraits",
@@ -148,6 +155,7 @@ def calibrate(
     ] = None,
 ) -> None:
     """Measure a classifier's errors on images of known truth, so that shares can be corrected for them."""
+    from fairsweep.errors import FairsweepError, near
     from fairsweep.imports import calibration as work
     from fairsweep.imports.labellers import label_spec
     from fairsweep.measure.catalogue import write_catalogue
@@ -156,6 +164,9 @@ def calibrate(
 
     declared = {key: tuple(value.split(",")) for key, value in _pairs("--groups", groups).items()}
     declared = declared or {key: ATTRIBUTES[key] for key in ("gender", "skin_tone", "age")}
+    for attribute in () if file else declared:
+        if attribute not in ATTRIBUTES:
+            raise FairsweepError(f"--groups: portraits have no {attribute!r}{near(attribute, ATTRIBUTES)}")
     labelling = label_spec(declared, [classifier], name)
     samples = work.labelled(file, declared) if file else work.rendered(images, tuple(declared))
     opened = Store(store)

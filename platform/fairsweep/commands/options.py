@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from fairsweep.commands import paths
 from fairsweep.terminal.tables import Format
 
 SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="The sweep's YAML file.", show_default=False)]
@@ -12,13 +13,15 @@ MostImagesOption = Annotated[
     int | None,
     typer.Option("--most-images", min=1, help="How many images the spec may plan; silent: a million."),
 ]
-StoreOption = Annotated[Path, typer.Option("--store", envvar="FAIRSWEEP_STORE", help="The folder of the results.")]
+_STORE = {"envvar": "FAIRSWEEP_STORE", "help": "The folder of the results."}
+StoreOption = Annotated[Path, typer.Option("--store", callback=paths.folder, **_STORE)]
+WrittenStoreOption = Annotated[Path, typer.Option("--store", callback=paths.new_folder, **_STORE)]
 AddressOption = Annotated[
-    str | None, typer.Option("--address", help="The Ray cluster to join; silent: one on this machine.")
+    str | None, typer.Option("--address", help="The Ray cluster to join, or auto; silent: one of its own here.")
 ]
 DEFAULT_STORE = Path("fairsweep-store")
 SweepOption = Annotated[str | None, typer.Option("--sweep", help="The sweep's name; the one planned last if silent.")]
-PortOption = Annotated[int, typer.Option("--port", help="The port to try first.")]
+PortOption = Annotated[int, typer.Option("--port", min=1, max=65535, help="The port to try first.")]
 HeadlessOption = Annotated[bool, typer.Option("--headless", help="Open no browser.")]
 GroupsOption = Annotated[
     list[str] | None,

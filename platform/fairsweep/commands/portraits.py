@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from fairsweep.commands import paths
+
 
 def register(app: typer.Typer) -> None:
     """Add the group of commands to the app."""
@@ -15,9 +17,9 @@ def register(app: typer.Typer) -> None:
 
 
 def render(
-    output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write.")],
+    output: Annotated[Path, typer.Option("-o", "--output", callback=paths.new_folder, help="The folder to write.")],
     n: Annotated[int, typer.Option("-n", min=1, help="How many portraits.")] = 10_000,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed draws the same portraits.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed draws the same portraits.")] = 0,
 ) -> None:
     """Write portraits with captions and true attributes as Parquet: the training data's side of an audit."""
     from fairsweep.portraits.dataset import write_dataset
@@ -27,15 +29,17 @@ def render(
 
 
 def train(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the models are written.")],
-    work: Annotated[Path, typer.Option("--work", help="Where portraits and checkpoints are kept.")] = Path(
-        "portraits-training"
-    ),
+    output: Annotated[
+        Path, typer.Option("-o", "--output", callback=paths.new_folder, help="Where the models are written.")
+    ],
+    work: Annotated[
+        Path, typer.Option("--work", callback=paths.new_folder, help="Where portraits and checkpoints are kept.")
+    ] = Path("portraits-training"),
     device: Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:1.")] = "cpu",
     effort: Annotated[
         float, typer.Option("--effort", min=0.001, help="A factor on the numbers of training steps.")
     ] = 1.0,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
 ) -> None:
     """Train the built-in models from scratch; the same command goes on where it was stopped."""
     from dataclasses import fields, replace
@@ -43,11 +47,24 @@ def train(
     from fairsweep.portraits.training.run import Recipe, train_models
     from fairsweep.terminal.console import console
 
+    _check_device(device)
     recipe = Recipe(seed=seed)
     steps = {
         f.name: max(1, round(effort * getattr(recipe, f.name))) for f in fields(Recipe) if f.name.endswith("_steps")
     }
     train_models(work, output, replace(recipe, **steps), console(), device)
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    from fairsweep.errors import FairsweepError
+
+    kind, _, index = device.partition(":")
+    if kind not in ("cpu", "cuda") or not (index or "0").isdigit():
+        raise FairsweepError(f"--device {device}: expected cpu, cuda or cuda:1")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        raise FairsweepError(f"--device {device}: this machine has {torch.cuda.device_count()} CUDA devices")
 
 
 def evaluate(
@@ -57,7 +74,9 @@ def evaluate(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Where figures.json goes; beside the models if silent."),
+        typer.Option(
+            "-o", "--output", callback=paths.new_folder, help="Where figures.json goes; silent: beside the models."
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option("--seeds", min=4, help="Seeds per occupation and guidance scale.")] = 256,
     portraits: Annotated[int, typer.Option("--portraits", min=100, help="Held-out portraits to read.")] = 5_000,
@@ -65,6 +84,7 @@ def evaluate(
     """Measure the models against what was planted; write the figures and the model cards."""
     import json
 
+    from fairsweep.errors import FairsweepError
     from fairsweep.portraits.cards import write_cards
     from fairsweep.portraits.defaults import WEIGHTS
     from fairsweep.portraits.evaluate import evaluate as measure
@@ -75,6 +95,9 @@ def evaluate(
 
     screen = console()
     folder = folder or WEIGHTS
+    for part in ("pipeline", "clip"):
+        if not (folder / part).is_dir():
+            raise FairsweepError(f"{folder} holds no {part}: name a folder that `fairsweep portraits train` wrote")
     drawn = 0
 
     def advance(n: int) -> None:

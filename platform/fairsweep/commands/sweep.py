@@ -8,7 +8,14 @@ from typing import Annotated
 
 import typer
 
-from fairsweep.commands.options import DEFAULT_STORE, AddressOption, MostImagesOption, SpecArgument, StoreOption
+from fairsweep.commands.options import (
+    DEFAULT_STORE,
+    AddressOption,
+    MostImagesOption,
+    SpecArgument,
+    StoreOption,
+    WrittenStoreOption,
+)
 from fairsweep.terminal.console import console
 
 
@@ -36,7 +43,7 @@ def plan(
 
 def run(
     spec: SpecArgument,
-    store: StoreOption = DEFAULT_STORE,
+    store: WrittenStoreOption = DEFAULT_STORE,
     address: AddressOption = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Make at most so many new images.")] = None,
     mlflow: Annotated[
@@ -58,7 +65,8 @@ def run(
     opened, screen = Store(store), console()
     try:
         # The store first: another run there is known at once, and a cluster takes its time to start.
-        with opened.lock(), cluster.connected(address, loaded.run):
+        with opened.lock(), cluster.connected(address, loaded.run) as where:
+            screen.print(f"Ray: {where}", soft_wrap=True, markup=False)
             outcome = Run(loaded, opened, screen).execute(limit)
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command resumes", err=True)
@@ -131,7 +139,7 @@ def schema() -> None:
     typer.echo(json.dumps(spec_schema(), indent=2))
 
 
-def compact(store: StoreOption = DEFAULT_STORE) -> None:
+def compact(store: WrittenStoreOption = DEFAULT_STORE) -> None:
     """Merge the many small files of a store into few."""
     from fairsweep.measure.catalogue import connect, write_catalogue
     from fairsweep.store import Store

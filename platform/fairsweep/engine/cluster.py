@@ -39,15 +39,18 @@ class Size:
 
 
 @contextmanager
-def connected(address: str | None, run: RunSpec | None = None) -> Iterator[None]:
-    """Join the cluster at `address` (or that of RAY_ADDRESS), or start one on this machine; leave it at the end.
+def connected(address: str | None, run: RunSpec | None = None) -> Iterator[str]:
+    """Join the cluster at `address` (or that of RAY_ADDRESS), else start one on this machine; leave it at the end.
+
+    Yield in words which cluster it is. Where nobody names one, the run has its own, even beside a cluster that runs on
+    this machine: that one may be another user's, with other rights and another Python.
 
     Raises ClusterError where the cluster is not there, or where this machine has not the GPUs that actors need.
     """
     import ray
 
     if ray.is_initialized():
-        yield
+        yield "the cluster of this process"
         return
     address = address or os.environ.get("RAY_ADDRESS")
     more = {} if address else {"include_dashboard": False, "num_cpus": len(os.sched_getaffinity(0))}
@@ -55,7 +58,7 @@ def connected(address: str | None, run: RunSpec | None = None) -> Iterator[None]
     on_termination = signal.getsignal(signal.SIGTERM)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            ray.init(address=address, logging_level="error", log_to_driver=False, **more)
+            ray.init(address=address or "local", logging_level="error", log_to_driver=False, **more)
             break
         except Exception as error:
             ray.shutdown()
@@ -68,9 +71,12 @@ def connected(address: str | None, run: RunSpec | None = None) -> Iterator[None]
         # Ray has put a handler of its own in its place, which ends the process without a word.
         if threading.current_thread() is threading.main_thread() and on_termination is not None:
             signal.signal(signal.SIGTERM, on_termination)
+        resources = ray.cluster_resources()
+        cards = resources.get("GPU", 0)
         if not address and run:
-            check_cards(run, ray.cluster_resources().get("GPU", 0))
-        yield
+            check_cards(run, cards)
+        own = "a cluster of this run's own; --address auto joins one that runs here already"
+        yield f"{f'joined {address}' if address else own} ({resources.get('CPU', 0):g} CPUs, {cards:g} GPUs)"
     finally:
         ray.shutdown()
 
