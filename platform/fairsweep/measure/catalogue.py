@@ -20,6 +20,12 @@ from fairsweep.store.names import CATALOGUE
 from fairsweep.store.schemas import FOLDERS
 
 READABLE_FROM = "v1.5.0"
+# DuckDB 2 writes the views' "if" as a function's name, which DuckDB 1 does not know; and there log(0) is an error.
+_MISSING_IN_DUCKDB_1 = (
+    '"if"(condition, yes, no) as case when condition then yes else no end',
+    "ln(x) as case when x = 0 then '-infinity'::double else system.main.ln(x) end",
+    "log2(x) as case when x = 0 then '-infinity'::double else system.main.log2(x) end",
+)
 
 
 def connect(store: Store) -> duckdb.DuckDBPyConnection:
@@ -41,8 +47,8 @@ def write_catalogue(store: Store) -> Path:
         fresh = Path(folder, CATALOGUE)
         with duckdb.connect(str(fresh), config={"storage_compatibility_version": READABLE_FROM}) as connection:
             create(connection, store.files())
-            # DuckDB 2 writes the views' "if" as a function's name, under which DuckDB 1 knows no function.
-            connection.execute('create macro "if"(condition, yes, no) as case when condition then yes else no end')
+            for macro in _MISSING_IN_DUCKDB_1:
+                connection.execute(f"create macro {macro}")
             connection.execute(f"comment on view plan is {literal(store.root)}")
         store.place.put(CATALOGUE, fresh.read_bytes())
     return store.catalogue
