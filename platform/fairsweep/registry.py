@@ -1,14 +1,28 @@
 """Find a variant by its name in a table of lazy "module:name" rows, or the user's own as "module:Class"."""
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from fairsweep.errors import FairsweepError, near, reason
 
+# Where plug-ins lie beside the specs that name them: looked into last, here and in the workers of a cluster.
+folders: list[str] = []
+
 
 class UnknownNameError(FairsweepError, ValueError):
     """Report a name that no table knows (a ValueError too, so that a spec reports the line it stands on)."""
+
+
+def look_in(folder: Path) -> None:
+    """Let the modules of a folder be found, after all others."""
+    place = str(folder.resolve())
+    if place not in sys.path:
+        sys.path.append(place)
+    if place not in folders:
+        folders.append(place)
 
 
 def find(name: str, table: Mapping[str, str], what: str, base: type | None = None) -> Any:
@@ -26,7 +40,8 @@ def find(name: str, table: Mapping[str, str], what: str, base: type | None = Non
     try:
         variant = getattr(import_module(module_name), attribute)
     except ModuleNotFoundError as error:
-        raise UnknownNameError(f"{what} {name!r}: no module {error.name!r} on the Python path") from None
+        places = ", ".join(path for path in sys.path if path and not path.startswith((sys.prefix, sys.base_prefix)))
+        raise UnknownNameError(f"{what} {name!r}: no module {error.name!r} in {places}") from None
     except AttributeError:
         raise UnknownNameError(f"{what} {name!r}: the module {module_name!r} has no {attribute!r}") from None
     except (Exception, SystemExit) as error:

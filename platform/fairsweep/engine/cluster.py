@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from fairsweep import registry
 from fairsweep.engine.device import Device, DeviceError, device
 from fairsweep.engine.journal import Journal
 from fairsweep.engine.places import Place
@@ -48,6 +49,7 @@ def connected(address: str | None, run: RunSpec | None = None) -> Iterator[str]:
     Raises ClusterError where the cluster is not there, or where this machine has not the GPUs that actors need.
     """
     import ray
+    from ray.job_config import JobConfig
 
     if ray.is_initialized():
         yield "the cluster of this process"
@@ -56,9 +58,11 @@ def connected(address: str | None, run: RunSpec | None = None) -> Iterator[str]:
     more = {} if address else {"include_dashboard": False, "num_cpus": len(os.sched_getaffinity(0))}
     _check_reachable(address)
     on_termination = signal.getsignal(signal.SIGTERM)
+    # A runtime environment would say the same, and let each worker wait for its agent.
+    job = JobConfig(_py_driver_sys_path=list(registry.folders))
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            ray.init(address=address or "local", logging_level="error", log_to_driver=False, **more)
+            ray.init(address=address or "local", logging_level="error", log_to_driver=False, job_config=job, **more)
             break
         except Exception as error:
             ray.shutdown()

@@ -102,7 +102,7 @@ def _name_of_source(source: Any) -> Any:
 
 def _guidance(item: dict, attributes: list[str]) -> list[dict]:
     swept = _swept("guidance", item)
-    item = {"name": item.get("method"), "attributes": attributes, **_flat_params(item, _GUIDANCE_KEYS)}
+    item = {"name": _name_of_class(item.get("method")), "attributes": attributes, **_flat_params(item, _GUIDANCE_KEYS)}
     if not isinstance(item["params"], dict):
         return [item]
     return [
@@ -113,11 +113,16 @@ def _guidance(item: dict, attributes: list[str]) -> list[dict]:
 
 def expand_classifier(item: dict) -> dict:
     """Return a classifier with its flat parameters in their place, and the name of its kind where it has none."""
-    return {"name": item.get("kind"), **_flat_params(item, _CLASSIFIER_KEYS)}
+    return {"name": _name_of_class(item.get("kind")), **_flat_params(item, _CLASSIFIER_KEYS)}
 
 
 def _classifiers(item: dict, attributes: list[str]) -> list[dict]:
     return [expand_classifier(item)]
+
+
+def _name_of_class(variant: Any) -> Any:
+    """Return the name by which a method or a classifier goes where none is given: of one's own, that of the class."""
+    return variant.rpartition(":")[2] if isinstance(variant, str) else variant
 
 
 def _flat_params(item: dict, own_keys: tuple[str, ...]) -> dict:

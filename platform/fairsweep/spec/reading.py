@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from fairsweep.errors import FairsweepError, SpecError, near
 from fairsweep.mistakes import mistake, placed
+from fairsweep.registry import look_in
 from fairsweep.spec.document import Loc, Places, dotted, read_document
 from fairsweep.spec.size import MOST_IMAGES
 from fairsweep.spec.spec import SweepSpec
@@ -24,6 +25,8 @@ def load_spec(path: str | Path, most_images: int | None = None) -> SweepSpec:
     most_images: what the spec may plan, MOST_IMAGES where silent.
     """
     data, places = _read(Path(path), ())
+    # A class of one's own, "my_module:MyMethod", lies beside the spec that names it.
+    look_in(Path(path).parent)
     origins: dict[Loc, Loc] = {}
     context = {"origins": origins, "most_images": most_images or MOST_IMAGES}
     try:
