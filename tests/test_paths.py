@@ -113,9 +113,7 @@ def test_a_run_has_a_cluster_of_its_own_beside_one_that_runs(tiny_data, tmp_path
         str(tmp_path / "store"),
     ]
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    done = subprocess.run(
-        [*command, str(tmp_path / "store")], capture_output=True, text=True, env=environment, check=False
-    )
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Ray: a cluster of this run's own")
     assert "2 images made" in done.stdout
