@@ -55,24 +55,28 @@ def run(arguments: list[str] | None) -> int:
     try:
         build()(args=arguments)
     except FairsweepError as error:
-        from fairsweep.terminal.console import shown
-
-        print(shown(f"error: {' '.join(str(error).split())}"), file=sys.stderr)
+        _say(str(error))
         return error.exit_code
     except OSError as error:
         # A disk, a right, a network: the place and the reason say all that there is to know.
         place = f"{error.filename}: " if error.filename else ""
-        print(shown(f"error: {place}{error.strerror or first_line(error)}"), file=sys.stderr)
+        _say(f"{place}{error.strerror or first_line(error)}")
         return FairsweepError.exit_code
     except Exception as error:
         # Of DuckDB, without importing it here: what it cannot read is a damaged file most of the time.
         if not type(error).__module__.endswith("duckdb"):
             raise
-        print(f"error: {' '.join(str(error).split())}; `fairsweep verify` sets damaged files aside", file=sys.stderr)
+        _say(f"{error}; `fairsweep verify` sets damaged files aside")
         return FairsweepError.exit_code
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     return 0
+
+
+def _say(problem: str) -> None:
+    from fairsweep.terminal.console import shown
+
+    print(shown(f"error: {' '.join(problem.split())}"), file=sys.stderr)
 
 
 if __name__ == "__main__":
