@@ -142,12 +142,20 @@ def test_what_was_kept(tmp_path):
     assert connection.execute("select steering, n from steering").fetchone() == (0.5, 2)
 
 
-def reference(store, shares, n=None):
+def reference(store, shares, n=None, name="truth", model=None):
     store.write(
         "references",
-        "truth",
+        name,
         [
-            {"reference": "truth", "prompt_name": prompt, "attribute": "gender", "group": g, "share": s, "n": n}
+            {
+                "reference": name,
+                "model": model,
+                "prompt_name": prompt,
+                "attribute": "gender",
+                "group": g,
+                "share": s,
+                "n": n,
+            }
             for prompt, share in shares.items()
             for g, s in (("female", share), ("male", 1 - share))
         ],
@@ -178,6 +186,19 @@ def test_reference_verdicts_and_bias_amplification(tmp_path):
     connection.execute("create or replace macro reference_tolerance() as 0.3e0")
     counts = connection.execute("select verdict, count from reference_verdicts order by 1").fetchall()
     assert counts == [("amplified", 0), ("mitigated", 0), ("reflected", 3)]
+
+
+def test_a_sweep_is_compared_with_its_own_references(tmp_path):
+    """An import is compared with what was imported, not with what is known of a built-in model; a spec says which."""
+    labels = [{"seed": seed, "gender": "female"} for seed in range(4)]
+    store = Store(tmp_path)
+    for sweep, names in (("survey", None), ("portraits", ["planted"]), ("alone", [])):
+        write_plan(store, labels, GENDER, sweep=sweep, references=names)
+        write_labels(store, labels, GENDER, sweep=sweep)
+    reference(store, {"doctor": 0.7}, name="census")
+    reference(store, {"doctor": 0.5}, name="planted", model="builtin:portraits")
+    rows = connect(store).execute("select sweep, reference from reference_comparison order by all").fetchall()
+    assert rows == [("portraits", "planted"), ("survey", "census")]
 
 
 def test_agreement_of_classifiers(tmp_path):

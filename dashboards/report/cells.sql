@@ -5,6 +5,7 @@ with pictured as (
     select distinct on (sweep, model, setting)
         sweep, model, setting, recognition,
         scene_similarity as scene_kept, scene_similarity_low as scene_kept_low, scene_similarity_high as scene_kept_high,
+        scene_floor,
         prompt_alignment, prompt_alignment_low, prompt_alignment_high
     from summary
     where prompt_alignment is not null
@@ -23,6 +24,11 @@ select
     total_variation_floor as distance_floor,
     change_from_baseline as change, change_from_baseline_low as change_low, change_from_baseline_high as change_high,
     prompts_off_target, prompts,
+    {
+        'classifier': cells.classifier, 'images_per_prompt': images_per_prompt,
+        'prompts_not_decided': prompts_not_decided, 'least_difference': least_difference, 'cell_q': cell_q,
+        'scene_floor': pictured.scene_floor
+    } as for_sentences,
     scene_kept, scene_kept_low, scene_kept_high,
     pictured.prompt_alignment as alignment,
     pictured.prompt_alignment_low as alignment_low, pictured.prompt_alignment_high as alignment_high,

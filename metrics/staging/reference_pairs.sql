@@ -1,5 +1,5 @@
--- The shares of a prompt beside those of each reference distribution that speaks of it, as lists aligned to the groups.
--- reads: distributions, reference_shares
+-- The shares of a prompt beside those of each reference of its sweep that speaks of it, as lists aligned to the groups.
+-- reads: distributions, reference_shares, sweep_references
 -- one row per: sweep, model, setting, prompt, attribute, classifier, reference
 with placed as (
     select *, unnest(groups) as "group", unnest(range(1, len(groups) + 1)) as place from group_counts
@@ -9,6 +9,8 @@ matched as (
         placed.*, reference_shares.reference, reference_shares.share, reference_shares.n as reference_n
     from placed
     join reference_shares using (prompt_name, attribute, "group")
+    semi join sweep_references
+        on sweep_references.sweep = placed.sweep and sweep_references.reference = reference_shares.reference
 )
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, reference,

@@ -20,8 +20,13 @@ def resolve_source(source: str) -> str:
     return str(BUILTIN[source])
 
 
+def reference_names(sources: Iterable[str]) -> list[str]:
+    """Return the names of the distributions that are known of the built-in models among the sources."""
+    return sorted({name for source in sources for name in REFERENCES.get(source, ())})
+
+
 def references(sources: Iterable[str]) -> Iterator[tuple[str, list[dict]]]:
     """Yield the name and the rows of each distribution that is known of the built-in models among the sources."""
     for source in sorted(set(sources) & REFERENCES.keys()):
         for name, function in REFERENCES[source].items():
-            yield name, find(function, {}, "reference")()
+            yield name, [{**row, "model": source} for row in find(function, {}, "reference")()]

@@ -17,7 +17,9 @@ def image_id(*parts) -> str:
     return hashlib.blake2b("|".join(map(str, parts)).encode(), digest_size=16).hexdigest()
 
 
-def write_plan(store: Store, labels: list[dict], groups=GROUPS, sweep: str = "audit", targets=None) -> None:
+def write_plan(
+    store: Store, labels: list[dict], groups=GROUPS, sweep: str = "audit", targets=None, references=None
+) -> None:
     """Write plan, targets and settings of the images that `labels` speak of.
 
     Each label: model, setting, prompt (default "doctor"), seed, and one key per attribute with its label; optional
@@ -57,6 +59,7 @@ def write_plan(store: Store, labels: list[dict], groups=GROUPS, sweep: str = "au
             "attributes": [] if method == "none" else row.get("attributes", ["gender"]),
             "params": "{}",
             "baseline": method == "none",
+            "references": references,
         }
     store.write("plan", sweep, list(plan.values()))
     store.write("settings", sweep, list(settings.values()))
@@ -81,7 +84,10 @@ def write_plan(store: Store, labels: list[dict], groups=GROUPS, sweep: str = "au
 def write_labels(
     store: Store, labels: list[dict], groups=GROUPS, sweep: str = "audit", classifier: str = "portraits"
 ) -> None:
-    """Write a classifier's labels; a value of None is a label that failed, a missing key no label at all."""
+    """Write a classifier's labels; a value of None is a label that failed, a missing key no label at all.
+
+    Optional: scores, embedding, alignment.
+    """
     rows = []
     for row in labels:
         cell = (row.get("model", "m"), row.get("setting", "none"), row.get("prompt", "doctor"), row["seed"])
@@ -95,7 +101,7 @@ def write_labels(
                         "attribute": attribute,
                         "label": label,
                         "score": 0.9,
-                        "scores": {label: 0.9} if label else None,
+                        "scores": row.get("scores", {label: 0.9} if label else None),
                         "error": None if label else "the classifier failed",
                         "seconds": 0.01,
                     }

@@ -65,7 +65,7 @@ def bring(
     with store.lock():
         if not replace:
             check_new(store, source)
-        write_sweep(store, source, images)
+        write_sweep(store, source, images, [reference] if reference else None)
         if reference:
             store.write("references", reference, rows)
     return Arrival(f"{images.num_rows:,} labels of {len(images.column('image_id').unique()):,} images")

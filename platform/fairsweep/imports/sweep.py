@@ -42,8 +42,11 @@ def check_new(store: Store, source: Source) -> None:
         raise ImportDataError(f"the store already has a sweep {source.name!r}: choose another --name or --replace")
 
 
-def write_sweep(store: Store, source: Source, images: pa.Table) -> Path:
-    """Write labels (rows that have one), targets, settings and last the plan of an imported sweep; return the plan."""
+def write_sweep(store: Store, source: Source, images: pa.Table, references: list[str] | None = None) -> Path:
+    """Write labels (rows that have one), targets, settings and last the plan of an imported sweep; return the plan.
+
+    references: those of the store that it is compared with; None: all that are of no built-in model.
+    """
     connection = duckdb.connect()
     connection.register("images", images)
     if "label" in images.column_names:
@@ -68,6 +71,7 @@ def write_sweep(store: Store, source: Source, images: pa.Table) -> Path:
                 "attributes": [],
                 "params": "{}",
                 "baseline": setting == baseline,
+                "references": references,
             }
             for model, setting in cells
         ],

@@ -38,8 +38,8 @@ def number(value: object) -> str:
 
 
 def columns(row: dict) -> list[str]:
-    """Return a table's columns: those of a row less the bounds that another column takes into its cells."""
-    hidden = {"baseline", *(f"{name}_{side}" for name in row for side in ("low", "high"))}
+    """Return a table's columns: less the bounds that another takes into its cells, and what is for the sentences."""
+    hidden = {"baseline", "for_sentences", *(f"{name}_{side}" for name in row for side in ("low", "high"))}
     return [name for name in row if name not in hidden]
 
 
@@ -110,9 +110,13 @@ def draw(cells: list[dict], dose: list[dict]) -> list[dict]:
 def trade_off(rows: list[dict], attribute: str) -> Markup:
     """Draw what each setting gains in fairness against what it keeps of the image.
 
-    rows: model, setting, baseline, distance, distance_low, distance_high, scene_kept, scene_kept_low, scene_kept_high.
+    rows: model, setting, baseline, distance, distance_low, distance_high, scene_kept, scene_kept_low, scene_kept_high,
+    scene_floor, where nothing is kept.
     """
     figure, axes = _axes("distance to target (left: fairer)", "scene kept (up: as unguided)")
+    floors = [row["scene_floor"] for row in rows if row["scene_floor"] is not None and not row["baseline"]]
+    if floors:
+        axes.axhline(min(floors), color="#020202", linestyle=(0, (4, 3)), linewidth=1, label="another seed's image")
     settings = list(dict.fromkeys(row["setting"] for row in rows if not row["baseline"]))
     models = list(dict.fromkeys(row["model"] for row in rows))
     for row in rows:

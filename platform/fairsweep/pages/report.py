@@ -24,9 +24,22 @@ ASKED = ("model", "setting", "prompt", "seed")
 CHECKS = {
     "flips": (
         "Flips",
-        "Images whose group is not that of the unguided image of their seed: McNemar's test, Bowker's for more groups.",
+        "Images whose group is not that of the unguided image of their seed. p: Student's t over seeds of the change "
+        "of the groups' shares; q: Benjamini and Hochberg's over all settings of an attribute.",
     ),
-    "side_effects": ("Side effects", "Shares of attributes that the guidance was not meant to touch."),
+    "cell_tests": (
+        "All prompts together",
+        "Whether the images of all prompts show the groups as often as the target asks: Student's t over seeds; q: "
+        "over all settings of an attribute. A smaller difference of a share than the least could not have been found.",
+    ),
+    "comparison": (
+        "Models side by side",
+        "Shares over all prompts, on the same seeds; the interval is Student's over the seeds' differences.",
+    ),
+    "side_effects": (
+        "Side effects",
+        "Shares of attributes that the guidance was not meant to touch; p is that of the flips.",
+    ),
     "missing": (
         "Images without a group",
         "No face, unknown or failed, where most: never dropped in silence.",
@@ -63,7 +76,8 @@ def render(store: Store, sweep: str | None = None, connection: duckdb.DuckDBPyCo
     resolved = store.read_spec(sweep)
     metrics = materialise(connection, sweep, ROWS)
     q = _figures(connection, sweep, resolved.get("spec", {}))
-    cells, shares = q["cells"].rows, q["shares"].rows
+    cells = [{**row, **row["for_sentences"]} for row in q["cells"].rows]
+    shares = q["shares"].rows
     measured = sentences.measured(cells)
     return (
         figures.templates()
@@ -77,7 +91,8 @@ def render(store: Store, sweep: str | None = None, connection: duckdb.DuckDBPyCo
             q=q,
             best=sentences.best(cells),
             headline=sentences.headline(cells),
-            findings=sentences.sentences(cells, shares),
+            limits=sentences.limits(cells),
+            findings=sentences.sentences(cells, shares, q["agreement"].rows, q["comparison"].rows),
             models=list(dict.fromkeys(row["model"] for row in cells)),
             settings=list(dict.fromkeys(row["setting"] for row in cells if not row["baseline"])),
             shares=figures.share_plots(shares),

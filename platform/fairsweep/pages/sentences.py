@@ -1,10 +1,15 @@
 """Say in sentences what the metrics say: the report's first screen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from fairsweep.pages.figures import percent
 
 PROMPTS_SAID = 2
+LEVEL = 0.05
+# Below this kappa two classifiers agree hardly better than chance would (Landis & Koch, Biometrics 33, 1977).
+CONTRADICTION = 0.4
 
 Rows = list[dict]
 
@@ -30,63 +35,129 @@ def best(cells: Rows) -> dict | None:
 
 
 def headline(cells: Rows) -> str:
-    """Return the answer in one sentence."""
-    cells = measured(cells)
-    choice = best(cells)
-    if choice is None:
+    """Return the answer in one sentence: who reads it, and on how many prompts each model was found off target.
+
+    cells: model, setting, baseline, attribute, classifier, prompts, prompts_off_target, prompts_not_decided,
+    images_per_prompt, least_difference, cell_q and each measure with its bounds, of every cell.
+    """
+    chosen = best(cells)
+    if chosen is None:
         return "Nothing is labelled yet."
-    before = {row["attribute"]: row for row in cells if row["baseline"] and row["model"] == choice["model"]}
-    after = {row["attribute"]: row for row in cells if _same(row, choice)}
-    worst = max((before or after).values(), key=lambda row: (row["prompts_off_target"] or 0, row["distance"] or 0))
-    name = worst["attribute"].replace("_", " ")
-    place = f"its {name} target on {worst['prompts_off_target']} of {worst['prompts']} prompts"
-    if not any(row["prompts_off_target"] for row in [*before.values(), *after.values()]):
-        how = "" if choice["baseline"] else f"{' unguided or' if before else ''} with {choice['setting']}"
-        return f"No prompt of {choice['model']} differs from its targets beyond chance{',' if how else ''}{how}."
-    if choice["baseline"] or not before:
-        how = "" if choice["baseline"] else f"With {choice['setting']}, "
-        return f"{how}{choice['model']} misses {place}."
-    if worst["attribute"] not in after:
-        return f"Unguided, {choice['model']} misses {place}; with {choice['setting']}, that is not measured yet."
-    left = after[worst["attribute"]]["prompts_off_target"]
-    return f"Unguided, {choice['model']} misses {place}; with {choice['setting']}, on {left or 'none'}."
+    models = _leading(measured(cells), chosen)
+    own = models.pop(chosen["model"])
+    first = own[0]
+    text = f"Read by {first['classifier']}, {chosen['model']} is found off its {_name(first)} target on "
+    text += f"{_count(first)} of {first['prompts']} prompts {_how(first)}"
+    text += "".join(f", on {_count(row)} {_how(row)}" for row in own[1:])
+    if not any(_same(row, chosen) for row in own):
+        text += f"; with {chosen['setting']} that is not measured yet"
+    for model, rows in models.items():
+        text += f"; {model} " + ", ".join(f"on {_count(row)} {_how(row)}" for row in rows)
+    return text + "."
 
 
-def sentences(cells: Rows, shares: Rows) -> list[Finding]:
+def limits(cells: Rows) -> str:
+    """Return what the images of the headline could not have shown, and what all prompts show together."""
+    chosen = best(cells)
+    if chosen is None:
+        return ""
+    rows = _leading(measured(cells), chosen)[chosen["model"]]
+    images = max(row["images_per_prompt"] for row in rows)
+    text = f"{images} image{'s' if images != 1 else ''} of a prompt and setting"
+    missed = [row for row in rows if (row["prompts_off_target"] or 0) < row["prompts"]]
+    differences = [row["least_difference"] for row in missed if row["least_difference"] is not None]
+    if differences:
+        text += f": a difference below {percent(min(differences))} could not have been found"
+    elif missed:
+        text += ": too few to find any prompt off target"
+    for row in missed:
+        if not row["prompts_off_target"] and row["cell_q"] is not None and row["cell_q"] <= LEVEL:
+            text += f". All prompts together are off target {_how(row)} (q = {row['cell_q']:.2g})"
+    return text + "."
+
+
+def _leading(cells: Rows, chosen: dict) -> dict[str, Rows]:
+    """Return each model's unguided and chosen cell, the chosen model's first, of the attribute that misses most."""
+    shown = [row for row in cells if row["baseline"] or row["setting"] == chosen["setting"]]
+    own = [row for row in shown if row["model"] == chosen["model"]]
+    attribute = max(own, key=lambda row: (row["prompts_off_target"] or 0, row["distance"]))["attribute"]
+    models: dict[str, Rows] = {chosen["model"]: []}
+    for row in sorted(shown, key=lambda row: not row["baseline"]):
+        if row["attribute"] == attribute:
+            models.setdefault(row["model"], []).append(row)
+    return models
+
+
+def _count(row: dict) -> str:
+    return str(row["prompts_off_target"] or "none")
+
+
+def _how(row: dict) -> str:
+    return "unguided" if row["baseline"] else f"with {row['setting']}"
+
+
+def sentences(
+    cells: Rows, shares: Rows, agreement: Sequence[dict] = (), comparison: Sequence[dict] = ()
+) -> list[Finding]:
     """Return the findings about the fairest guided cell.
 
     cells: as `headline`; shares: attribute, group, prompt_name, model, setting, baseline, share, low, high,
-    target, the prompts furthest from their target first.
+    target, the prompts furthest from their target first; agreement: attribute, classifier, other_classifier, kappa and
+    its bounds; comparison: setting, model, versus, attribute, group, difference and its bounds, the largest first.
     """
-    choice = best(cells)
-    if choice is None:
+    chosen = best(cells)
+    if chosen is None:
         return _unmeasured(cells)
-    mine = [row for row in cells if row["model"] == choice["model"] and (row["baseline"] or _same(row, choice))]
-    findings = _unmeasured(cells)
+    mine = [row for row in cells if row["model"] == chosen["model"] and (row["baseline"] or _same(row, chosen))]
+    found = _contradictions(agreement) + _unmeasured(cells)
+    guided = {(row["model"], row["setting"]) for row in measured(cells) if not row["baseline"]}
     for attribute in sorted({row["attribute"] for row in measured(mine)}):
         pair = {row["baseline"]: row for row in measured(mine) if row["attribute"] == attribute}
-        findings.append(_distance(attribute.replace("_", " "), pair.get(True), pair.get(False)))
-        rows = [row for row in shares if row["attribute"] == attribute and row["model"] == choice["model"]]
-        findings += _prompts([row for row in rows if row["baseline"] or _same(row, choice)])
+        found.append(_distance(attribute.replace("_", " "), pair.get(True), pair.get(False), len(guided)))
+        found += _undecided(list(pair.values()))
+        rows = [row for row in shares if row["attribute"] == attribute and row["model"] == chosen["model"]]
+        found += _prompts([row for row in rows if row["baseline"] or _same(row, chosen)])
+    found += _models(comparison, chosen)
     least_seen = max(mine, key=lambda row: row["missing"] or 0)["attribute"]
-    return findings + _cost({row["baseline"]: row for row in mine if row["attribute"] == least_seen})
+    return found + _cost({row["baseline"]: row for row in mine if row["attribute"] == least_seen})
+
+
+def _contradictions(agreement: Sequence[dict]) -> list[Finding]:
+    return [
+        Finding(
+            f"{row['classifier']} and {row['other_classifier']} contradict each other on {_name(row)}: kappa "
+            f"{_value(row, 'kappa')} where 1 is agreement and 0 chance. What follows is one reading among two.",
+            "bad",
+        )
+        for row in agreement
+        if row["kappa"] is not None and row["kappa"] < CONTRADICTION
+    ]
 
 
 def _unmeasured(cells: Rows) -> list[Finding]:
     return [
-        Finding(
-            f"{row['model']}, {row['setting']}: no image has a recognised {row['attribute'].replace('_', ' ')} so far."
-        )
+        Finding(f"{row['model']}, {row['setting']}: no image has a recognised {_name(row)} so far.")
         for row in cells
         if row["distance"] is None
     ]
 
 
-def _distance(attribute: str, before: dict | None, after: dict | None) -> Finding:
+def _undecided(rows: Rows) -> list[Finding]:
+    return [
+        Finding(
+            f"Nothing is decided on {row['prompts_not_decided']} of {row['prompts']} prompts {_how(row)}, for want of "
+            "images or of images with a group.",
+            detail=True,
+        )
+        for row in rows
+        if row["prompts_not_decided"]
+    ]
+
+
+def _distance(attribute: str, before: dict | None, after: dict | None, settings: int) -> Finding:
     if before is None or after is None:
         (row,) = filter(None, (before, after))
-        how = "unguided" if row["baseline"] else f"with {row['setting']}"
-        return Finding(f"{attribute}: mean distance to target {_value(row, 'distance')} {how}.")
+        return Finding(f"{attribute}: mean distance to target {_value(row, 'distance')} {_how(row)}.")
     text = (
         f"{attribute}: mean distance to target {_value(before, 'distance')} unguided, "
         f"{_value(after, 'distance')} with {after['setting']}."
@@ -94,12 +165,20 @@ def _distance(attribute: str, before: dict | None, after: dict | None) -> Findin
     if after["change_low"] is None:
         return Finding(text)
     # The change is resampled over seeds that both share: two intervals side by side would miss what it shows.
-    return Finding(text, "good" if after["change_high"] < 0 else "bad" if after["change_low"] > 0 else "plain")
+    low, high = _simultaneous(after, "change", settings)
+    return Finding(text, "good" if high < 0 else "bad" if low > 0 else "plain")
+
+
+def _simultaneous(row: dict, name: str, ways: int) -> tuple[float, float]:
+    """Return a row's bounds widened to hold for all of so many settings, of which the data picked one (Bonferroni)."""
+    wider = NormalDist().inv_cdf(1 - LEVEL / (2 * max(1, ways))) / NormalDist().inv_cdf(1 - LEVEL / 2)
+    value, low, high = (row[key] for key in (name, f"{name}_low", f"{name}_high"))
+    return value - wider * (value - low), value + wider * (high - value)
 
 
 def _prompts(rows: Rows) -> list[Finding]:
     """Name the first prompts, each with the group that is furthest above its target."""
-    findings = []
+    found = []
     for prompt in list(dict.fromkeys(row["prompt_name"] for row in rows))[:PROMPTS_SAID]:
         drawn = [row for row in rows if row["prompt_name"] == prompt and row["share"] is not None]
         start = [row for row in drawn if row["baseline"]] or drawn
@@ -111,9 +190,31 @@ def _prompts(rows: Rows) -> list[Finding]:
         last = guided[0] if guided else most
         if most["baseline"] and guided:
             text += f"; with {last['setting']} {_share(last)}"
-        kind = "plain" if last["low"] <= last["target"] <= last["high"] else "bad"
-        findings.append(Finding(text + ".", kind, detail=True))
-    return findings
+        # The prompts come by how far they are off: their own intervals do not allow for that.
+        found.append(Finding(text + ".", detail=True))
+    return found
+
+
+def _models(comparison: Sequence[dict], chosen: dict) -> list[Finding]:
+    """Set the chosen model beside each other one, by the group that they differ in most, at its own setting first."""
+    found = []
+    for other in dict.fromkeys(name for row in comparison for name in (row["model"], row["versus"])):
+        rows = [row for row in comparison if {row["model"], row["versus"]} == {chosen["model"], other}]
+        rows = [row for row in rows if row["attribute"] == chosen["attribute"]]
+        if not rows:
+            continue
+        row = max(rows, key=lambda row: (row["setting"] == chosen["setting"], abs(row["difference"])))
+        interval = ""
+        if row["difference_low"] is not None:
+            interval = f" [{100 * row['difference_low']:.0f}, {100 * row['difference_high']:.0f}]"
+        found.append(
+            Finding(
+                f"{row['model']} shows {row['group']} {percent(row['share'])}, {row['versus']} "
+                f"{percent(row['other_share'])} ({row['setting']}): on the same seeds a difference of "
+                f"{100 * row['difference']:.0f}{interval} points."
+            )
+        )
+    return found
 
 
 def _cost(pair: dict[bool, dict]) -> list[Finding]:
@@ -121,25 +222,35 @@ def _cost(pair: dict[bool, dict]) -> list[Finding]:
         return []
     before, after = pair[True], pair[False]
     name = after["setting"]
-    texts = []
+    found = []
     if after["scene_kept"] is not None:
-        texts.append(
-            f"Scene kept: cosine {_value(after, 'scene_kept')} between the images of {name} and the unguided ones."
+        floor = (
+            ""
+            if after["scene_floor"] is None
+            else f", where another seed's has {after['scene_floor']:.2f} and itself 1"
+        )
+        found.append(
+            f"Scene kept: cosine {_value(after, 'scene_kept')} between the images of {name} and the unguided "
+            f"ones of their seeds{floor}."
         )
     if after["images_per_second"] is not None and before["images_per_second"] is not None:
-        texts.append(
+        found.append(
             f"Cost: a device makes {before['images_per_second']:.3g} images per second unguided, "
             f"{after['images_per_second']:.3g} with {name}."
         )
-    texts.append(
-        f"Images without a recognised {before['attribute'].replace('_', ' ')}: "
+    found.append(
+        f"Images without a recognised {_name(before)}: "
         f"{percent(before['missing'], 1)} unguided, {percent(after['missing'], 1)} with {name}."
     )
-    return [Finding(text, "cost") for text in texts]
+    return [Finding(text, "cost") for text in found]
 
 
 def _same(row: dict, cell: dict) -> bool:
     return (row["model"], row["setting"]) == (cell["model"], cell["setting"])
+
+
+def _name(row: dict) -> str:
+    return row["attribute"].replace("_", " ")
 
 
 def _share(row: dict) -> str:

@@ -2,6 +2,7 @@
 
 import json
 
+from fairsweep import builtin
 from fairsweep.spec import GuidanceSpec, SweepSpec
 
 
@@ -29,6 +30,8 @@ def targets(spec: SweepSpec) -> list[dict]:
 
 def settings(spec: SweepSpec) -> list[dict]:
     """Return one row per model and setting."""
+    own = builtin.reference_names(model.source for model in spec.models)
+    references = own if spec.references is None else list(spec.references)
     return [
         {
             "sweep": spec.name,
@@ -40,6 +43,7 @@ def settings(spec: SweepSpec) -> list[dict]:
             "attributes": list(setting.attributes),
             "params": json.dumps(setting.params, sort_keys=True),
             "baseline": setting.method == "none",
+            "references": references,
         }
         for model in spec.models
         for setting in spec.guidance

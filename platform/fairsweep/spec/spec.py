@@ -258,6 +258,10 @@ class SweepSpec(Frozen):
     guidance: tuple[GuidanceSpec, ...] = Field(min_length=1)
     classifiers: tuple[ClassifierSpec, ...] = Field(min_length=1)
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = Field(min_length=1)
+    references: tuple[Name, ...] | None = Field(
+        default=None,
+        description="the references of the store that the sweep is compared with; silence: those known of its models",
+    )
     direction_seed: int = Field(default=0, description="shuffles which seed is steered to which group")
     run: RunSpec = RunSpec()
 
@@ -292,7 +296,8 @@ class SweepSpec(Frozen):
     @property
     def fingerprint(self) -> str:
         """Return a short hash of the whole resolved spec."""
-        return hashlib.blake2b(self.model_dump_json().encode(), digest_size=8).hexdigest()
+        left_out = {"references"} if self.references is None else None
+        return hashlib.blake2b(self.model_dump_json(exclude=left_out).encode(), digest_size=8).hexdigest()
 
 
 def check_names(key: str, items: Iterable[ModelSpec | GuidanceSpec | ClassifierSpec]) -> None:

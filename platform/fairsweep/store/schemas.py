@@ -86,6 +86,8 @@ SETTINGS = pa.schema(
         "attributes": pa.list_(pa.string()),
         "params": pa.string(),
         "baseline": pa.bool_(),
+        # The reference distributions that the sweep is compared with; null: all that are of no built-in model.
+        "references": pa.list_(pa.string()),
     },
     metadata=_VERSION,
 )
@@ -98,6 +100,8 @@ REFERENCES = pa.schema(
         "group": pa.string(),
         "share": pa.float64(),
         "n": pa.int64(),
+        # The source of the built-in model that this is known of.
+        "model": pa.string(),
     },
     metadata=_VERSION,
 )

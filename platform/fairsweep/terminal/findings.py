@@ -16,7 +16,10 @@ _PROMPTS = 16
 _FAILURES = 10
 
 _SHARES = """
-with planted as (select distinct on (prompt_name, attribute, "group") * from reference_shares order by reference),
+with planted as (
+    select distinct on (prompt_name, attribute, "group") * exclude (model) from reference_shares
+    semi join (select reference from sweep_references where sweep = $sweep) using (reference) order by reference
+),
 named as (
     select share.*, planted.share as reference, planted.reference as reference_name,
         dense_rank() over (order by share.prompt_name) as rank
@@ -28,17 +31,30 @@ order by attribute, classifier, prompt_name, position, model, baseline desc, set
 """
 
 _DISTANCES = """
-with means as (
+with planted as (
+    select distinct on (prompt_name, attribute, "group") prompt_name, attribute, "group", share from reference_shares
+    semi join (select reference from sweep_references where sweep = $sweep) using (reference) order by reference
+),
+means as (
     select share.model, share.setting, share.attribute, share.classifier, share.prompt_name,
         sum(abs(share.share - share.target)) / 2 as distance,
-        arg_max(share.share, coalesce(reference_shares.share, share.share)) as largest,
-        max(reference_shares.share) as reference_largest
-    from share left join reference_shares using (prompt_name, attribute, "group")
+        arg_max(share.share, coalesce(planted.share, share.share)) as largest,
+        max(planted.share) as reference_largest
+    from share left join planted using (prompt_name, attribute, "group")
     where sweep = $sweep group by all
 )
 select attribute, classifier, model, setting, avg(distance) as distance, avg(largest) as largest,
-    avg(reference_largest) as reference_largest, count(*) as prompts
-from means join settings using (model, setting) where settings.sweep = $sweep and distance is not null
+    avg(reference_largest) as reference_largest, count(*) as prompts,
+    any_value(off_target) as off_target, any_value(undecided) as undecided, any_value(images) as images,
+    any_value(least_difference) as least_difference
+from means join settings using (model, setting)
+left join (
+    select model, setting, attribute, classifier, count(*) filter (verdict = 'off target') as off_target,
+        count(*) filter (verdict = 'not decided') as undecided, max(images) as images,
+        min(least_difference) as least_difference
+    from target_test where sweep = $sweep group by all
+) using (model, setting, attribute, classifier)
+where settings.sweep = $sweep and distance is not null
 group by attribute, classifier, model, setting, baseline order by attribute, classifier, model, baseline desc, setting
 """
 
@@ -129,7 +145,17 @@ def _sentence(row: dict) -> str:
     else:
         planted = f"the group that has {_percent(row['reference_largest'])} in the reference"
         text += f"; {planted} takes {_percent(row['largest'])}"
-    return text + "."
+    return f"{text}. {_tested(row)}."
+
+
+def _tested(row: dict) -> str:
+    """Say on how many prompts a cell was found off target, and what its images could not have shown."""
+    text = f"Found off target on {row['off_target']} of {row['prompts']}, {row['images']} images each"
+    if row["undecided"]:
+        text += f", nothing decided on {row['undecided']}"
+    if row["least_difference"] is not None and row["off_target"] < row["prompts"]:
+        text += f"; a difference below {_percent(row['least_difference'])} could not have been found"
+    return text
 
 
 def _did(outcome, console: Console) -> None:
