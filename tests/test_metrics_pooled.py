@@ -8,6 +8,7 @@ from scipy import stats
 
 from fairsweep.measure.catalogue import connect, create
 from fairsweep.store import Store
+from fairsweep.store.files import Files
 from fairsweep.store.schemas import FOLDERS
 from support.synthetic import write_labels, write_pictures, write_plan
 
@@ -19,7 +20,7 @@ CELLS, PROMPTS, SEEDS = 200, 10, 16
 def views():
     """Every view over an empty store; a test puts tables in the place of staging views."""
     connection = duckdb.connect()
-    create(connection, {kind: [] for kind in FOLDERS})
+    create(connection, {kind: Files() for kind in FOLDERS})
     return connection
 
 

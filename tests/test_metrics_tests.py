@@ -10,6 +10,7 @@ from scipy import stats
 
 from fairsweep.measure.catalogue import connect, create
 from fairsweep.store import Store
+from fairsweep.store.files import Files
 from fairsweep.store.schemas import FOLDERS
 from support.synthetic import write_labels, write_plan
 
@@ -21,7 +22,7 @@ TONES = {"tone": ("light", "medium", "dark")}
 def views():
     """Every view over an empty store; a test puts a table in the place of `group_counts`."""
     connection = duckdb.connect()
-    create(connection, {kind: [] for kind in FOLDERS})
+    create(connection, {kind: Files() for kind in FOLDERS})
     return connection
 
 
