@@ -2,7 +2,7 @@
 
 import errno
 
-from fairsweep.errors import FairsweepError
+from fairsweep.errors import ClusterError, FairsweepError
 from fairsweep.memory import is_out_of_memory
 
 _PLACE_ERRORS = {errno.ENOSPC, errno.EIO, errno.ESTALE, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETIMEDOUT}
@@ -13,7 +13,7 @@ _NETWORK_ERRORS = {"ConnectError", "ConnectTimeout", "ReadTimeout", "ConnectionE
 def own_fault(error: BaseException) -> bool:
     """Tell whether something could be loaded nowhere: it is missing, gated, or its files are wrong.
 
-    All else (no memory, no room, no network, a device's error) may be better elsewhere.
+    All else (no memory, no room, no network, a card that cannot run it, a device's error) may be better elsewhere.
     """
     return isinstance(error, FairsweepError) and not any(_of_a_place(cause) for cause in _causes(error))
 
@@ -29,7 +29,7 @@ def _causes(error: BaseException | None) -> list[BaseException]:
 def _of_a_place(error: BaseException) -> bool:
     names = {kind.__name__ for kind in type(error).__mro__}
     return (
-        isinstance(error, MemoryError)
+        isinstance(error, MemoryError | ClusterError)
         or is_out_of_memory(error)
         or (isinstance(error, OSError) and error.errno in _PLACE_ERRORS)
         or bool(names & _NETWORK_ERRORS)
