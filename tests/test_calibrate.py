@@ -2,24 +2,17 @@
 
 import pytest
 from PIL import Image
+from rich.console import Console
 
-from fairsweep.classifiers.base import Classifier, ClassifierParams, Label
+from fairsweep.engine import cluster
+from fairsweep.engine.run import label
 from fairsweep.errors import ImportDataError
-from fairsweep.imports.calibration import calibrate, labelled, rendered
+from fairsweep.imports.calibration import count, labelled, rendered, stage
+from fairsweep.imports.labellers import label_spec
 from fairsweep.measure.catalogue import connect
 from fairsweep.store import Store
 
-
-class Reversed(Classifier):
-    """Read the prompt instead of the image: a doctor is male, anyone else female."""
-
-    def _classify(self, images, prompts):
-        said = ["male" if "doctor" in prompt else "female" for prompt in prompts]
-        return [[Label("gender", label, 1.0, {label: 1.0})] for label in said]
-
-
-def build():
-    return Reversed(ClassifierParams(), {}, "cpu")
+DECLARED = {"gender": ("female", "male")}
 
 
 def samples():
@@ -28,15 +21,40 @@ def samples():
     return [(image, "doctor" if place < 4 else "nurse", {"gender": truth}) for place, truth in enumerate(truths)]
 
 
-def test_counts_of_truth_and_label(tmp_path):
-    calibrate(Store(tmp_path), "reversed", build(), samples())
-    rows = connect(Store(tmp_path)).execute("select truth, label, count, n from confusion order by all").fetchall()
+def labelled_by(kind: str, scratch: Store, address: str):
+    """Stage the samples and label them on the cluster."""
+    staged, quiet = stage(scratch, DECLARED, samples()), Console(quiet=True)
+    with cluster.connected(address):
+        return staged, label(label_spec(DECLARED, [kind], "reader"), scratch, staged.plan, quiet)
+
+
+def test_counts_of_truth_and_label(tmp_path, ray_cluster):
+    store = Store(tmp_path)
+    scratch = store.scratch("calibration", "reader")
+    staged, outcome = labelled_by("truths:Reversed", scratch, ray_cluster)
+    assert (outcome.labelled, outcome.failed_labels) == (12, 0)
+    count(store, scratch, "reader", staged.truths)
+    rows = connect(store).execute("select truth, label, count, n from confusion order by all").fetchall()
     assert rows == [
         ("female", "female", 6, 7),
         ("female", "male", 1, 7),
         ("male", "female", 2, 5),
         ("male", "male", 3, 5),
     ]
+    _, again = labelled_by("truths:Reversed", scratch, ray_cluster)
+    assert (again.labelled, again.failed_labels) == (0, 0)
+    scratch.discard()
+    assert not scratch.root.exists()
+
+
+def test_what_a_classifier_fails_on_counts_for_nothing_and_is_said(tmp_path, ray_cluster):
+    store = Store(tmp_path)
+    scratch = store.scratch("calibration", "reader")
+    staged, outcome = labelled_by("truths:Forgetful", scratch, ray_cluster)
+    assert (outcome.labelled, outcome.failed_labels) == (4, 8)
+    assert "nurses are not in my book" in outcome.failed[0][1]
+    rows = count(store, scratch, "reader", staged.truths)
+    assert {(row["truth"], row["label"]): row["n"] for row in rows} == {("female", "male"): 1, ("male", "male"): 3}
 
 
 def test_rendered_portraits_have_known_truth_and_repeat():

@@ -153,6 +153,7 @@ def calibrate(
     file: Annotated[
         Path | None, typer.Option("--file", help="Your own images with known truth: file, one column per attribute.")
     ] = None,
+    address: AddressOption = None,
 ) -> None:
     """Measure a classifier's errors on images of known truth, so that shares can be corrected for them."""
     from fairsweep.errors import FairsweepError, near
@@ -172,9 +173,22 @@ def calibrate(
     opened = Store(store)
     (reader,) = labelling.classifiers
     with opened.lock():
-        rows = work.calibrate(opened, reader.name, reader.build(labelling.attributes), samples)
+        from fairsweep.engine import cluster
+        from fairsweep.engine.run import label
+
+        scratch = opened.scratch(work.NAME, reader.model_dump_json())
+        staged = work.stage(scratch, declared, samples)
+        with cluster.connected(address):
+            outcome = label(labelling, scratch, staged.plan, console())
+        rows = work.count(opened, scratch, reader.name, staged.truths)
         write_catalogue(opened)
+        if not outcome.failed_labels:
+            scratch.discard()
     show(list(rows[0]) if rows else ["nothing labelled"], [tuple(row.values()) for row in rows], Format.table)
+    if outcome.failed_labels:
+        reason = next((reason for _, reason in outcome.failed), "")
+        console().print(f"{outcome.failed_labels:,} images failed ({reason}); the same command tries them again")
+        raise typer.Exit(1)
 
 
 def _pairs(option: str, texts: list[str] | None) -> dict[str, str]:

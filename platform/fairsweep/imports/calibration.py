@@ -1,42 +1,79 @@
 """Measure a classifier on images whose truth is known: the counts that `corrected_share` takes its errors from."""
 
+import hashlib
+import io
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from fairsweep.classifiers.base import Classifier
 from fairsweep.errors import ImportDataError, first_line
+from fairsweep.imports.images import BATCH, image_table, write_pictures
+from fairsweep.imports.source import Source
+from fairsweep.imports.sweep import write_sweep
 from fairsweep.imports.table import read_texts
+from fairsweep.measure.catalogue import connect
 from fairsweep.store import Store
 
-BATCH = 256
+NAME = "calibration"
+
+Truth = Mapping[str, str | None]
+Sample = tuple[Image.Image, str, Truth]
 
 
-def calibrate(store: Store, name: str, classifier: Classifier, samples) -> list[dict]:
-    """Label (image, prompt, truths) samples, truths an attribute -> group, and write the confusion counts.
+@dataclass(frozen=True)
+class Staged:
+    """Images that wait for their labels: their plan, and each image's truth (attribute -> group) by its id."""
 
-    The caller holds the store's lock.
+    plan: Path
+    truths: dict[str, Truth]
+
+
+def stage(work: Store, groups: Mapping[str, Sequence[str]], samples: Iterable[Sample]) -> Staged:
+    """Write samples into a store of their own as a sweep whose images exist, to be labelled as every sweep is.
+
+    groups: attribute -> its declared groups.
     """
-    counts: Counter[tuple[str, str, str]] = Counter()
-    pending: list[tuple] = []
-    for sample in samples:
-        pending.append(sample)
+    source = Source(Path(NAME), NAME, groups={name: tuple(names) for name, names in groups.items()})
+    rows, truths = [], {}
+    pending: list[tuple[dict, bytes | None]] = []
+    for number, (image, prompt, truth) in enumerate(samples):
+        data = _encoded(image)
+        image_id = _id(number, prompt, data)
+        truths[image_id] = truth
+        rows.append({"image_id": image_id, "model": NAME, "setting": "none", "prompt": prompt, "seed": None})
+        pending.append((rows[-1] | {"width": image.width, "height": image.height}, data))
         if len(pending) == BATCH:
-            _count(classifier, pending, counts)
+            write_pictures(work, pending)
             pending = []
     if pending:
-        _count(classifier, pending, counts)
+        write_pictures(work, pending)
+    return Staged(write_sweep(work, source, image_table(rows)), truths)
+
+
+def count(store: Store, work: Store, classifier: str, truths: Mapping[str, Truth]) -> list[dict]:
+    """Count labels by truth, write the counts into the store and return them; the caller holds the store's lock.
+
+    What the classifier failed on counts for nothing: it says how many tries went wrong, not how labels err.
+    """
+    query = "select image_id, attribute, label from labels where classifier = ? and error is null"
+    counts: Counter[tuple[str, str, str]] = Counter()
+    with connect(work) as connection:
+        for image_id, attribute, label in connection.execute(query, [classifier]).fetchall():
+            if (truth := truths.get(image_id, {}).get(attribute)) is not None:
+                counts[attribute, truth, label] += 1
     rows = [
-        {"classifier": name, "attribute": attribute, "truth": truth, "label": label, "n": n}
+        {"classifier": classifier, "attribute": attribute, "truth": truth, "label": label, "n": n}
         for (attribute, truth, label), n in sorted(counts.items())
     ]
-    store.write("calibration", name, rows)
+    store.write("calibration", classifier, rows)
     return rows
 
 
-def rendered(images: int, attributes: tuple[str, ...], seed: int = 0):
+def rendered(images: int, attributes: tuple[str, ...], seed: int = 0) -> Iterator[Sample]:
     """Yield portraits drawn with known truth, the same from the same seed."""
     from fairsweep.portraits.render import render
     from fairsweep.portraits.world import sample
@@ -47,7 +84,7 @@ def rendered(images: int, attributes: tuple[str, ...], seed: int = 0):
         yield picture, f"a photo of the face of a {person.occupation}", truths
 
 
-def labelled(path: Path, groups: Mapping[str, Sequence[str]]):
+def labelled(path: Path, groups: Mapping[str, Sequence[str]]) -> Iterator[Sample]:
     """Yield the images of a CSV, JSON or Parquet file with the columns file, one per attribute, optional prompt.
 
     groups: attribute -> its declared groups; an image whose truth is empty counts for the other attributes only.
@@ -73,9 +110,11 @@ def labelled(path: Path, groups: Mapping[str, Sequence[str]]):
         yield picture, row.get("prompt") or "", {name: row[name] for name in groups}
 
 
-def _count(classifier: Classifier, samples: list[tuple], counts: Counter) -> None:
-    images, prompts, truths = zip(*samples, strict=True)
-    for labels, truth in zip(classifier.classify(images, prompts), truths, strict=True):
-        for label in labels:
-            if truth.get(label.attribute) is not None:
-                counts[label.attribute, truth[label.attribute], label.label] += 1
+def _encoded(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _id(number: int, prompt: str, data: bytes) -> str:
+    return hashlib.blake2b(json.dumps([number, prompt]).encode() + data, digest_size=16).hexdigest()

@@ -54,10 +54,10 @@ def write_images(store: Store, source: Source, rows: list[dict]) -> None:
     for row, (_, data) in zip(rows, _rows(source), strict=True):
         pending.append((row, data))
         if len(pending) == BATCH:
-            _write(store, pending)
+            write_pictures(store, pending)
             pending = []
     if pending:
-        _write(store, pending)
+        write_pictures(store, pending)
 
 
 def image_table(rows: list[dict]) -> pa.Table:
@@ -134,7 +134,8 @@ def _described(source: Source, row: dict, data: bytes | None, once: Once) -> dic
     return {"image_id": digest, **described, "width": width, "height": height}
 
 
-def _write(store: Store, rows: list[tuple[dict, bytes | None]]) -> None:
+def write_pictures(store: Store, rows: list[tuple[dict, bytes | None]]) -> None:
+    """Write images that were made elsewhere: of each its row and its encoded picture."""
     now = datetime.now(UTC)
     fixed = {"seconds": None, "device": "imported", "batch_size": None, "error": None, "versions": "{}"}
     store.write_images([{**row, **fixed, "image": {"bytes": data, "path": None}, "created": now} for row, data in rows])

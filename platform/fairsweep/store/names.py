@@ -18,6 +18,7 @@ TRACKING = "mlflow.db"
 ARTIFACTS = "mlartifacts"
 SPECS = "specs"
 CLASSIFIERS = "classifiers"
+SCRATCH = "scratch"
 LOGS = "log"
 # Kind -> how many folders of partitions lie between it and its files.
 DEPTHS = {"images": 2, "labels": 1}

@@ -5,6 +5,7 @@ A key is a path below the store, with slashes. Whatever is put appears whole or 
 
 import os
 import re
+import shutil
 import socket
 import stat
 from collections.abc import Callable, Iterator
@@ -105,6 +106,10 @@ class Disk:
     def move(self, key: str, to: str) -> None:
         """Put under another key what lies under this one."""
         os.replace(self.root / key, self.root / to)
+
+    def discard(self) -> None:
+        """Remove everything."""
+        shutil.rmtree(self.root, ignore_errors=True)
 
     def tidy(self, folder: str, depth: int) -> None:
         """Remove what killed writers of this store had not finished in a folder and those below."""

@@ -138,6 +138,14 @@ class Store:
         """Return where the files of a kind lie."""
         return self.place.path(kind)
 
+    def scratch(self, kind: str, what: str) -> "Store":
+        """Return a store of its own for work that is only half done: the same for the same work, so that it resumes."""
+        return Store(self.place.path(f"{names.SCRATCH}/{kind}-{names.digest([what])}"))
+
+    def discard(self) -> None:
+        """Remove this store with all that it holds."""
+        self.place.discard()
+
     def log(self, place: str) -> Path:
         """Return the file that tells what went wrong at one place of a cluster."""
         return self.place.path(names.named(names.LOGS, place, ".log"))
