@@ -23,9 +23,9 @@ select
     total_variation as distance, total_variation_low as distance_low, total_variation_high as distance_high,
     total_variation_floor as distance_floor,
     change_from_baseline as change, change_from_baseline_low as change_low, change_from_baseline_high as change_high,
-    prompts_off_target, prompts,
+    prompts_off_target,
     {
-        'classifier': cells.classifier, 'images_per_prompt': images_per_prompt,
+        'classifier': cells.classifier, 'prompts': prompts, 'images_per_prompt': images_per_prompt,
         'prompts_not_decided': prompts_not_decided, 'least_difference': least_difference, 'cell_q': cell_q,
         'scene_floor': pictured.scene_floor
     } as for_sentences,
