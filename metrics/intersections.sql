@@ -1,6 +1,6 @@
 -- The joint shares of two attributes over the product of their declared groups, of the images that show both.
 -- good: near the product of the targets
--- reads: outcomes, targets
+-- reads: counts, outcomes, targets
 -- one row per: sweep, model, setting, attribute, other_attribute, classifier, group, other_group
 -- source: intersectional fairness, Crenshaw (1989); simultaneous intervals: Goodman, Technometrics 7 (1965); design
 -- effect: Rao & Scott, JASA 76 (1981)

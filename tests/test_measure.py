@@ -1,8 +1,11 @@
 """Metrics as files: their listing, their views, their columns of the summary, and the commands that print them."""
 
 import json
+import re
 import subprocess
 import sys
+import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,7 @@ from fairsweep.cli import run
 from fairsweep.errors import FairsweepError
 from fairsweep.measure.catalogue import connect, write_catalogue
 from fairsweep.measure.metrics import list_metrics
+from fairsweep.measure.summary import tables
 from fairsweep.store import Store
 from support.synthetic import build
 
@@ -52,6 +56,35 @@ def test_every_shipped_metric_says_what_it_is_and_runs(store):
     for metric in list_metrics():
         assert all([metric.meaning, metric.direction, metric.reads, metric.grain, metric.source]), metric.name
         connection.execute(f'from "{metric.name}"').fetchall()
+
+
+@pytest.fixture(scope="module")
+def old_store(tmp_path_factory):
+    """Return a store that version 0.1 made: models, settings, an import and a calibration of the real thing."""
+    folder = tmp_path_factory.mktemp("old")
+    with tarfile.open(Path(__file__).parent / "data" / "store-0.1.tar.gz") as archive:
+        archive.extractall(folder, filter="data")
+    return Store(folder / "store-0.1")
+
+
+def test_every_header_names_what_makes_a_row_one(store, old_store):
+    for each in (store, old_store):
+        connection = connect(each)
+        for metric in list_metrics():
+            keys = ", ".join(f'"{key}"' for key in metric.grain.split(", "))
+            rows, distinct = connection.execute(
+                f'select (select count(*) from "{metric.name}"), '
+                f'(select count(*) from (select distinct {keys} from "{metric.name}"))'
+            ).fetchone()
+            assert rows == distinct, metric.name
+
+
+def test_every_header_names_the_views_that_are_read(store):
+    connection = connect(store)
+    views = {row[0] for row in connection.execute("select view_name from duckdb_views() where not internal").fetchall()}
+    for metric in list_metrics():
+        own = set(re.findall(r"(\w+) as (?:(?:not )?materialized )?\(", metric.sql))
+        assert set(metric.reads.split(", ")) == set(tables(connection, metric.sql)) & views - own, metric.name
 
 
 def test_a_broken_metric_is_named(tmp_path, monkeypatch, store):

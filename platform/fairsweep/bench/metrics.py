@@ -1,4 +1,4 @@
-"""Time the metrics over a synthetic store of many labels: share, and the whole of summary with its bootstrap."""
+"""Time the metrics over a synthetic store of many labels: share, and the whole of summary."""
 
 import tempfile
 import time

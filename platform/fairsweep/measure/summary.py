@@ -140,7 +140,7 @@ def _without_seeds(connection, metric: Metric, bodies: dict[str, str]) -> str | 
         "from distributions_without_seeds"
     }
     for name in _upstream(connection, [metric.name], bodies):
-        if name != "distributions" and inner.keys() & set(_tables(connection, bodies[name])):
+        if name != "distributions" and inner.keys() & set(tables(connection, bodies[name])):
             inner[name] = bodies[name]
     if metric.name not in inner:
         return None
@@ -153,7 +153,7 @@ def _upstream(connection, names: list[str], bodies: dict[str, str]) -> list[str]
 
     def visit(name: str) -> None:
         if name in bodies and name not in ordered:
-            for read in _tables(connection, bodies[name]):
+            for read in tables(connection, bodies[name]):
                 visit(read)
             ordered.append(name)
 
@@ -162,7 +162,7 @@ def _upstream(connection, names: list[str], bodies: dict[str, str]) -> list[str]
     return ordered
 
 
-def _tables(connection, sql: str) -> list[str]:
+def tables(connection, sql: str) -> list[str]:
     """Return the tables that a select names, as DuckDB parses it; names of its own CTEs may be among them."""
     tree = value(connection.execute("select json_serialize_sql(?::varchar)", [sql]))
     return sorted(set(re.findall(r'"table_name":"([^"]+)"', tree)))
