@@ -188,12 +188,12 @@ def test_an_interrupted_and_a_killed_driver_resume(slow_data, tmp_path, ray_clus
     store = tmp_path / "store"
     command = [sys.executable, "-c", "from fairsweep.cli import main; main()", "run", str(write_spec(slow_data))]
     command += ["--store", str(store), "--address", ray_cluster]
-    runs = MlflowClient(f"sqlite:///{store}/mlflow.db")
-
     def start(*more: str) -> subprocess.Popen:
         return subprocess.Popen([*command, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def logged() -> dict[str, str]:
+        # Each time anew: a run makes a file of MLflow runs that holds none yet afresh.
+        runs = MlflowClient(f"sqlite:///{store}/mlflow.db")
         found = runs.search_runs([e.experiment_id for e in runs.search_experiments()])
         return {run.info.run_id: run.info.status for run in found}
 
