@@ -127,7 +127,7 @@ def test_texts_are_kept_up_to_so_many_bytes():
     first = cache.encode(["a nurse"])["prompt_embeds"]
     assert first.untyped_storage().nbytes() == one
     cache.encode([f"a photo of {number}" for number in range(20)])
-    assert cache._bytes == 3 * one and len(cache._known) == 3
+    assert cache._bytes == 3 * one and len(cache._embeddings) == 3
     assert torch.equal(cache.encode(["a nurse"])["prompt_embeds"], first)
 
 
@@ -156,6 +156,6 @@ def test_what_is_denoised_is_kept_when_decoding_fails(tiny_data, tmp_path):
     pipe.unet.register_forward_pre_hook(lambda *_: forwards.append(1))
     # The batch, then one at a time; then its halves and each image by itself: the first fails, alone.
     out_of_memory(pipe.vae, times=4)
-    images, _ = generator.make(batch)
+    images, *_ = generator.make(batch)
     assert [type(image).__name__ for image in images] == ["OutOfMemoryError", *["Image"] * 3]
     assert len(forwards) == spec.models[0].steps

@@ -21,7 +21,7 @@ AddressOption = Annotated[
 ]
 DEFAULT_STORE = Path("fairsweep-store")
 SweepOption = Annotated[str | None, typer.Option("--sweep", help="The sweep's name; the one planned last if silent.")]
-PortOption = Annotated[int, typer.Option("--port", min=1, max=65535, help="The port to try first.")]
+PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="The port to try first; 0: any free one.")]
 HeadlessOption = Annotated[bool, typer.Option("--headless", help="Open no browser.")]
 GroupsOption = Annotated[
     list[str] | None,
