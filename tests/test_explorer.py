@@ -206,7 +206,7 @@ def test_app_in_a_browser(store, sql, tmp_path):
         )
         choose(driver, "gender")
         choose(driver, "second")
-        until(lambda: ["100 % [68, 100]" in row for row in plotted(driver) if "nurse" in row] == [True])
+        until(lambda: ["100 % [63, 100]" in row for row in plotted(driver) if "nurse" in row] == [True])
         choose(driver, "older")
         until(lambda: [row.split()[0] for row in plotted(driver)] == ["pilot"])
         assert browser.errors(driver) == [] and browser.foreign_requests(driver) == []
