@@ -188,6 +188,7 @@ def test_an_interrupted_and_a_killed_driver_resume(slow_data, tmp_path, ray_clus
     store = tmp_path / "store"
     command = [sys.executable, "-c", "from fairsweep.cli import main; main()", "run", str(write_spec(slow_data))]
     command += ["--store", str(store), "--address", ray_cluster]
+
     def start(*more: str) -> subprocess.Popen:
         return subprocess.Popen([*command, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

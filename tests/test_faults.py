@@ -6,7 +6,6 @@ import shutil
 import time
 from collections import Counter
 from pathlib import Path
-from threading import Thread
 
 import psutil
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from fairsweep.engine.device import Cuda, DeviceError
 from fairsweep.engine.queues import Queues
 from support.checks import ask, assert_exactly_once
-from support.clusters import node_options, start_cluster
+from support.clusters import start_cluster
 
 
 @pytest.fixture(scope="module")
@@ -174,46 +173,3 @@ def test_an_actor_stays_on_its_model_while_others_can_take_the_rest():
     assert loads(actors=4, models=8, batches=40) == 8
     assert loads(actors=1, models=3, batches=5) == 3
     assert loads(actors=16, models=1, batches=40) == 16
-
-
-@pytest.mark.slow
-def test_all_at_once(tiny_data, tmp_path, run_sweep, monkeypatch):
-    faults = tmp_path / "faults"
-    faults.mkdir()
-    monkeypatch.setenv("FAIRSWEEP_DEVICE", "faulty:Card")
-    monkeypatch.setenv("FAULTS_FOLDER", str(faults))
-    wrong = [
-        {"fault": "no_cuda", "node": "a", "gpu": "0"},
-        {"fault": "load", "node": "a", "gpu": "1", "times": 1},
-        {"fault": "poison", "text": "doctor 5;"},
-    ]
-    (faults / "faults.json").write_text(json.dumps(wrong))
-    a, b = ({"num_cpus": 2, "num_gpus": 2, "node_name": name, "env_vars": {"NODE_LABEL": name}} for name in ("a", "b"))
-    cluster = start_cluster(a, b)
-    store = tmp_path / "store"
-
-    def lose_b_twice() -> None:
-        node = cluster.list_all_nodes()[-1]
-        wait_for(lambda: shards(store) >= 2 and working_on(node))
-        cluster.remove_node(node, allow_graceful=False)
-        node = cluster.add_node(**node_options(**b))
-        wait_for(lambda: working_on(node))
-        cluster.remove_node(node, allow_graceful=False)
-
-    try:
-        thread = Thread(target=lose_b_twice)
-        thread.start()
-        data = tiny_data | {"guidance": [{"method": "none"}], "seeds": 48}
-        data["models"][0]["steps"] = 25
-        outcome = run_sweep(data | {"run": {"batch_size": 4, "cpus_per_actor": 1}}, store, address=cluster.address)
-        thread.join()
-    finally:
-        cluster.shutdown()
-    assert (outcome.planned, outcome.made, outcome.failed_images, outcome.labelled) == (96, 95, 1, 95)
-    [(prompt, error)] = ask(store, "select prompt, error from images where error is not null")
-    assert "doctor" in prompt and "it ends the process that works on it" in error
-    losses = "\n".join(outcome.losses)
-    assert "unusable, gpu 0, node" in losses and "no usable CUDA: simulated" in losses
-    assert "OutOfMemoryError: CUDA out of memory. Simulated" in losses
-    assert "node b: left alone: it was lost 2 times" in losses
-    assert "its process ended" in losses

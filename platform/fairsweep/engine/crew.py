@@ -63,12 +63,18 @@ class Crew:
 
     def recruit(self, most: int) -> None:
         """Start the actors that are wanted, `most` at most, and not there; raises ClusterError where none can be."""
-        while len(self.members) + len(self._starting) < min(self.wanted, most) and not self._given_up():
+        while self._short(most) and not self._given_up():
             actor = self._start()
             self._starting[actor.ready.remote()] = actor
         if not self._starting and all(member.place.problem for member in self.members):
             problems = [member.place.problem for member in self.members] or [self._start_error]
             raise ClusterError(f"no actor can be used: {problems[0]}")
+
+    def _short(self, most: int) -> bool:
+        # Who cannot work holds a place, and does none of the work that `most` counts.
+        able = sum(not member.place.problem for member in self.members)
+        starting = len(self._starting)
+        return able + starting < most and len(self.members) + starting < self.wanted
 
     def _given_up(self) -> bool:
         return self._failed_starts > 2 * self.wanted
