@@ -88,12 +88,12 @@ def connected(address: str | None, run: RunSpec | None = None) -> Iterator[str]:
 def check_cards(run: RunSpec, cards: float) -> None:
     """Refuse what this machine can never give: on a cluster, nodes may still come."""
     gpus = run.gpus_per_actor if run.gpus_per_actor is not None else float(cards >= 1)
-    asked = {"gpus_per_actor": gpus, "classifier_gpus": run.classifier_gpus}
+    shares = {"gpus_per_actor": gpus, "classifier_gpus": run.classifier_gpus}
     fits = room(cards, gpus, run.classifier_gpus) if gpus else run.classifier_gpus <= cards
-    if any(asked.values()) and not fits:
-        said = " and ".join(f"run.{name} is {value:g}" for name, value in asked.items() if value)
+    if any(shares.values()) and not fits:
+        fields = " and ".join(f"run.{name} is {value:g}" for name, value in shares.items() if value)
         remedy = "join a cluster with --address, or give less of a card, such as 0.5, or 0"
-        raise ClusterError(f"{said}, and this machine has {cards:g} GPUs: {remedy}")
+        raise ClusterError(f"{fields}, and this machine has {cards:g} GPUs: {remedy}")
 
 
 def _check_reachable(address: str | None) -> None:
@@ -194,15 +194,15 @@ def settle(threads: int, store: Store) -> tuple[Device, Place, Journal]:
     node = ray.get_runtime_context().get_node_id()
     where = [*([f"gpu {','.join(ids)}"] if ids else []), f"node {node[:8]}"]
     journal = Journal(store.log("-".join(where).replace(" ", "-")))
-    found, problem, name = device(ids), None, "unusable"
+    card, problem, name = device(ids), None, "unusable"
     try:
-        name = found.open()
+        name = card.open()
         # Known before there is work, so that who dies early can be told from others.
         journal.step()
     except Exception as error:
         problem = str(error) if isinstance(error, DeviceError) else reason(error)
     place = Place(", ".join([name, *where]), node, os.getpid(), str(journal.path), problem)
-    return found, place, journal
+    return card, place, journal
 
 
 def limit_threads(threads: int) -> None:

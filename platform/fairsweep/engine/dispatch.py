@@ -275,6 +275,6 @@ def _done(refs: list[ray.ObjectRef]) -> list[ray.ObjectRef]:
 def _death(error: RayError) -> str:
     """Return in a few words how an actor ended, from the many that Ray says."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if any(word in line for word in ("memory", "killed", "SIG", "exit"))]
-    last = (told or lines or [type(error).__name__])[-1]
+    causes = [line for line in lines if any(word in line for word in ("memory", "killed", "SIG", "exit"))]
+    last = (causes or lines or [type(error).__name__])[-1]
     return f"its process ended ({last.rpartition('Worker exit detail: ')[2].partition('. ')[0][:200]})"

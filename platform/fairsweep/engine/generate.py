@@ -147,11 +147,11 @@ class GeneratorActor:
         try:
             self._generator.load(model)
         except Exception as error:
-            said = str(error) if isinstance(error, FairsweepError) else f"model {model}: {reason(error)}"
-            found = "".join(traceback.format_exception(error))
+            message = str(error) if isinstance(error, FairsweepError) else f"model {model}: {reason(error)}"
+            trace = "".join(traceback.format_exception(error))
             if own_fault(error):
-                return Answer(refused=said, traceback=found)
-            return Answer(unready=said, traceback=found)
+                return Answer(refused=message, traceback=trace)
+            return Answer(unready=message, traceback=trace)
         finally:
             self._journal.step()
             self._load_seconds = time.perf_counter() - start

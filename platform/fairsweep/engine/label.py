@@ -24,8 +24,8 @@ from fairsweep.store import Store
 
 def wanted_attributes(spec: SweepSpec, classifier: ClassifierSpec) -> tuple[str, ...]:
     """Return the declared attributes that a classifier can tell; the whole-image row where it can tell none."""
-    known = classifier.known_groups
-    return tuple(name for name in spec.attributes if known is None or name in known) or (WHOLE_IMAGE,)
+    groups = classifier.known_groups
+    return tuple(name for name in spec.attributes if groups is None or name in groups) or (WHOLE_IMAGE,)
 
 
 class Labeller:
@@ -128,8 +128,8 @@ class Labellers:
                 self._loaded[name] = Labeller(self._spec, self._specs[name], self._device)
             except Exception as error:
                 # A classifier that cannot be loaded costs its own labels, never the images.
-                said = str(error) if isinstance(error, FairsweepError) else f"classifier {name}: {reason(error)}"
-                (self._refused if own_fault(error) else self._unready)[name] = said
+                message = str(error) if isinstance(error, FairsweepError) else f"classifier {name}: {reason(error)}"
+                (self._refused if own_fault(error) else self._unready)[name] = message
                 self.traceback = "".join(traceback.format_exception(error))
                 gc.collect()
             self._step()
@@ -176,8 +176,8 @@ class LabelActor:
         prompts = [task.images[image_id][0] for image_id in pictures]
         report, rows = self._labellers.label(images, list(pictures), prompts, [name])
         if name not in rows:
-            found = self._labellers.traceback
-            return Answer(refused=report.refused.get(name), unready=report.unready.get(name), traceback=found)
+            trace = self._labellers.traceback
+            return Answer(refused=report.refused.get(name), unready=report.unready.get(name), traceback=trace)
         if report.failed:
             self._device.probe()
         new = [row for row in rows[name] if row["attribute"] not in task.images[row["image_id"]][1]]

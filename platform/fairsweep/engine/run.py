@@ -162,13 +162,13 @@ class Run:
         crew = Crew(start, size)
         dispatcher = Dispatcher(crew, call, streams)
         started = time.perf_counter()
-        told = 0
+        count = 0
 
         def tick() -> None:
-            nonlocal told
+            nonlocal count
             self._progress.tick(crew.note())
-            for loss in crew.places.losses[told:]:
-                told += 1
+            for loss in crew.places.losses[count:]:
+                count += 1
                 self.console.print(loss, soft_wrap=True, markup=False, highlight=False)
 
         with RunProgress(self.console, what, total) as self._progress, closing(dispatcher.run(tick)) as events:

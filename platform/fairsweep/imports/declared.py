@@ -41,9 +41,9 @@ def targets(source: Source) -> list[dict]:
             raise ImportDataError(f"--target {group}={share}: expected a share between 0 and 1")
     rows = []
     for attribute, groups in source.groups.items():
-        given = {group: source.targets[group] for group in groups if group in source.targets}
-        rest = (1 - sum(given.values())) / max(1, len(groups) - len(given))
-        shares = {group: given.get(group, rest) for group in groups}
+        targets = {group: source.targets[group] for group in groups if group in source.targets}
+        rest = (1 - sum(targets.values())) / max(1, len(groups) - len(targets))
+        shares = {group: targets.get(group, rest) for group in groups}
         if min(shares.values()) < -1e-9 or abs(sum(shares.values()) - 1) > 1e-6:
             raise ImportDataError(f"the targets of {attribute} must be shares that sum to 1, not {shares}")
         for position, (group, share) in enumerate(shares.items()):

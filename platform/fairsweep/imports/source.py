@@ -84,8 +84,8 @@ def whole(source: Source, row: dict, value: object, what: str, least: int) -> in
     except InvalidOperation:
         number = Decimal("nan")
     if not number.is_finite() or number.adjusted() > _DIGITS - 1 or number != int(number) or number < least:
-        shown = f"{text[:40]}" if text else "empty"
-        raise bad_row(source, row, f"{what} is {shown}: expected a whole number from {least}")
+        excerpt = f"{text[:40]}" if text else "empty"
+        raise bad_row(source, row, f"{what} is {excerpt}: expected a whole number from {least}")
     return int(number)
 
 
@@ -106,8 +106,8 @@ class Once:
         """Remember the key of a row; raises ImportDataError for one that an earlier row had."""
         first = self._rows.setdefault((what, *key), row["row"])
         if first != row["row"]:
-            shown = " / ".join(str(part) for part in key)
-            raise bad_row(self._source, row, f"{what} {shown} is in row {first} already")
+            excerpt = " / ".join(str(part) for part in key)
+            raise bad_row(self._source, row, f"{what} {excerpt} is in row {first} already")
 
 
 def require(source: Source, table: pa.Table, column: str) -> None:

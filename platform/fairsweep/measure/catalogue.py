@@ -89,13 +89,13 @@ def create(connection: duckdb.DuckDBPyConnection, files: dict[str, Files]) -> No
 def _template() -> Path:
     """Return the database with empty base views and all metrics, built when the metrics or DuckDB are new."""
     folders = metrics.metric_folders()
-    said = [duckdb.__version__, *(str(schema) for schema in FOLDERS.values())]
+    sources = [duckdb.__version__, *(str(schema) for schema in FOLDERS.values())]
     for source in [Path(__file__), Path(metrics.__file__), Path(summary.__file__), Path(views.__file__)]:
-        said.append(source.read_text(encoding="utf-8"))
+        sources.append(source.read_text(encoding="utf-8"))
     for folder in folders:
         for path in sorted(Path(folder).rglob("*.sql")):
-            said += [str(path.relative_to(folder)), path.read_text(encoding="utf-8")]
-    key = hashlib.blake2b("\0".join(said).encode(), digest_size=16).hexdigest()
+            sources += [str(path.relative_to(folder)), path.read_text(encoding="utf-8")]
+    key = hashlib.blake2b("\0".join(sources).encode(), digest_size=16).hexdigest()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fairsweep"
     template = cache / f"metrics-{key}.duckdb"
     if not template.exists():

@@ -20,7 +20,7 @@ def materialise(connection: duckdb.DuckDBPyConnection, sweep: str, first: int) -
             f'create or replace temp table "{metric.name}" as select * from main."{metric.name}" where sweep = ?',
             [sweep],
         )
-        shown = rows(connection.execute(f'select * exclude (sweep) from "{metric.name}" limit {first}'))
+        records = rows(connection.execute(f'select * exclude (sweep) from "{metric.name}" limit {first}'))
         count = value(connection.execute(f'select count(*) from "{metric.name}"'))
-        metrics.append({**vars(metric), "rows": shown, "count": count})
+        metrics.append({**vars(metric), "rows": records, "count": count})
     return metrics

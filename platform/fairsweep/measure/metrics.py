@@ -47,11 +47,11 @@ class Metric:
 
 def list_metrics(folders: list[Path] | None = None) -> list[Metric]:
     """Return the metrics of the folders (default: the shipped ones and FAIRSWEEP_METRICS), by name."""
-    found = {}
+    by_name = {}
     for folder in folders or metric_folders():
         for path in sorted(Path(folder).glob("*.sql")):
-            found[path.stem] = parse(path)
-    return [found[name] for name in sorted(found)]
+            by_name[path.stem] = parse(path)
+    return [by_name[name] for name in sorted(by_name)]
 
 
 def metric_folders() -> list[Path]:

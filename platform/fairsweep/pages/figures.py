@@ -74,9 +74,9 @@ def share_plots(rows: Iterable[dict]) -> list[dict]:
     for plot in plots.values():
         groups = list(plot["targets"])
         plot["groups"] = groups[:1] if len(groups) == 2 else groups
-        shown = [row for by_group in plot["prompts"].values() for settings in by_group.values() for row in settings]
-        plot["classifiers"] = list(dict.fromkeys(row["classifier"] for row in shown))
-        plot["n"] = sorted({row["n"] for row in shown})
+        records = [row for by_group in plot["prompts"].values() for settings in by_group.values() for row in settings]
+        plot["classifiers"] = list(dict.fromkeys(row["classifier"] for row in records))
+        plot["n"] = sorted({row["n"] for row in records})
     return list(plots.values())
 
 

@@ -16,12 +16,12 @@ def read(connection: duckdb.DuckDBPyConnection, image_ids: list[str]) -> dict[st
         return {}
     # One look at the ids of all files tells which few of them to open; their names make DuckDB skip the others.
     connection.execute("create temp table if not exists picture_files as select image_id, filename from pictures")
-    asked = f"image_id in ({_marks(image_ids)})"
-    names = connection.execute(f"select distinct filename from picture_files where {asked}", image_ids).fetchall()
+    condition = f"image_id in ({_marks(image_ids)})"
+    names = connection.execute(f"select distinct filename from picture_files where {condition}", image_ids).fetchall()
     files = [row[0] for row in names]
     if not files:
         return {}
-    query = f"select image_id, image.bytes from pictures where filename in ({_marks(files)}) and {asked}"
+    query = f"select image_id, image.bytes from pictures where filename in ({_marks(files)}) and {condition}"
     return dict(connection.execute(query, files + image_ids).fetchall())
 
 

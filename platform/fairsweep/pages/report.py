@@ -20,7 +20,7 @@ from fairsweep.store import Store, sweeps
 PICTURES = 240
 SEEDS = 6
 ROWS = 100
-ASKED = ("model", "setting", "prompt", "seed")
+FACTORS = ("model", "setting", "prompt", "seed")
 CHECKS = {
     "flips": (
         "Flips",
@@ -100,7 +100,7 @@ def render(store: Store, sweep: str | None = None, connection: duckdb.DuckDBPyCo
             figures=figures.draw(measured, sentences.measured(q["dose"].rows)),
             checks=CHECKS,
             metrics=metrics,
-            asked=_asked(q["asked"].rows[0]),
+            extent=_extent(q["extent"].rows[0]),
             guided=len({(row["model"], row["setting"]) for row in measured if not row["baseline"]}),
         )
     )
@@ -132,22 +132,22 @@ def _wall(connection: duckdb.DuckDBPyConnection, sweep: str, shares: list[dict])
     baseline = {(row["model"], row["setting"]) for row in shares if row["baseline"]}
     wall: dict[str, list[dict]] = {}
     for (model, setting, prompt), images in groupby(rows, itemgetter("model", "setting", "prompt_name")):
-        shown = [
+        thumbnails = [
             {"seed": image["seed"], "source": pictures.thumbnail(pixels[image["image_id"]])}
             for image in images
             if image["image_id"] in pixels
         ]
-        if shown:
+        if thumbnails:
             cell = {
                 "model": model,
                 "setting": setting,
                 "baseline": (model, setting) in baseline,
-                "pictures": shown,
+                "pictures": thumbnails,
             }
             wall.setdefault(prompt, []).append(cell)
     return {prompt: sorted(cells, key=lambda cell: not cell["baseline"]) for prompt, cells in wall.items()}
 
 
-def _asked(asked: dict) -> str:
-    counted = (f"{asked[f'{name}s']} {name}{'s' if asked[f'{name}s'] != 1 else ''}" for name in ASKED)
-    return f"{' × '.join(counted)}: {asked['images_made']:,} of {asked['images_planned']:,} images are there"
+def _extent(counts: dict) -> str:
+    counted = (f"{counts[f'{name}s']} {name}{'s' if counts[f'{name}s'] != 1 else ''}" for name in FACTORS)
+    return f"{' × '.join(counted)}: {counts['images_made']:,} of {counts['images_planned']:,} images are there"

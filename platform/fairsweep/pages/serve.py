@@ -13,12 +13,12 @@ from fairsweep.errors import FairsweepError
 HOST = "127.0.0.1"
 
 
-def free_port(asked: int) -> int:
-    """Return the port `asked`, or another free one where it is taken."""
-    for port in (asked, 0):
+def free_port(port: int) -> int:
+    """Return this port, or another free one where it is taken."""
+    for candidate in (port, 0):
         with socket.socket() as probe:
             try:
-                probe.bind((HOST, port))
+                probe.bind((HOST, candidate))
             except OSError:
                 continue
             return probe.getsockname()[1]

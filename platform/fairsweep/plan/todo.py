@@ -98,7 +98,7 @@ class Todo:
 
     def missing(self) -> np.ndarray:
         """Return the row numbers in the plan of the images that are not there yet, in the plan's order."""
-        found = self._sql.execute(
+        numbers = self._sql.execute(
             f"""
             select min(file_row_number) as row
             from read_parquet({literal(self._path)}, file_row_number = true)
@@ -106,7 +106,7 @@ class Todo:
             group by image_id
             """
         ).fetchnumpy()["row"]
-        return np.sort(np.asarray(found, dtype=np.int64))
+        return np.sort(np.asarray(numbers, dtype=np.int64))
 
     def count_missing_labels(self, classifier: str, wanted: tuple[str, ...]) -> int:
         """Return how many stored images of the sweep lack a label that the classifier could give."""
@@ -170,9 +170,9 @@ def _row_groups(path: Path, rows: np.ndarray, columns: list[str] | None = None) 
     start = 0
     for group in range(plan.metadata.num_row_groups):
         end = start + plan.metadata.row_group(group).num_rows
-        asked = rows[np.searchsorted(rows, start) : np.searchsorted(rows, end)]
-        if len(asked):
-            yield plan.read_row_group(group, columns=columns).take(asked - start), asked
+        chunk = rows[np.searchsorted(rows, start) : np.searchsorted(rows, end)]
+        if len(chunk):
+            yield plan.read_row_group(group, columns=columns).take(chunk - start), chunk
         start = end
 
 

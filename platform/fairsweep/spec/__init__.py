@@ -1,16 +1,9 @@
 """A sweep as frozen, validated data, read from YAML."""
 
+from fairsweep.spec.plugins import ClassifierSpec, GuidanceSpec
+from fairsweep.spec.prompts import Prompt, PromptsSpec
 from fairsweep.spec.reading import load_spec
-from fairsweep.spec.spec import (
-    ClassifierSpec,
-    GuidanceSpec,
-    LabelSpec,
-    ModelSpec,
-    Prompt,
-    PromptsSpec,
-    RunSpec,
-    SweepSpec,
-)
+from fairsweep.spec.spec import LabelSpec, ModelSpec, RunSpec, SweepSpec
 
 __all__ = [
     "ClassifierSpec",

@@ -57,8 +57,8 @@ def _read(path: Path, chain: tuple[Path, ...]) -> tuple[dict, Places]:
     if Path(os.path.realpath(base_path)) in (*chain, own):
         raise SpecError("a spec cannot extend itself", str(path), places[("extends",)][1], "extends")
     base, base_places = _read(base_path, (*chain, own))
-    kept = {loc: place for loc, place in base_places.items() if loc and loc[0] not in data}
-    return {**base, **data}, {**kept, **places}
+    inherited = {loc: place for loc, place in base_places.items() if loc and loc[0] not in data}
+    return {**base, **data}, {**inherited, **places}
 
 
 def _inline_files(data: dict, folder: Path) -> None:
@@ -89,12 +89,12 @@ def _local(source: str, folder: Path, index: int) -> str:
     return str(path)
 
 
-def _values_of(name: str, asked: dict, folder: Path) -> list[str]:
+def _values_of(name: str, source: dict, folder: Path) -> list[str]:
     place = ("prompts", "variables", name)
-    for word in asked:
+    for word in source:
         if word not in ("file", "column"):
             raise mistake(f"unknown key {word!r}{near(word, ('file', 'column'))}", *place)
-    path = folder / str(asked.get("file"))
+    path = folder / str(source.get("file"))
     try:
         lines = read_text(path, _MOST_BYTES).splitlines()
     except FairsweepError as error:
@@ -105,7 +105,7 @@ def _values_of(name: str, asked: dict, folder: Path) -> list[str]:
         except csv.Error as error:
             raise mistake(f"cannot read {path}: {error}", *place) from None
         columns = list(rows[0]) if rows else []
-        column = asked.get("column", name if name in columns else columns[0] if columns else None)
+        column = source.get("column", name if name in columns else columns[0] if columns else None)
         if column not in columns:
             raise mistake(f"{path.name} has no column {column!r}{near(column, columns)}", *place)
         values = [(row[column] or "").strip() for row in rows]

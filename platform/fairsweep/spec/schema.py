@@ -57,7 +57,7 @@ def _variants(
 ) -> dict:
     """Return one schema per variant, its own parameters standing beside the common keys; and one for users' own."""
     common = {name: value for name, value in definitions[kind.__name__]["properties"].items() if name != "params"}
-    found = []
+    kinds = []
     for name, params in variants.items():
         own = params.model_json_schema(ref_template="#/$defs/{model}")
         definitions.update(own.pop("$defs", {}))
@@ -65,13 +65,13 @@ def _variants(
         for parameter in own.get("properties", {}) if grid else ():
             _or_list(schema, parameter)
         required = [key, *own.get("required", ())]
-        found.append({"type": "object", **schema, "required": required, "additionalProperties": False})
+        kinds.append({"type": "object", **schema, "required": required, "additionalProperties": False})
     users = {"type": "object", "properties": {**common, key: {"type": "string", "pattern": ":"}}, "required": [key]}
-    return {"anyOf": [*found, users]}
+    return {"anyOf": [*kinds, users]}
 
 
 def _or_list(schema: dict, name: str) -> None:
     """Let a key hold a list too: each value is a setting of its own."""
     one = {key: value for key, value in schema["properties"][name].items() if key not in ("default", "title")}
-    told = {key: value for key, value in schema["properties"][name].items() if key in ("default", "title")}
-    schema["properties"][name] = {**told, "anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
+    notes = {key: value for key, value in schema["properties"][name].items() if key in ("default", "title")}
+    schema["properties"][name] = {**notes, "anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}

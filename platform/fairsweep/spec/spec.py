@@ -1,20 +1,17 @@
 """A sweep as frozen, validated data: what to generate, how to guide it, who looks at it, and on what machines."""
 
 import hashlib
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import product
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from fairsweep.attributes import AttributeSpec, Frozen, Name
-from fairsweep.classifiers import Classifier, get_classifier
 from fairsweep.errors import near
-from fairsweep.guidance.concepts import Conditioning
-from fairsweep.methods import get_method
-from fairsweep.mistakes import below, check_known, mistake
+from fairsweep.mistakes import below, mistake
 from fairsweep.spec.expand import expand_sweep
+from fairsweep.spec.plugins import ClassifierSpec, GuidanceSpec
+from fairsweep.spec.prompts import PromptsSpec
 from fairsweep.spec.size import MOST_IMAGES
 
 
@@ -39,156 +36,6 @@ class ModelSpec(Frozen):
         default="float32", description="tf32: float32 whose products a card rounds, faster from Ampere on"
     )
     compile: bool = False
-
-
-class Prompt(Frozen):
-    """One text to draw, the short name it goes by, and the values of the template's variables."""
-
-    text: str
-    name: str
-    variables: dict[str, str]
-
-
-class PromptsSpec(Frozen):
-    """A template with the values of its variables, or a plain list of texts."""
-
-    template: str | None = None
-    variables: dict[str, tuple[str, ...]] = Field(default={})
-    texts: tuple[str, ...] = ()
-    negative_prompt: str = ""
-
-    @model_validator(mode="after")
-    def _check(self):
-        if (self.template is None) == (not self.texts):
-            raise ValueError("give either a template with variables or a non-empty list of texts")
-        asked = list(dict.fromkeys(re.findall(r"{(\w+)}", self.template or "")))
-        for name in asked:
-            if not self.variables.get(name):
-                raise ValueError(f"template variable {name!r} has no values: add them under prompts.variables")
-        for name in self.variables:
-            if name not in asked:
-                raise ValueError(f"variable {name!r} does not stand in the template")
-        names = set()
-        for name in self._names():
-            if name in names:
-                raise ValueError(f"prompt {name!r} is given twice")
-            names.add(name)
-        return self
-
-    def _names(self) -> Iterator[str]:
-        if self.template is None:
-            yield from self.texts
-        else:
-            yield from (", ".join(values) or self.template for values in product(*self.variables.values()))
-
-    def expand(self) -> list[Prompt]:
-        """Return every prompt: the product of the variables' values, or the plain texts."""
-        if self.template is None:
-            return [Prompt(text=text, name=text, variables={}) for text in self.texts]
-        prompts = []
-        for values in product(*self.variables.values()):
-            chosen = dict(zip(self.variables, values, strict=True))
-            text = _filled(self.template, chosen)
-            prompts.append(Prompt(text=text, name=", ".join(values) or text, variables=chosen))
-        return prompts
-
-
-def _filled(template: str, values: Mapping[str, str]) -> str:
-    return re.sub(r"{(\w+)}", lambda match: values[match[1]], template)
-
-
-class GuidanceSpec(Frozen):
-    """One setting: a guidance method, the attributes it steers, and the method's own parameters."""
-
-    name: Name
-    method: str
-    attributes: tuple[str, ...] = ()
-    params: dict[str, Any] = Field(default={}, validate_default=True)
-
-    @field_validator("method")
-    @classmethod
-    def _exists(cls, method: str) -> str:
-        get_method(method)
-        return method
-
-    @field_validator("params")
-    @classmethod
-    def _resolve(cls, params: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        if "method" not in info.data:
-            return params
-        return resolved(params, get_method(info.data["method"]).Params, ("name", "attributes"))
-
-    @property
-    def uses_direction(self) -> bool:
-        """Tell whether the method steers each image to a group of its own."""
-        return get_method(self.method).uses_direction
-
-    def steered(self, declared: Mapping[str, AttributeSpec]) -> dict[str, AttributeSpec]:
-        """Return the declared attributes that the setting steers."""
-        return {name: declared[name] for name in self.attributes}
-
-    def check(self, declared: Mapping[str, AttributeSpec]) -> None:
-        """Refuse parameters that do not fit the declared attributes."""
-        method = get_method(self.method)
-        method.check(method.Params(**self.params), self.steered(declared))
-
-    def build(
-        self, declared: Mapping[str, AttributeSpec], negative_prompt: str = ""
-    ) -> Callable[[str, dict[str, str]], Conditioning]:
-        """Return the function (prompt, direction) -> Conditioning of this setting.
-
-        direction: attribute -> the group that the image is steered to.
-        """
-        method = get_method(self.method)
-        params, attributes = method.Params(**self.params), self.steered(declared)
-
-        def condition(prompt: str, direction: dict[str, str]) -> Conditioning:
-            return method.condition(prompt, negative_prompt, direction, attributes, params)
-
-        return condition
-
-
-class ClassifierSpec(Frozen):
-    """One classifier under the name its labels are stored by, with the classifier's own parameters."""
-
-    name: Name
-    kind: str
-    params: dict[str, Any] = Field(default={}, validate_default=True)
-
-    @field_validator("kind")
-    @classmethod
-    def _exists(cls, kind: str) -> str:
-        get_classifier(kind)
-        return kind
-
-    @field_validator("params")
-    @classmethod
-    def _resolve(cls, params: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        if "kind" not in info.data:
-            return params
-        return resolved(params, get_classifier(info.data["kind"]).Params, ("name",))
-
-    @property
-    def known_groups(self) -> dict[str, tuple[str, ...]] | None:
-        """Return attribute -> the groups that it can tell; None: any declared one."""
-        kind = get_classifier(self.kind)
-        return kind.known_groups(kind.Params(**self.params))
-
-    def check(self, declared: Mapping[str, AttributeSpec]) -> None:
-        """Refuse parameters that do not fit the declared attributes."""
-        kind = get_classifier(self.kind)
-        kind.check(kind.Params(**self.params), dict(declared))
-
-    def build(self, declared: Mapping[str, AttributeSpec], device: str = "cpu") -> Classifier:
-        """Return the classifier with its weights loaded onto a device; raises ModelLoadError."""
-        kind = get_classifier(self.kind)
-        return kind(kind.Params(**self.params), dict(declared), device)
-
-
-def resolved(params: dict[str, Any], kind: type[BaseModel], own: Iterable[str]) -> dict[str, Any]:
-    """Return the parameters with every default of `kind` filled in; refuse those that it does not have."""
-    check_known(params, kind, own)
-    return kind(**params).model_dump(mode="json")
 
 
 # What of Ray's runtime environment is the spec's to ask for; the rest follows from what is submitted.

@@ -92,11 +92,11 @@ def _chosen(place: Disk, kind: str, folder: Folder) -> list[Entry]:
     """Return the files to merge, in the order in which they were written."""
     limits = LIMITS[kind]
     later = [entry for entry in folder.later if not _imported(entry)]
-    again = {files.told(entry.name).keys for entry in later}
+    again = {files.parsed(entry.name).keys for entry in later}
     outdated = [
         entry
         for entry in folder.base
-        if any(files.told(name).keys in again for name in folder.manifest.get(entry.name, ()))
+        if any(files.parsed(name).keys in again for name in folder.manifest.get(entry.name, ()))
     ]
     small = [
         entry
@@ -108,13 +108,13 @@ def _chosen(place: Disk, kind: str, folder: Folder) -> list[Entry]:
 
 
 def _imported(entry: Entry) -> bool:
-    return files.told(entry.name).imported
+    return files.parsed(entry.name).imported
 
 
 def _weight(place: Disk, entry: Entry, limits: Limits) -> int:
     if not limits.rows:
         return entry.size
-    rows = files.told(entry.name).rows
+    rows = files.parsed(entry.name).rows
     return pq.read_metadata(place.path(entry.key)).num_rows if rows is None else rows
 
 
@@ -122,17 +122,17 @@ def _merge(place: Disk, kind: str, key: str, folder: Folder, entries: list[Entry
     there = {entry.name for entry in folder.all}
     manifest = {
         # A shard that is gone by now is known by whose rows it held.
-        name: [shard if shard in there else files.told(shard).keys for shard in shards]
+        name: [shard if shard in there else files.parsed(shard).keys for shard in shards]
         for name, shards in folder.manifest.items()
     }
     # What was written again since counts as merged, too: else it would seem to come after the merged file.
     older: dict[str, list[str]] = {}
     for entry in folder.superseded:
-        older.setdefault(files.told(entry.name).keys, []).append(entry.name)
+        older.setdefault(files.parsed(entry.name).keys, []).append(entry.name)
     for group in _groups(place, entries, LIMITS[kind]):
         shards = [entry.name for entry in group]
         shards += [shard for entry in group for shard in manifest.pop(entry.name, ())]
-        shards += [shard for entry in group for shard in older.get(files.told(entry.name).keys, ())]
+        shards += [shard for entry in group for shard in older.get(files.parsed(entry.name).keys, ())]
         schema = FOLDERS[kind].with_metadata({**FOLDERS[kind].metadata, MERGED_KEY: json.dumps(shards)})
         tables, rows = _tables(place, kind, group, folder.later), 0
         with place.scratch(key) as temporary:

@@ -99,7 +99,7 @@ def folders(place: Disk, kind: str) -> dict[str, Folder]:
 
 
 def _sorted(place: Disk, key: str, entries: list[Entry]) -> Folder:
-    names = {entry.name: told(entry.name) for entry in entries}
+    names = {entry.name: parsed(entry.name) for entry in entries}
     compacted = [entry for entry in entries if names[entry.name].compacted]
     folder = Folder()
     announced = read_manifest(place, key) if compacted else {}
@@ -112,13 +112,13 @@ def _sorted(place: Disk, key: str, entries: list[Entry]) -> Folder:
         if name not in hidden and hidden.isdisjoint(shards) and not all(shard in names for shard in shards):
             folder.manifest[name] = shards
             hidden.update(shards)
-    older = {told(name).keys for name in hidden}
+    older = {parsed(name).keys for name in hidden}
     for entry in compacted:
         if entry.name in hidden:
             folder.merged.append(entry)
         elif entry.name in folder.manifest:
             folder.base.append(entry)
-        elif others[entry.name] and all(shard in names or told(shard).keys in older for shard in others[entry.name]):
+        elif others[entry.name] and all(shard in names or parsed(shard).keys in older for shard in others[entry.name]):
             folder.unannounced.append(entry)
         else:
             folder.unknown.append(entry)
@@ -138,7 +138,7 @@ def _sorted(place: Disk, key: str, entries: list[Entry]) -> Folder:
     return folder
 
 
-def told(name: str) -> ShardName:
+def parsed(name: str) -> ShardName:
     """Return what a file's name tells; of a file that fairsweep did not name, its name is all."""
     return shard_name(name) or ShardName(name, name.startswith(COMPACTED))
 
@@ -185,7 +185,7 @@ def check(place: Disk, kind: str, entry: Entry) -> tuple[str, ...]:
     A shard's name tells its size: one that has it is taken for whole. Any other file's footer is read.
     Raises StoreError for a file of a newer fairsweep, and for one that may not be read: that is no damage.
     """
-    named = told(entry.name)
+    named = parsed(entry.name)
     if kind in DEPTHS and named.size == entry.size and named.version == FORMAT:
         return tuple(FOLDERS[kind].names)
     schema = _footer(place, entry)
@@ -221,7 +221,7 @@ def _footer(place: Disk, entry: Entry) -> pa.Schema:
     path = place.path(entry.key)
     key = (str(path), entry.size, entry.stamp)
     if key not in _footers:
-        whole = told(entry.name).size
+        whole = parsed(entry.name).size
         if whole is not None and whole != entry.size:
             raise DamageError(f"it has {entry.size:,} bytes of {whole:,}")
         with opened(path) as file:

@@ -47,11 +47,11 @@ class ShardName:
 
 def shard_name(name: str) -> ShardName | None:
     """Return what a file's name tells; None for a file that fairsweep did not name."""
-    told = _SHARD.fullmatch(name)
-    if told is None:
+    parts = _SHARD.fullmatch(name)
+    if parts is None:
         return None
-    numbers = {key: int(told[key]) for key in ("rows", "size", "version") if told[key]}
-    return ShardName(told["keys"], told["kind"] == COMPACTED, told["kind"] == IMPORTED, **numbers)
+    numbers = {key: int(parts[key]) for key in ("rows", "size", "version") if parts[key]}
+    return ShardName(parts["keys"], parts["kind"] == COMPACTED, parts["kind"] == IMPORTED, **numbers)
 
 
 def name_shard(keys: Iterable[str], data: bytes, rows: int) -> str:

@@ -49,21 +49,21 @@ class Disk:
 
     def list(self, folder: str, depth: int) -> list[Entry]:
         """Return the files at most `depth` folders deep below a folder; nothing hidden, no pipes, no devices."""
-        found: list[Entry] = []
-        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.root / folder) as entries:
-            for entry in entries:
+        entries: list[Entry] = []
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.root / folder) as listing:
+            for entry in listing:
                 key = f"{folder}/{entry.name}"
                 if entry.name.startswith("."):
                     continue
                 if depth and entry.is_dir():
-                    found += self.list(key, depth - 1)
+                    entries += self.list(key, depth - 1)
                     continue
                 # A file that is gone by now was merged by another process.
                 with suppress(FileNotFoundError):
-                    told = entry.stat()
-                    if stat.S_ISREG(told.st_mode):
-                        found.append(Entry(key, told.st_size, told.st_mtime_ns))
-        return found
+                    info = entry.stat()
+                    if stat.S_ISREG(info.st_mode):
+                        entries.append(Entry(key, info.st_size, info.st_mtime_ns))
+        return entries
 
     def has(self, key: str) -> bool:
         """Tell whether anything lies under a key."""
@@ -113,8 +113,8 @@ class Disk:
 
     def tidy(self, folder: str, depth: int) -> None:
         """Remove what killed writers of this store had not finished in a folder and those below."""
-        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.root / folder) as entries:
-            for entry in entries:
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.root / folder) as listing:
+            for entry in listing:
                 if _TEMPORARY.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
                     Path(entry.path).unlink(missing_ok=True)
                 elif depth and entry.is_dir(follow_symlinks=False):

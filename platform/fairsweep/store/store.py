@@ -61,8 +61,8 @@ class Store:
         key = f"{names.labels_folder(classifier)}/{names.IMPORTED}{names.digest([sweep])}.parquet"
         path = self._write_table(key, labels.cast(LABELS))
         for entry in self.place.list("labels", names.DEPTHS["labels"]):
-            told = names.shard_name(entry.name)
-            if told and told.keys == names.digest([sweep]) and entry.key != key and not told.compacted:
+            shard = names.shard_name(entry.name)
+            if shard and shard.keys == names.digest([sweep]) and entry.key != key and not shard.compacted:
                 self.place.delete(entry.key)
         return path
 

@@ -51,7 +51,7 @@ def sift(store: Store) -> None:
 
 def read_whole(place: Disk, entry: Entry) -> None:
     """Read every page of a file; raises DamageError where that fails."""
-    size = files.told(entry.name).size
+    size = files.parsed(entry.name).size
     if size is not None and size != entry.size:
         raise DamageError(f"it has {entry.size:,} bytes of {size:,}")
     with opened(place.path(entry.key)) as file:

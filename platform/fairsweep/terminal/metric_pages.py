@@ -43,8 +43,8 @@ def print_page(metric: Metric, columns: list[tuple[str, str]], screen: Console) 
 def example(metric: str, columns: list[str]) -> str:
     """Return a command that shows a metric's first rows: who and what, the value, its interval."""
     value = [name for name in (metric, *_VALUES) if name in columns][:1]
-    asked = [*(name for name in _KEYS if name in columns), *value, *(name for name in _BOUNDS if name in columns)]
-    names = ", ".join('"group"' if name == "group" else name for name in asked)
+    chosen = [*(name for name in _KEYS if name in columns), *value, *(name for name in _BOUNDS if name in columns)]
+    names = ", ".join('"group"' if name == "group" else name for name in chosen)
     return f"fairsweep sql {quote(f'select {names} from {metric} limit 8')}"
 
 

@@ -5,8 +5,7 @@ from rich.console import Console
 from fairsweep.measure.catalogue import connect
 from fairsweep.plan.estimate import Estimate, estimate, rates, rows_by_cell
 from fairsweep.plan.plan import write_plan
-from fairsweep.spec import SweepSpec
-from fairsweep.spec.spec import RunSpec
+from fairsweep.spec import RunSpec, SweepSpec
 from fairsweep.store import Store
 from fairsweep.terminal.progress import duration
 from fairsweep.terminal.tables import print_rows

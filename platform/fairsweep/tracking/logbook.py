@@ -59,8 +59,8 @@ class Logbook:
             tags |= {"mlflow.source.git.commit": commit.stdout.strip()} if commit.stdout else {}
         return tags
 
-    def asked(self) -> dict[str, object]:
-        """Return the sweep's own parameters."""
+    def size(self) -> dict[str, object]:
+        """Return how many models, settings, classifiers, seeds and prompts the sweep has."""
         listed = ("models", "guidance", "classifiers", "seeds")
         counted = {key: len(self.spec[key]) for key in listed if key in self.spec}
         prompts = self.rows("select count(distinct prompt) as prompts from plan where sweep = $sweep")

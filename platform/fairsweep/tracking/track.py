@@ -82,8 +82,8 @@ def comparison(store: Store, sweep: str, uri: str) -> str | None:
             ids, f"tags.`mlflow.parentRunId` = '{parents[0].info.run_id}'", order_by=["attributes.start_time"]
         )
         # Quoted, so that a terminal takes the whole address for a link.
-        asked = {"runs": json.dumps([run.info.run_id for run in cells]), "experiments": json.dumps(ids)}
-        return f"#/compare-runs?{urlencode(asked, quote_via=quote)}"
+        query = {"runs": json.dumps([run.info.run_id for run in cells]), "experiments": json.dumps(ids)}
+        return f"#/compare-runs?{urlencode(query, quote_via=quote)}"
 
 
 @contextmanager
@@ -141,7 +141,7 @@ class _Log:
         book = self.book
         parent = self._run(book.sweep, {"fairsweep.kind": "sweep"})
         self.client.set_tag(parent, "mlflow.note.content", book.spec.get("notes") or "")
-        self._params(parent, book.asked())
+        self._params(parent, book.size())
         prompts = "select distinct prompt_name, prompt from plan where sweep = $sweep order by all"
         self._input(parent, "prompts", prompts)
         # The report computes every metric, once for all that follows.

@@ -1,0 +1,106 @@
+"""What a sweep asks of a guidance method or a classifier: which one, its parameters, and how it is built."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
+
+from fairsweep.attributes import AttributeSpec, Frozen, Name
+from fairsweep.classifiers import Classifier, get_classifier
+from fairsweep.guidance.concepts import Conditioning
+from fairsweep.methods import get_method
+from fairsweep.mistakes import check_known
+
+
+class GuidanceSpec(Frozen):
+    """One setting: a guidance method, the attributes it steers, and the method's own parameters."""
+
+    name: Name
+    method: str
+    attributes: tuple[str, ...] = ()
+    params: dict[str, Any] = Field(default={}, validate_default=True)
+
+    @field_validator("method")
+    @classmethod
+    def _exists(cls, method: str) -> str:
+        get_method(method)
+        return method
+
+    @field_validator("params")
+    @classmethod
+    def _resolve(cls, params: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "method" not in info.data:
+            return params
+        return resolved(params, get_method(info.data["method"]).Params, ("name", "attributes"))
+
+    @property
+    def uses_direction(self) -> bool:
+        """Tell whether the method steers each image to a group of its own."""
+        return get_method(self.method).uses_direction
+
+    def steered(self, declared: Mapping[str, AttributeSpec]) -> dict[str, AttributeSpec]:
+        """Return the declared attributes that the setting steers."""
+        return {name: declared[name] for name in self.attributes}
+
+    def check(self, declared: Mapping[str, AttributeSpec]) -> None:
+        """Refuse parameters that do not fit the declared attributes."""
+        method = get_method(self.method)
+        method.check(method.Params(**self.params), self.steered(declared))
+
+    def build(
+        self, declared: Mapping[str, AttributeSpec], negative_prompt: str = ""
+    ) -> Callable[[str, dict[str, str]], Conditioning]:
+        """Return the function (prompt, direction) -> Conditioning of this setting.
+
+        direction: attribute -> the group that the image is steered to.
+        """
+        method = get_method(self.method)
+        params, attributes = method.Params(**self.params), self.steered(declared)
+
+        def condition(prompt: str, direction: dict[str, str]) -> Conditioning:
+            return method.condition(prompt, negative_prompt, direction, attributes, params)
+
+        return condition
+
+
+class ClassifierSpec(Frozen):
+    """One classifier under the name its labels are stored by, with the classifier's own parameters."""
+
+    name: Name
+    kind: str
+    params: dict[str, Any] = Field(default={}, validate_default=True)
+
+    @field_validator("kind")
+    @classmethod
+    def _exists(cls, kind: str) -> str:
+        get_classifier(kind)
+        return kind
+
+    @field_validator("params")
+    @classmethod
+    def _resolve(cls, params: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if "kind" not in info.data:
+            return params
+        return resolved(params, get_classifier(info.data["kind"]).Params, ("name",))
+
+    @property
+    def known_groups(self) -> dict[str, tuple[str, ...]] | None:
+        """Return attribute -> the groups that it can tell; None: any declared one."""
+        kind = get_classifier(self.kind)
+        return kind.known_groups(kind.Params(**self.params))
+
+    def check(self, declared: Mapping[str, AttributeSpec]) -> None:
+        """Refuse parameters that do not fit the declared attributes."""
+        kind = get_classifier(self.kind)
+        kind.check(kind.Params(**self.params), dict(declared))
+
+    def build(self, declared: Mapping[str, AttributeSpec], device: str = "cpu") -> Classifier:
+        """Return the classifier with its weights loaded onto a device; raises ModelLoadError."""
+        kind = get_classifier(self.kind)
+        return kind(kind.Params(**self.params), dict(declared), device)
+
+
+def resolved(params: dict[str, Any], kind: type[BaseModel], own: Iterable[str]) -> dict[str, Any]:
+    """Return the parameters with every default of `kind` filled in; refuse those that it does not have."""
+    check_known(params, kind, own)
+    return kind(**params).model_dump(mode="json")
