@@ -23,6 +23,7 @@ LAYERS = (
     "cli",
     "commands",
     "bench",
+    "audits",
     "engine",
     "imports terminal",
     "plan",

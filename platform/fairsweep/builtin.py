@@ -7,6 +7,7 @@ from fairsweep.errors import ModelLoadError, near
 from fairsweep.registry import find
 
 BUILTIN = {"builtin:portraits": Path(__file__).resolve().parent / "portraits" / "weights" / "pipeline"}
+CLIP = {"builtin:portraits": Path(__file__).resolve().parent / "portraits" / "weights" / "clip"}
 # Model -> the name of a distribution that is known of it -> the function that returns its rows.
 REFERENCES = {"builtin:portraits": {"portraits-planted": "fairsweep.portraits.world:planted_shares"}}
 
@@ -18,6 +19,13 @@ def resolve_source(source: str) -> str:
     if source not in BUILTIN:
         raise ModelLoadError(f"no built-in model {source!r}{near(source, BUILTIN)}")
     return str(BUILTIN[source])
+
+
+def resolve_clip(model: str) -> str:
+    """Return a built-in open_clip model as open_clip takes it, and any other as it is."""
+    if model.startswith("builtin:") and model not in CLIP:
+        raise ModelLoadError(f"no built-in open_clip model {model!r}{near(model, CLIP)}")
+    return f"local-dir:{CLIP[model]}" if model in CLIP else model
 
 
 def reference_names(sources: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ from fairsweep.errors import FairsweepError, first_line
 from fairsweep.leaving import Leaving
 from fairsweep.memory import keep_freed_memory
 
-COMMANDS = ("sweep", "results", "measure", "look", "bench", "portraits")
+COMMANDS = ("sweep", "results", "measure", "audit", "look", "bench", "portraits")
 
 
 def build() -> typer.Typer:

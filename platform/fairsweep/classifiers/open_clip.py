@@ -7,14 +7,14 @@ from pydantic import Field, field_validator
 
 from fairsweep.attributes import Attributes
 from fairsweep.classifiers.base import NO_FACE, Classifier, ClassifierParams, Label, label_of
-from fairsweep.errors import ModelLoadError
-from fairsweep.hub import reason_of
 
 
 class OpenClipParams(ClassifierParams):
     """Which model, and the sentences that a group's text is put into."""
 
-    model: str = Field(default="ViT-B-32", description="an architecture, hf-hub:<id> or local-dir:<folder>")
+    model: str = Field(
+        default="ViT-B-32", description="an architecture, hf-hub:<id>, local-dir:<folder> or builtin:portraits"
+    )
     pretrained: str | None = Field(default=None, description="the tag or checkpoint of an architecture's weights")
     templates: tuple[str, ...] = Field(
         default=("a photo of a {}", "a photo of the face of a {}", "a portrait of a {}", "{}"), min_length=1
@@ -37,20 +37,11 @@ class OpenClip(Classifier[OpenClipParams]):
 
     def __init__(self, params: OpenClipParams, attributes: Attributes, device: str = "cpu"):
         super().__init__(params, attributes, device)
-        import open_clip
-
+        from fairsweep.classifiers.clip import Clip
         from fairsweep.classifiers.embedding import Texts
 
-        try:
-            self._model, self._preprocess = open_clip.create_model_from_pretrained(
-                params.model, pretrained=params.pretrained, device=device
-            )
-            self._tokenizer = open_clip.get_tokenizer(params.model)
-        except Exception as error:
-            weights = " ".join(part for part in (params.model, params.pretrained) if part)
-            raise ModelLoadError(f"open_clip model {weights} {reason_of(error)}") from None
-        self._model.eval()
-        self._texts = Texts(self._embed_texts)
+        self._clip = Clip(params.model, params.pretrained, device)
+        self._texts = Texts(self._clip.embed_texts)
         self._groups = {name: self._ensembles(attribute.texts) for name, attribute in attributes.items()}
 
     def _classify(self, images: Sequence[Image], prompts: Sequence[str]) -> list[list[Label]]:
@@ -59,11 +50,10 @@ class OpenClip(Classifier[OpenClipParams]):
         from fairsweep.classifiers.embedding import image_labels
 
         with torch.inference_mode():
-            pixels = torch.stack([self._preprocess(image.convert("RGB")) for image in images])
-            features = self._model.encode_image(pixels.to(self.device), normalize=True)
+            features = self._clip.embed_images(images)
             labels = [[label] for label in image_labels(features, self._texts(prompts))]
             for name, (groups, texts) in self._groups.items():
-                logits = self._model.logit_scale.exp() * features @ texts.T
+                logits = self._clip.scale * features @ texts.T
                 for own, row in zip(labels, logits.float().softmax(-1).tolist(), strict=True):
                     scores = dict(zip(groups, row, strict=True))
                     own.append(label_of(name, scores, self.params.unknown_margin))
@@ -76,19 +66,14 @@ class OpenClip(Classifier[OpenClipParams]):
         if self.params.no_face_text:
             texts = {**texts, NO_FACE: self.params.no_face_text}
         means = [
-            self._embed_texts([_fill(template, text) for template in self.params.templates]).mean(0)
+            self._clip.embed_texts([fill(template, text) for template in self.params.templates]).mean(0)
             for text in texts.values()
         ]
         return list(texts), torch.nn.functional.normalize(torch.stack(means), dim=-1)
 
-    def _embed_texts(self, texts: Sequence[str]):
-        import torch
 
-        with torch.inference_mode():
-            return self._model.encode_text(self._tokenizer(list(texts)).to(self.device), normalize=True)
-
-
-def _fill(template: str, text: str) -> str:
+def fill(template: str, text: str) -> str:
+    """Return a template with the text in its place, "a" or "an" as English wants."""
     if text[:1].lower() in tuple("aeiou"):
         template = template.replace("a {}", "an {}")
     return template.replace("{}", text)

@@ -24,11 +24,13 @@ select failed.* from failed anti join fine using ({key})
 
 
 def create(connection: duckdb.DuckDBPyConnection, files: dict[str, Files]) -> None:
-    """Create plan, images, pictures, labels, features, targets, settings, reference_shares, calibration_counts."""
+    """Create the views that metrics read: plan, images, pictures, labels, features, targets, and what lies beside."""
     for kind in ("plan", "targets", "settings"):
         _view(connection, kind, kind, files[kind])
     _view(connection, "reference_shares", "references", files["references"])
     _view(connection, "calibration_counts", "calibration", files["calibration"])
+    _view(connection, "encoder_test_rows", "encoder_tests", files["encoder_tests"])
+    _view(connection, "encoder_similarities", "encoder_similarities", files["encoder_similarities"])
     folders = {"model": "model", "setting": "guidance", "filename": None}
     _view(connection, "image_files", "images", files["images"], folders, "image_id")
     columns = [name for name in FOLDERS["images"].names if name != "image"]

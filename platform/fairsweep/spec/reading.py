@@ -62,7 +62,13 @@ def _read(path: Path, chain: tuple[Path, ...]) -> tuple[dict, Places]:
 
 
 def _inline_files(data: dict, folder: Path) -> None:
-    """Replace {file: ...} variables by the values in the file, and relative model paths by absolute ones."""
+    """Replace {file: ...} variables by the values in the file, and relative paths by absolute ones."""
+    encoder = data.get("encoder")
+    stimuli = encoder.get("stimuli") if isinstance(encoder, dict) else None
+    for item in stimuli.values() if isinstance(stimuli, dict) else ():
+        for key in ("images", "embeddings"):
+            if isinstance(item, dict) and isinstance(item.get(key), str):
+                item[key] = str(folder.absolute() / os.path.expanduser(item[key]))
     prompts = data.get("prompts")
     variables = prompts.get("variables") if isinstance(prompts, dict) else None
     if isinstance(variables, dict):

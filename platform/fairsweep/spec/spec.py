@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from fairsweep.attributes import AttributeSpec, Frozen, Name
 from fairsweep.errors import near
 from fairsweep.mistakes import below, mistake
+from fairsweep.spec.encoder import EncoderAuditSpec
 from fairsweep.spec.expand import expand_sweep
 from fairsweep.spec.plugins import ClassifierSpec, GuidanceSpec
 from fairsweep.spec.prompts import PromptsSpec
@@ -111,6 +112,12 @@ class SweepSpec(Frozen):
     )
     direction_seed: int = Field(default=0, description="shuffles which seed is steered to which group")
     run: RunSpec = RunSpec()
+    # Out of the resolved spec while silent, so that the fingerprints of older specs stay.
+    encoder: EncoderAuditSpec | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="what `fairsweep audit encoder` looks at; silent: this sweep's encoders, prompts and groups",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -138,6 +145,9 @@ class SweepSpec(Frozen):
             with below("guidance", index):
                 setting.check(self.attributes)
         check_classifiers(self.classifiers, self.attributes)
+        if self.encoder:
+            with below("encoder"):
+                self.encoder.check(self.attributes, [model.name for model in self.models])
         return self
 
     @property

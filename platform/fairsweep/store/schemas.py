@@ -117,6 +117,53 @@ CALIBRATION = pa.schema(
     metadata=_VERSION,
 )
 
+ENCODER_TESTS = pa.schema(
+    {
+        "sweep": pa.string(),
+        "encoder": pa.string(),
+        "test": pa.string(),
+        # text, image, mixed or embedding
+        "form": pa.string(),
+        "x": pa.string(),
+        "y": pa.string(),
+        "a": pa.string(),
+        "b": pa.string(),
+        "n_x": pa.int64(),
+        "n_y": pa.int64(),
+        "n_a": pa.int64(),
+        "n_b": pa.int64(),
+        "difference": pa.float64(),
+        "effect": pa.float64(),
+        "p_value": pa.float64(),
+        "least_p": pa.float64(),
+        # As many as there are: more than any integer of 64 bits holds.
+        "partitions": pa.float64(),
+        # How many of them were sampled; null where all were gone through.
+        "draws": pa.int64(),
+        "error": pa.float64(),
+        "seed": pa.int64(),
+        "source": pa.string(),
+    },
+    metadata=_VERSION,
+)
+
+ENCODER_SIMILARITIES = pa.schema(
+    {
+        "sweep": pa.string(),
+        "encoder": pa.string(),
+        "prompt": pa.string(),
+        "prompt_name": pa.string(),
+        "attribute": pa.string(),
+        "group": pa.string(),
+        "position": pa.int32(),
+        # text: a template with the group's texts; image: one picture of the group
+        "stimuli": pa.string(),
+        "stimulus": pa.string(),
+        "similarity": pa.float64(),
+    },
+    metadata=_VERSION,
+)
+
 FOLDERS = {
     "plan": PLAN,
     "images": IMAGES,
@@ -125,4 +172,6 @@ FOLDERS = {
     "settings": SETTINGS,
     "references": REFERENCES,
     "calibration": CALIBRATION,
+    "encoder_tests": ENCODER_TESTS,
+    "encoder_similarities": ENCODER_SIMILARITIES,
 }
