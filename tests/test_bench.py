@@ -79,6 +79,7 @@ def test_every_architecture_is_of_a_known_family(name):
     assert getattr(pipe, family_of(pipe).denoiser).num_parameters() > 1e6
 
 
+@pytest.mark.slow
 def test_sweep(one_thread):
     figures = sweep.run(images=64, single=2)
     assert all_positive(figures)

@@ -171,6 +171,7 @@ def test_a_killed_worker_costs_nothing(slow_data, tmp_path, run_sweep):
     assert run_sweep(slow_data, tmp_path).made == 0
 
 
+@pytest.mark.slow
 def test_a_killed_node_costs_only_its_batches_in_flight(slow_data, tmp_path, run_sweep, nodes, monkeypatch):
     monkeypatch.setattr(crew, "GONE_AFTER_SECONDS", 3.0)
     monkeypatch.setattr(crew, "_ASK_EVERY_SECONDS", 1.0)

@@ -91,6 +91,7 @@ def test_one_place_that_cannot_load_costs_the_model_nothing(run, tmp_path):
     assert "in loading" in log.read_text()
 
 
+@pytest.mark.slow
 def test_what_no_place_can_load_is_refused_with_the_places_reason(run, tmp_path):
     outcome = run({"fault": "load"})
     assert (outcome.made, outcome.failed_images) == (0, 16)
@@ -115,6 +116,7 @@ def test_a_row_that_ends_its_process_costs_only_itself(run, tmp_path):
     assert all("its process ended" in loss for loss in outcome.losses)
 
 
+@pytest.mark.slow
 def test_a_classifier_that_ends_its_process_costs_its_own_labels(run, tmp_path):
     classifiers = [{"name": "fine", "kind": "pixels:Pixels"}, {"name": "ending", "kind": "ending:EndsOnLoad"}]
     outcome = run(classifiers=classifiers, seeds=1)
@@ -122,6 +124,7 @@ def test_a_classifier_that_ends_its_process_costs_its_own_labels(run, tmp_path):
     assert "while it loaded classifier ending" in outcome.refused_classifiers["ending"]
 
 
+@pytest.mark.slow
 def test_an_image_that_ends_a_classifiers_process_is_made(run, tmp_path):
     classifiers = [{"name": "ending", "kind": "ending:EndsOnNurses"}]
     prompts = ["a nurse", "a doctor"]
@@ -134,6 +137,7 @@ def test_an_image_that_ends_a_classifiers_process_is_made(run, tmp_path):
     assert (prompt, label) == ("a nurse", "failed")
 
 
+@pytest.mark.slow
 def test_a_classifier_without_memory_is_asked_of_several_places(run, tmp_path):
     outcome = run(classifiers=[{"name": "large", "kind": "ending:OutOfMemory"}], seeds=1)
     assert (outcome.made, outcome.failed_labels) == (4, 4)

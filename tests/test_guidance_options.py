@@ -58,6 +58,7 @@ def test_options_that_only_round_differently(pipe, option):
         assert_kept(latents(pipe), plain)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_model_only_rounds_differently(pipe):
     compiled = load_portraits(compile=True)
@@ -66,6 +67,7 @@ def test_a_compiled_model_only_rounds_differently(pipe):
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
 
 
+@pytest.mark.slow
 def test_bfloat16_is_approximate(pipe):
     _, plain = latents(pipe)
     with applied("bf16", pipe):

@@ -5,6 +5,7 @@ from collections import Counter
 
 import duckdb
 import pyarrow.parquet as pq
+import pytest
 
 from fairsweep.plan.identity import content_key
 from fairsweep.plan.plan import write_plan
@@ -109,6 +110,7 @@ print(next(line.split()[1] for line in Path("/proc/self/status").read_text().spl
 """
 
 
+@pytest.mark.slow
 def test_a_million_images_are_planned_and_handed_out_in_under_one_gigabyte(tmp_path):
     done = subprocess.run([sys.executable, "-c", MILLION, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -101,6 +101,7 @@ def test_ray_makes_the_folders_that_the_readme_gives_to_grafana(cluster):
     assert (provider["options"]["path"], provider["folder"]) == (str(named[0]), "Ray")
 
 
+@pytest.mark.slow
 def test_a_job_passes_its_exit_status_on(folder, dashboard, tmp_path):
     job = submit(folder, "bad.yaml", dashboard, tmp_path / "store")
     printed, errors = job.communicate()
@@ -108,6 +109,7 @@ def test_a_job_passes_its_exit_status_on(folder, dashboard, tmp_path):
     assert "1 images and 0 labels failed" in printed
 
 
+@pytest.mark.slow
 def test_variables_go_along_and_modules_beside_the_spec_are_found(folder, dashboard, tmp_path):
     """The value of a variable is told to the cluster and to nobody who reads what is printed."""
     (folder / "mine").mkdir()
