@@ -12,7 +12,9 @@ import pytest
 from fairsweep.cli import run
 from fairsweep.errors import FairsweepError
 from fairsweep.measure.catalogue import connect, write_catalogue
+from fairsweep.measure.materialise import materialise
 from fairsweep.measure.metrics import list_metrics
+from fairsweep.measure.sql import rows
 from fairsweep.measure.summary import tables
 from fairsweep.store import Store
 from support.synthetic import build
@@ -67,16 +69,27 @@ def old_store(tmp_path_factory):
     return Store(folder / "store-0.1")
 
 
-def test_every_header_names_what_makes_a_row_one(store, old_store):
+@pytest.fixture(scope="module")
+def materialised(store, old_store):
+    """Return a connection per sweep of both stores, on which the sweep's metrics are tables."""
+    connections = {}
     for each in (store, old_store):
-        connection = connect(each)
+        for (sweep,) in connect(each).execute("select distinct sweep from plan order by all").fetchall():
+            connections[each, sweep] = connect(each)
+            assert len(materialise(connections[each, sweep], sweep, first=3)) > 40
+    return connections
+
+
+def test_every_header_names_what_makes_a_row_one(materialised):
+    assert len(materialised) == 3
+    for connection in materialised.values():
         for metric in list_metrics():
             keys = ", ".join(f'"{key}"' for key in metric.grain.split(", "))
-            rows, distinct = connection.execute(
+            count, distinct = connection.execute(
                 f'select (select count(*) from "{metric.name}"), '
                 f'(select count(*) from (select distinct {keys} from "{metric.name}"))'
             ).fetchone()
-            assert rows == distinct, metric.name
+            assert count == distinct, metric.name
 
 
 def test_every_header_names_the_views_that_are_read(store):
@@ -185,3 +198,23 @@ print(json.dumps([duckdb.__version__, counts, values]))
         rows = connection.execute("select total_variation, total_variation_low from summary order by all").fetchall()
     assert counts == expected
     assert values == [pytest.approx(row) for row in rows]
+
+
+def test_what_is_materialised_are_the_sweeps_rows_of_every_view(materialised, old_store):
+    def rounded(records):
+        return sorted(
+            str({key: f"{cell:.9g}" if isinstance(cell, float) else cell for key, cell in row.items()})
+            for row in records
+        )
+
+    views = connect(old_store)
+    sweeps = [sweep for store, sweep in materialised if store is old_store]
+    assert len(sweeps) == 2
+    for name in ["summary", *(metric.name for metric in list_metrics())]:
+        by_sweep: dict[str, list[dict]] = {}
+        for row in rows(views.execute(f'from "{name}"')):
+            by_sweep.setdefault(row.get("sweep", ""), []).append(row)
+        for sweep in sweeps:
+            tables = rows(materialised[old_store, sweep].execute(f'from "{name}"'))
+            if (tables and "sweep" in tables[0]) or sweep in by_sweep:
+                assert rounded(tables) == rounded(by_sweep[sweep]), name

@@ -2,24 +2,36 @@
 
 import duckdb
 
+from fairsweep.measure import summary
 from fairsweep.measure.metrics import list_metrics
-from fairsweep.measure.sql import rows, value
+from fairsweep.measure.sql import literal, rows, value
+
+# The base views that say of which sweep a row is; all else follows from them.
+_PER_SWEEP = ("plan", "targets", "settings")
+# What has a row per image or seed is as long as the labels: asked anew where it is read, rather than kept.
+_LONG = {"image", "seed"}
 
 
 def materialise(connection: duckdb.DuckDBPyConnection, sweep: str, first: int) -> list[dict]:
     """Make the sweep's rows of `summary` and of every metric tables on this connection, in the views' place.
 
-    Return each metric's header with its number of rows (`count`) and the `first` of them (`rows`).
+    What several metrics read is counted once for all of them. Return each metric's header with its number of rows
+    (`count`) and the `first` of them (`rows`).
     """
+    # With the database's name: a schema `main` is also where temporary tables and views lie.
+    views = f'"{value(connection.execute("select current_database()"))}".main'
+    for kind, names in {"table": ["summary"], "view": _PER_SWEEP}.items():
+        for name in names:
+            query = f"select * from {views}.{name} where sweep = {literal(sweep)}"
+            connection.execute(f"create or replace temp {kind} {name} as {query}")
+    for part in summary.in_order(connection):
+        kind = "view" if _LONG & set(part.grain.split(", ")) else "table"
+        connection.execute(f'create or replace temp {kind} "{part.name}" as {part.sql}')
     metrics = []
-    connection.execute("create or replace temp table summary as select * from main.summary where sweep = ?", [sweep])
     for metric in list_metrics():
-        if "sweep" not in connection.table(metric.name).columns:
+        columns = [column for column, *_ in connection.execute(f'describe "{metric.name}"').fetchall()]
+        if "sweep" not in columns:
             continue
-        connection.execute(
-            f'create or replace temp table "{metric.name}" as select * from main."{metric.name}" where sweep = ?',
-            [sweep],
-        )
         records = rows(connection.execute(f'select * exclude (sweep) from "{metric.name}" limit {first}'))
         count = value(connection.execute(f'select count(*) from "{metric.name}"'))
         metrics.append({**vars(metric), "rows": records, "count": count})

@@ -35,15 +35,27 @@ def create_views(connection: duckdb.DuckDBPyConnection, folders: list[Path] | No
 
 def bodies(folders: list[Path] | None = None) -> dict[str, str]:
     """Return the SQL of every view and macro by name: what is staged, and the metrics."""
-    folders = folders or metric_folders()
+    return {name: part.sql for name, part in _parts(folders or metric_folders()).items()}
+
+
+def in_order(connection: duckdb.DuckDBPyConnection) -> list[Metric]:
+    """Return every view, staged ones and metrics, each after those that it reads."""
+    parts = _parts(metric_folders())
+    order = _upstream(connection, list(parts), {name: part.sql for name, part in parts.items()})
+    return [parts[name] for name in order if not _is_macro(parts[name].sql)]
+
+
+def _parts(folders: list[Path]) -> dict[str, Metric]:
     staged = [parse(path) for folder in folders for path in sorted(Path(folder).glob("staging/*.sql"))]
-    return {part.name: part.sql for part in [*staged, *list_metrics(folders)]}
+    return {part.name: part for part in [*staged, *list_metrics(folders)]}
+
+
+def _is_macro(sql: str) -> bool:
+    return re.match(r"(\s*--.*\n|\s+)*\s*create\b", sql, re.IGNORECASE) is not None
 
 
 def _statement(name: str, sql: str) -> str:
-    if re.match(r"(\s*--.*\n|\s+)*\s*create\b", sql, re.IGNORECASE):
-        return sql
-    return f'create or replace view "{name}" as {sql.strip().rstrip(";")}'
+    return sql if _is_macro(sql) else f'create or replace view "{name}" as {sql.strip().rstrip(";")}'
 
 
 def summary_query(connection, metrics: list[Metric], bodies: dict[str, str]) -> str:
