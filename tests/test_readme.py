@@ -1,4 +1,4 @@
-"""The README is true: its commands exist, its spec loads, its Python and its SQL run, its tree is there."""
+"""README and docs are true: their commands exist, their specs load, their Python and SQL run, the tree is there."""
 
 import re
 import shlex
@@ -15,21 +15,22 @@ from support import synthetic, tiny
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCS = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-def shell_lines() -> list[str]:
-    return [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+def shell_lines(text: str = README) -> list[str]:
+    return [line for block in blocks("sh", text) for line in block.splitlines() if line.strip()]
 
 
 def test_every_fairsweep_command_and_option_exists():
     root = typer.main.get_command(build())
-    lines = [shlex.split(line, comments=True) for line in shell_lines()]
+    lines = [shlex.split(line, comments=True) for text in (README, *DOCS.values()) for line in shell_lines(text)]
     calls = [words[1:] for words in lines if words[:1] == ["fairsweep"]]
-    assert len(calls) >= 8
+    assert len(calls) >= 12
     for words in calls:
         command = root
         while words and not words[0].startswith("-") and words[0] in getattr(command, "commands", {}):
@@ -117,7 +118,17 @@ def test_the_python_runs():
     assert len(names["images"]) == 2
 
 
-@pytest.mark.parametrize("query", [q for block in blocks("sql") for q in block.split(";") if q.strip()])
+def test_the_suites_page_extends_a_suite(tmp_path):
+    (text,) = blocks("yaml", DOCS["suites.md"])
+    path = tmp_path / "own.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert len(load_spec(path).prompts.expand()) == 153
+
+
+QUERIES = [q for text in (README, DOCS["suites.md"]) for block in blocks("sql", text) for q in block.split(";")]
+
+
+@pytest.mark.parametrize("query", [query for query in QUERIES if query.strip()])
 def test_the_sql_runs(query, tmp_path):
     from fairsweep.store import Store
 

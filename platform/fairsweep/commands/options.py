@@ -8,7 +8,19 @@ import typer
 from fairsweep.commands import paths
 from fairsweep.terminal.tables import Format
 
-SpecArgument = Annotated[Path, typer.Argument(metavar="SPEC", help="The sweep's YAML file.", show_default=False)]
+SpecArgument = Annotated[
+    Path,
+    typer.Argument(metavar="SPEC", help="The sweep's YAML file, or a suite's name.", show_default=False),
+]
+ModelOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="SOURCE",
+        help="A model of a spec that names none: a Hub id, a folder, builtin:portraits; repeatable.",
+        show_default=False,
+    ),
+]
 MostImagesOption = Annotated[
     int | None,
     typer.Option("--most-images", min=1, help="How many images the spec may plan; silent: a million."),

@@ -11,22 +11,26 @@ import typer
 from fairsweep.commands.options import (
     DEFAULT_STORE,
     AddressOption,
+    FormatOption,
+    ModelOption,
     MostImagesOption,
     SpecArgument,
     StoreOption,
     WrittenStoreOption,
 )
 from fairsweep.terminal.console import console
+from fairsweep.terminal.tables import Format
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
-    for command in (plan, run, status, submit, schema, compact, verify):
+    for command in (plan, run, suites, status, submit, schema, compact, verify):
         app.command()(command)
 
 
 def plan(
     spec: SpecArgument,
+    model: ModelOption = None,
     store: StoreOption = DEFAULT_STORE,
     most_images: MostImagesOption = None,
     rate: Annotated[
@@ -38,11 +42,12 @@ def plan(
     from fairsweep.store import Store
     from fairsweep.terminal import preview
 
-    preview.show_plan(load_spec(spec, most_images), Store(store), console(), rate)
+    preview.show_plan(load_spec(spec, most_images, model or ()), Store(store), console(), rate)
 
 
 def run(
     spec: SpecArgument,
+    model: ModelOption = None,
     store: WrittenStoreOption = DEFAULT_STORE,
     address: AddressOption = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Make at most so many new images.")] = None,
@@ -56,7 +61,7 @@ def run(
     from fairsweep.spec import load_spec
 
     signal.signal(signal.SIGTERM, _interrupt)
-    loaded = load_spec(spec, most_images)
+    loaded = load_spec(spec, most_images, model or ())
     from fairsweep.engine import cluster
     from fairsweep.engine.run import Run
     from fairsweep.store import Store
@@ -100,6 +105,20 @@ def _log(store, sweep: str, uri: str | None, screen, status: str | None, reason:
         how = f"fairsweep track --sweep {sweep}{store_option(store)}"
         screen.print(f"The results are in the store; log them: {how}", soft_wrap=True)
         return None
+
+
+def suites(format: FormatOption = Format.table) -> None:
+    """List the suites, specs without a model (`run SUITE --model SOURCE`); images: for each model."""
+    from fairsweep.spec import load_spec
+    from fairsweep.spec.suites import list_suites
+    from fairsweep.terminal.tables import show
+
+    rows = []
+    for suite in list_suites():
+        spec = load_spec(suite.path, models=["builtin:portraits"])
+        prompts, seeds = len(spec.prompts.expand()), len(spec.seeds)
+        rows.append((suite.name, prompts, seeds, prompts * seeds * len(spec.guidance), spec.notes or ""))
+    show(["suite", "prompts", "seeds", "images", "notes"], rows, format)
 
 
 def status(store: StoreOption = DEFAULT_STORE) -> None:

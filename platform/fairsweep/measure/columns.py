@@ -45,6 +45,13 @@ COLUMNS = {
     "q_value": "the p-value corrected for the prompts that were looked at",
     "verdict": "the finding in a word",
     "rank": "1 is the worst prompt",
+    "place": "1 is the model nearest to the target",
+    "best": "the first place that the intervals leave open",
+    "worst": "the last place that the intervals leave open",
+    "tied": "who could change places with it",
+    "distance": "total variation from the target, without what chance alone adds",
+    "asked": "the group that the prompt names",
+    "shown": "images that show it",
     "seconds": "device time of the images",
     "images_per_second": "images over device time",
 }

@@ -17,6 +17,15 @@ def create_views(connection: duckdb.DuckDBPyConnection, folders: list[Path] | No
     """Create every macro and view, and `summary`, on a connection that has the base views of a store."""
     folders = folders or metric_folders()
     parts = bodies(folders)
+    ahead = {name: sql for name, sql in parts.items() if _is_macro(sql) or "summary" not in tables(connection, sql)}
+    _create(connection, ahead)
+    metrics = [metric for metric in list_metrics(folders) if metric.means or metric.aggregates]
+    connection.execute(f"create or replace view summary as {summary_query(connection, metrics, parts)}")
+    _create(connection, {name: sql for name, sql in parts.items() if name not in ahead})
+
+
+def _create(connection: duckdb.DuckDBPyConnection, parts: dict[str, str]) -> None:
+    """Create macros and views, each after those that it reads."""
     waiting = {name: _statement(name, sql) for name, sql in parts.items()}
     while waiting:
         refused: dict[str, duckdb.Error] = {}
@@ -29,8 +38,6 @@ def create_views(connection: duckdb.DuckDBPyConnection, folders: list[Path] | No
             name, refusal = next(iter(refused.items()))
             raise FairsweepError(f"metric {name}: {first_line(refusal)}")
         waiting = {name: waiting[name] for name in refused}
-    metrics = [metric for metric in list_metrics(folders) if metric.means or metric.aggregates]
-    connection.execute(f"create or replace view summary as {summary_query(connection, metrics, parts)}")
 
 
 def bodies(folders: list[Path] | None = None) -> dict[str, str]:

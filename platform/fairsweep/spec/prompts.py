@@ -1,7 +1,7 @@
 """The texts that a sweep draws: a template with the values of its variables, or a plain list."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 
 from pydantic import Field, model_validator
@@ -18,10 +18,18 @@ class Prompt(Frozen):
 
 
 class PromptsSpec(Frozen):
-    """A template with the values of its variables, or a plain list of texts."""
+    """A template with the values of its variables, or a plain list of texts.
+
+    The values are lists, of which every combination is a prompt; or rows, each of which is one.
+    """
 
     template: str | None = None
     variables: dict[str, tuple[str, ...]] = Field(default={})
+    rows: tuple[dict[str, str], ...] = Field(
+        default=(),
+        exclude_if=lambda rows: not rows,
+        description="in place of variables: the values of one prompt each, or {file: ...} of a CSV, a row a prompt",
+    )
     texts: tuple[str, ...] = ()
     negative_prompt: str = ""
 
@@ -29,13 +37,10 @@ class PromptsSpec(Frozen):
     def _check(self):
         if (self.template is None) == (not self.texts):
             raise ValueError("give either a template with variables or a non-empty list of texts")
-        fields = list(dict.fromkeys(re.findall(r"{(\w+)}", self.template or "")))
-        for name in fields:
-            if not self.variables.get(name):
-                raise ValueError(f"template variable {name!r} has no values: add them under prompts.variables")
-        for name in self.variables:
-            if name not in fields:
-                raise ValueError(f"variable {name!r} does not stand in the template")
+        if self.rows:
+            self._check_rows()
+        else:
+            self._check_variables()
         names = set()
         for name in self._names():
             if name in names:
@@ -43,22 +48,52 @@ class PromptsSpec(Frozen):
             names.add(name)
         return self
 
-    def _names(self) -> Iterator[str]:
-        if self.template is None:
-            yield from self.texts
+    def _check_rows(self) -> None:
+        if self.template is None or self.variables:
+            raise ValueError("rows give the values of a template: leave variables out, and texts")
+        for number, row in enumerate(self.rows, 1):
+            for name in (*self._fields(), *self.rows[0]):
+                if not row.get(name):
+                    raise ValueError(f"row {number} has no value of {name!r}")
+            if extra := sorted(set(row) - set(self.rows[0])):
+                raise ValueError(f"row {number} has a value of {extra[0]!r}, which the first row has not")
+
+    def _check_variables(self) -> None:
+        fields = self._fields()
+        for name in fields:
+            if not self.variables.get(name):
+                raise ValueError(f"template variable {name!r} has no values: add them under prompts.variables")
+        for name in self.variables:
+            if name not in fields:
+                raise ValueError(f"variable {name!r} does not stand in the template")
+
+    def _fields(self) -> list[str]:
+        """Return the variables that the template names."""
+        return list(dict.fromkeys(re.findall(r"{(\w+)}", self.template or "")))
+
+    def _values(self) -> Iterator[dict[str, str]]:
+        """Return the values of each prompt of the template."""
+        if self.rows:
+            yield from self.rows
         else:
-            yield from (", ".join(values) or self.template for values in product(*self.variables.values()))
+            yield from (dict(zip(self.variables, each, strict=True)) for each in product(*self.variables.values()))
+
+    def _name(self, values: Mapping[str, str]) -> str:
+        """Return what a prompt is called: by what a row says beside the text, where it says more."""
+        beside = [value for name, value in values.items() if name not in self._fields()] if self.rows else []
+        return ", ".join(beside or values.values()) or _filled(self.template or "", values)
+
+    def _names(self) -> Iterable[str]:
+        return self.texts if self.template is None else map(self._name, self._values())
 
     def expand(self) -> list[Prompt]:
-        """Return every prompt: the product of the variables' values, or the plain texts."""
+        """Return every prompt: of the template's values, or the plain texts."""
         if self.template is None:
             return [Prompt(text=text, name=text, variables={}) for text in self.texts]
-        prompts = []
-        for values in product(*self.variables.values()):
-            chosen = dict(zip(self.variables, values, strict=True))
-            text = _filled(self.template, chosen)
-            prompts.append(Prompt(text=text, name=", ".join(values) or text, variables=chosen))
-        return prompts
+        return [
+            Prompt(text=_filled(self.template, values), name=self._name(values), variables=dict(values))
+            for values in self._values()
+        ]
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:

@@ -31,6 +31,12 @@ def spec_schema() -> dict[str, Any]:
             },
         ]
     }
+    rows = definitions["PromptsSpec"]["properties"]["rows"]
+    file = {"type": "object", "properties": {"file": {"type": "string"}}, "required": ["file"]}
+    definitions["PromptsSpec"]["properties"]["rows"] = {
+        "anyOf": [{"type": "array", "items": rows["items"]}, {**file, "additionalProperties": False}],
+        "description": rows["description"],
+    }
     texts = {"type": "array", "items": {"type": "string"}, "minItems": 1}
     properties["prompts"] = {"anyOf": [properties["prompts"], texts]}
     count = {"type": "integer", "minimum": 1}

@@ -34,6 +34,8 @@ def _prompts(prompts: Any) -> int:
     texts, variables = prompts.get("texts"), prompts.get("variables")
     if isinstance(texts, list | tuple):
         return len(texts)
+    if isinstance(prompts.get("rows"), list | tuple):
+        return len(prompts["rows"])
     values = variables.values() if isinstance(variables, dict) else ()
     return math.prod(len(each) for each in values if isinstance(each, list | tuple))
 
