@@ -8,8 +8,11 @@
 -- is one-sided over the partitions of x and y, ties counted: all of them, or as many as `draws` says and the observed one,
 -- with the Monte Carlo standard error `error`. least_p is the least p-value the test can give; one above the level
 -- cannot find anything. The family of a q-value is the tests of a sweep and an encoder.
-with adjusted as (
-    from q_values('encoder_test_rows', {'sweep': sweep, 'encoder': encoder})
+with tested as (
+    from encoder_test_rows
+),
+adjusted as (
+    from q_values('tested', {'sweep': sweep, 'encoder': encoder})
 )
 select
     sweep, encoder, test, form, x, y, a, b, n_x, n_y, n_a, n_b, difference, effect, p_value, error, q_value, least_p,
