@@ -113,7 +113,7 @@ def _(gathered, mo, size):
 
 
 @app.cell
-def _(choice, explore, gathered, mo, order, page, size, sql):
+def _(choice, explore, gathered, mo, order, page, size, sql, store):
     shown = explore.pairs(sql, order.value, (page.value - 1) * int(size.value), int(size.value)) if gathered else []
     save = mo.download(
         lambda: explore.as_csv(shown),
@@ -122,7 +122,7 @@ def _(choice, explore, gathered, mo, order, page, size, sql):
     )
     mo.vstack(
         [
-            mo.Html(explore.wall(sql, choice.setting, shown)),
+            mo.Html(explore.wall(sql, store, choice.setting, shown)),
             mo.hstack([save], justify="start"),
         ]
     )

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from fairsweep.leaving import Leaving
+from support.buckets import ENVIRONMENT, serve
 from support.clusters import start_cluster
 from support.specs import small_sweep
 
@@ -19,6 +20,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(map(str, filter(None, [TESTS, PLUGINS
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ |= ENVIRONMENT
 os.environ["RAY_metrics_report_interval_ms"] = "1000"  # noqa: SIM112 (spelt so by Ray)
 # What a script starts in the background ignores Ctrl-C, and so would the commands that the tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -60,6 +62,24 @@ def write_spec(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def s3():
+    """Return the address of an S3 server on this machine, which this process and those it starts use for s3://."""
+    with serve() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(s3, tmp_path, monkeypatch) -> str:
+    """Return the address of an empty place in a bucket; what is mirrored of it lies in the test's own folder."""
+    from fairsweep.store import cache
+
+    home = tmp_path / "cache"
+    home.mkdir()
+    monkeypatch.setattr(cache, "_home", lambda: home)
+    return f"s3://bucket/{tmp_path.name}"
+
+
+@pytest.fixture(scope="session")
 def ray_cluster():
     """Return the address of a cluster of one node with four CPUs."""
     cluster = start_cluster({"num_cpus": 4})
@@ -77,7 +97,7 @@ def run_sweep(ray_cluster):
     from fairsweep.spec import SweepSpec
     from fairsweep.store import Store
 
-    def run(data: dict, root: Path, limit: int | None = None, address: str | None = None):
+    def run(data: dict, root: Path | str, limit: int | None = None, address: str | None = None):
         store = Store(root)
         with store.lock(), cluster.connected(address or ray_cluster):
             return Run(SweepSpec.model_validate(data), store, Console(quiet=True)).execute(limit)

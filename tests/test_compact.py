@@ -90,7 +90,7 @@ def test_many_small_files_of_pictures_become_few_with_small_row_groups(tmp_path)
         rows = [{"image_id": f"{shard}-{row}", "model": "m", "setting": "s", "image": picture} for row in range(4)]
         store.write_images(rows)
     assert compact(store, lambda: None, grace=0) == {"images/model=m/guidance=s": 20}
-    (merged,) = store.folder("images").rglob("*.parquet")
+    (merged,) = (store.root / "images").rglob("*.parquet")
     held = pq.ParquetFile(merged)
     sizes = [held.metadata.row_group(number).total_byte_size for number in range(held.num_row_groups)]
     assert held.metadata.num_rows == 80 and max(sizes) < 2 * 2**20

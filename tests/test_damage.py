@@ -12,7 +12,7 @@ import pytest
 from fairsweep import cli
 from fairsweep.errors import StoreError
 from fairsweep.measure.catalogue import connect, write_catalogue
-from fairsweep.store import Store
+from fairsweep.store import Store, disk
 from fairsweep.store.compact import compact
 from fairsweep.store.names import MANIFEST, digest
 from fairsweep.store.schemas import FOLDERS
@@ -29,7 +29,7 @@ def merge(store: Store) -> None:
 
 
 def labels_folder(store: Store):
-    return store.folder("labels") / "classifier=clip"
+    return store.root / "labels" / "classifier=clip"
 
 
 @pytest.fixture
@@ -170,8 +170,6 @@ def test_what_is_foreign_is_left_out(store, caplog):
 
 
 def test_readers_change_nothing_and_no_right_is_no_damage(store, monkeypatch):
-    from fairsweep.store import files
-
     listed = sorted(store.root.rglob("*"))
     (merged,) = labels_folder(store).glob("*.parquet")
     merged.write_bytes(merged.read_bytes()[:-9])
@@ -179,12 +177,12 @@ def test_readers_change_nothing_and_no_right_is_no_damage(store, monkeypatch):
     assert sorted(store.root.rglob("*")) == listed
     # Root may read everything, so the kernel's refusal is put in its place.
     for number in (errno.EACCES, errno.EMFILE, errno.ESTALE):
+        store.write("plan", f"new-{number}", [{"image_id": "x", "sweep": "s", "model": "m"}])
         with monkeypatch.context() as patch, pytest.raises(StoreError, match=f"cannot read .*: {os.strerror(number)}"):
-            patch.setattr(files, "open", lambda *_, number=number: _refuse(number), raising=False)
-            store.write("plan", f"new-{number}", [{"image_id": "x", "sweep": "s", "model": "m"}])
+            patch.setattr(disk, "open", lambda *_, number=number: _refuse(number), raising=False)
             connect(store)
         with store.lock(), monkeypatch.context() as patch, pytest.raises(StoreError):
-            patch.setattr(files, "open", lambda *_, number=number: _refuse(number), raising=False)
+            patch.setattr(disk, "open", lambda *_, number=number: _refuse(number), raising=False)
             verify(store)
     assert not list(store.root.rglob("*.damaged"))
 
@@ -194,7 +192,7 @@ def _refuse(number: int):
 
 
 def test_a_page_that_is_damaged_is_one_line_and_verify_finds_it(store, capsys):
-    (path,) = store.folder("images").rglob("*.parquet")
+    (path,) = (store.root / "images").rglob("*.parquet")
     content = bytearray(path.read_bytes())
     content[4:200] = os.urandom(196)
     path.write_bytes(content)

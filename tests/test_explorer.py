@@ -87,17 +87,18 @@ def test_flips_and_disagreements_are_those_of_the_metrics(sql):
         assert row["disagreed"] == (len(labels) > 1)
 
 
-def test_wall_reads_only_the_pictures_on_screen(sql, monkeypatch):
+def test_wall_reads_only_the_pictures_on_screen(store, sql, monkeypatch):
     asked = []
     read = pictures.read
-    monkeypatch.setattr(pictures, "read", lambda connection, ids: asked.extend(ids) or read(connection, ids))
-    html = explore.wall(sql, "fair-scale4", walls(sql, size=3))
+    monkeypatch.setattr(pictures, "read", lambda store, sql, ids: asked.extend(ids) or read(store, sql, ids))
+    html = explore.wall(sql, str(store.root), "fair-scale4", walls(sql, size=3))
     assert len(asked) == 6 and html.count("<img") == 6 and html.count('loading="lazy"') == 6
 
 
-def test_text_from_a_spec_is_escaped(sql):
+def test_text_from_a_spec_is_escaped(store, sql):
     row = {**walls(sql, size=1)[0], "prompt_name": "<script>x</script>"}
-    assert "<script>" not in explore.wall(sql, "<b>", [row]) and "<b>" not in explore.wall(sql, "<b>x", [])
+    root = str(store.root)
+    assert "<script>" not in explore.wall(sql, root, "<b>", [row]) and "<b>" not in explore.wall(sql, root, "<b>x", [])
 
 
 def test_download_holds_the_rows_shown(sql):

@@ -36,7 +36,7 @@ LAYERS = (
     "errors leaving memory shipped",
 )
 # Package -> the only rooms that import it.
-OWNERS = {"mlflow": {"tracking"}, "ray": {"engine"}}
+OWNERS = {"mlflow": {"tracking"}, "obstore": {"store"}, "ray": {"engine"}}
 
 
 def imports(path: Path) -> set[str]:

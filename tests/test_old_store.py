@@ -78,7 +78,7 @@ def test_it_can_be_compacted_and_written_to(old):
 def test_a_store_of_a_newer_version_is_refused_in_one_line(old, capsys):
     store = Store(old / "store-0.1")
     schema = FOLDERS["plan"].with_metadata({VERSION_KEY: str(FORMAT + 1)})
-    pq.write_table(pa.Table.from_pylist([], schema), store.folder("plan") / "tomorrow.parquet")
+    pq.write_table(pa.Table.from_pylist([], schema), (store.root / "plan") / "tomorrow.parquet")
     with pytest.raises(StoreError, match=f"was written by a newer fairsweep .store version {FORMAT + 1}; .*: update"):
         connect(store)
     assert cli.run(["status", "--store", str(store.root)]) == 2

@@ -28,7 +28,7 @@ def test_grid_has_a_row_per_cell_and_a_column_per_seed(store, tmp_path):
 
 def test_unknown_prompt_names_those_there_are(store, capsys):
     with pytest.raises(StoreError, match="no prompt 'pilot': choose one of doctor, firefighter, nurse"):
-        pictures.grid(connect(store), "audit", "pilot")
+        pictures.grid(store, connect(store), "audit", "pilot")
     assert cli.run(["show", "--prompt", "pilot", "--store", str(store.root)]) == 2
     assert capsys.readouterr().err.startswith("error: sweep 'audit' has no prompt 'pilot'")
 
@@ -45,7 +45,7 @@ def test_fixed_set_is_alike_for_every_cell(store):
 def test_thumbnail_is_small_and_read_reads_what_is_asked(store):
     connection = connect(store)
     key = connection.execute("select min(image_id) from pictures").fetchone()[0]
-    found = pictures.read(connection, [key, "not there"])
+    found = pictures.read(store, connection, [key, "not there"])
     assert list(found) == [key]
     assert pictures.thumbnail(found[key]).startswith("data:image/webp;base64,")
-    assert pictures.read(connection, []) == {}
+    assert pictures.read(store, connection, []) == {}

@@ -4,14 +4,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import duckdb
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from obstore.store import MemoryStore
 
 from fairsweep.measure import views
-from fairsweep.store import Store
+from fairsweep.store import Store, cache
+from fairsweep.store.bucket import Bucket
 from fairsweep.store.compact import compact
-from fairsweep.store.names import MANIFEST
+from fairsweep.store.disk import Disk
+from fairsweep.store.names import DEPTHS, MANIFEST
+from fairsweep.store.objects import Objects
+from fairsweep.store.places import Place
 from fairsweep.store.verify import verify
 
 # Batches of images: what is made in one call is always made in one call.
@@ -27,13 +33,20 @@ class Model(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.folder = TemporaryDirectory()
-        self.store = Store(self.folder.name)
+        self.store = Store(self._place())
         self.images: dict[str, str] = {}
         self.labels: dict[str, str] = {}
         self.count = 0
 
     def teardown(self):
         self.folder.cleanup()
+
+    def _place(self) -> Place:
+        return Disk(self.folder.name)
+
+    def _replace(self, key: str, content: bytes) -> None:
+        """Put content under a key behind the store's back."""
+        Path(self.folder.name, key).write_bytes(content)
 
     def _next(self) -> str:
         # No two writes are alike, as no two takes are: their times differ.
@@ -43,7 +56,9 @@ class Model(RuleBasedStateMachine):
     @rule(batch=BATCH)
     def make(self, batch):
         take = self._next()
-        self.store.write_images([{"image_id": i, "model": "m", "setting": "s", "device": take} for i in batch])
+        rows = [{"image_id": i, "model": "m", "setting": "s", "device": take} for i in batch]
+        with self.store.lock():
+            self.store.write_images(rows)
         self.images |= dict.fromkeys(batch, take)
 
     @rule(batch=BATCH)
@@ -57,21 +72,24 @@ class Model(RuleBasedStateMachine):
         rows = [
             {"image_id": i, "model": "m", "setting": "s", "device": self._next(), "error": "no memory"} for i in batch
         ]
-        self.store.write_images(rows)
+        with self.store.lock():
+            self.store.write_images(rows)
         for image in batch:
             self.images.setdefault(image, "failed")
 
     @rule(batch=BATCH)
     def label(self, batch):
         take = self._next()
-        self.store.write_labels("c", [{"image_id": i, "attribute": "g", "label": take} for i in batch])
+        with self.store.lock():
+            self.store.write_labels("c", [{"image_id": i, "attribute": "g", "label": take} for i in batch])
         self.labels |= dict.fromkeys(batch, take)
 
     @rule(batch=BATCH)
     def fail_to_label(self, batch):
         self._next()
         rows = [{"image_id": i, "attribute": "g", "label": "failed", "error": "unreadable"} for i in batch]
-        self.store.write_labels("c", rows)
+        with self.store.lock():
+            self.store.write_labels("c", rows)
         for image in batch:
             self.labels.setdefault(image, "failed")
 
@@ -82,8 +100,10 @@ class Model(RuleBasedStateMachine):
 
     @rule(content=st.sampled_from([b"", b"{", b"\xff", b"[]"]))
     def damage_a_manifest(self, content):
-        for path in Path(self.folder.name).rglob(MANIFEST):
-            path.write_bytes(content)
+        for kind, depth in DEPTHS.items():
+            for entry in self.store.place.entries(kind, depth):
+                if entry.name == MANIFEST:
+                    self._replace(entry.key, content)
 
     @rule(number=NUMBER, inside=st.booleans())
     def damage_a_file_and_verify(self, number, inside):
@@ -95,15 +115,16 @@ class Model(RuleBasedStateMachine):
         if not files.base:
             return
         path = files.base[number % len(files.base)].path
+        key = self.store.place.key(path)
         read = "select distinct image_id from read_parquet(?, hive_partitioning = false)"
         lost = {row[0] for row in SQL.execute(read, [str(path)]).fetchall()}
-        content = bytearray(path.read_bytes())
+        content = bytearray(self.store.place.read(key))
         if inside:
             content[4:40] = bytes(36)
-        path.write_bytes(content if inside else content[: len(content) // 2])
+        self._replace(key, bytes(content if inside else content[: len(content) // 2]))
         with self.store.lock():
             _, bad = verify(self.store)
-        assert bad == [str(path.relative_to(self.folder.name))]
+        assert bad == [key]
         self._forget(kind, lost)
 
     def _forget(self, kind: str, lost: set[str]) -> None:
@@ -129,8 +150,25 @@ class Model(RuleBasedStateMachine):
         return dict(rows)
 
 
+class BucketModel(Model):
+    """The same store in a bucket, one in this process's memory: the requests are those of any other."""
+
+    def _place(self) -> Place:
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(cache, "_home", lambda: Path(self.folder.name))
+        return Bucket("memory", Objects("memory", MemoryStore()))
+
+    def _replace(self, key: str, content: bytes) -> None:
+        self.store.place._objects.put(key, content)
+
+    def teardown(self):
+        self.patch.undo()
+        super().teardown()
+
+
 TestStore = Model.TestCase
-TestStore.settings = settings(
+TestBucket = BucketModel.TestCase
+TestStore.settings = TestBucket.settings = settings(
     max_examples=10,
     stateful_step_count=14,
     derandomize=True,

@@ -185,7 +185,7 @@ def test_a_cluster_that_fails_is_one_line(folder, tmp_path):
 
 def test_what_cannot_be_submitted(folder, tmp_path):
     relative = submit(folder, "good.yaml", "http://127.0.0.1:1", Path("store"))
-    assert "give --store as an absolute path" in relative.communicate()[1]
+    assert "or an absolute path that every node" in relative.communicate()[1]
     for scheme in ("http://", ""):
         nobody = submit(folder, "good.yaml", f"{scheme}127.0.0.1:{free_port()}", tmp_path / "store")
         _, errors = nobody.communicate()

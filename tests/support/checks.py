@@ -1,9 +1,13 @@
 """What tests ask of a store."""
 
+import io
+
 import pyarrow.parquet as pq
 
 from fairsweep.measure.catalogue import connect
 from fairsweep.store import Store
+from fairsweep.store.names import DEPTHS
+from fairsweep.store.schemas import FOLDERS
 
 
 def ask(root, query: str) -> list[tuple]:
@@ -19,5 +23,17 @@ def assert_exactly_once(root, images: int, labels_per_image: int = 3) -> None:
     assert ask(root, "select count(*) from plan anti join pictures using (image_id)") == [(0,)]
     labels = "select count(*), count(distinct (image_id, classifier, attribute)) from label_rows where error is null"
     assert ask(root, labels) == [(images * labels_per_image, images * labels_per_image)]
-    for path in Store(root).root.rglob("*.parquet"):
-        pq.read_table(path, partitioning=None)
+    assert not problems(Store(root))
+
+
+def problems(store: Store) -> list[str]:
+    """Return what is wrong with any file of a store, merged ones too, read by pyarrow alone."""
+    found = []
+    for kind in FOLDERS:
+        for entry in store.place.entries(kind, DEPTHS.get(kind, 0)):
+            if entry.name.endswith(".parquet"):
+                try:
+                    pq.read_table(io.BytesIO(store.place.read(entry.key) or b""), page_checksum_verification=True)
+                except Exception as error:
+                    found.append(f"{entry.key}: {error}")
+    return found

@@ -34,10 +34,10 @@ def run(labels: int = 1_000_000, size: int = 24) -> dict[str, float]:
 def build(store: Store, labels: int) -> dict[str, float]:
     """Write the store; return how many labels, images, and pictures in how many files it has."""
     metrics.build(store, labels * 4 // 5)
-    folder = store.folder("labels") / "classifier=second"
+    folder = Path(store.place.name("labels"), "classifier=second")
     folder.mkdir(parents=True)
     connection = duckdb.connect()
-    first = f"{store.folder('labels')}/classifier=bench/*.parquet"
+    first = f"{store.place.name('labels')}/classifier=bench/*.parquet"
     connection.execute(
         f"""copy (
             select * replace (
@@ -46,7 +46,7 @@ def build(store: Store, labels: int) -> dict[str, float]:
         ) to '{folder}/gender.parquet' (compression zstd)"""
     )
     cells = ("none", "fair-scale1")
-    query = f"select image_id, model, setting, prompt from '{store.folder('plan')}/bench.parquet'"
+    query = f"select image_id, model, setting, prompt from '{store.place.name('plan')}/bench.parquet'"
     query += " where model = 'model-0' and setting = ? order by prompt_name, seed"
     drawn = _portraits()
     count = files = 0
@@ -58,7 +58,7 @@ def build(store: Store, labels: int) -> dict[str, float]:
                 row["image"] = {"bytes": drawn[(start + place) % PORTRAITS], "path": None}
             files += len(store.write_images(shard))
         count += len(rows)
-    found = value(connection.execute(f"select count(*) from '{store.folder('labels')}/*/*.parquet'"))
+    found = value(connection.execute(f"select count(*) from '{store.place.name('labels')}/*/*.parquet'"))
     return {"labels": found, "pictures": count, "picture_files": files}
 
 
@@ -85,12 +85,12 @@ def _look(folder: str, size: int) -> dict[str, float]:
     explore.share_plot(explore.shares(sql, choice))
     figures = {"first_page_seconds": clock.lap()}
     explore.gather(sql, choice)
-    _wall(sql, choice, "seed", 0, size)
+    _wall(sql, folder, choice, "seed", 0, size)
     figures["first_pictures_seconds"] = clock.lap()
-    read, shown = _wall(sql, choice, "seed", size, size)
+    read, shown = _wall(sql, folder, choice, "seed", size, size)
     figures |= {"next_page_seconds": clock.lap(), "next_page_mib_read": read, "next_page_mib_shown": shown}
     for order in [*explore.ORDERS][1:]:
-        read, shown = _wall(sql, choice, order, 0, size)
+        read, shown = _wall(sql, folder, choice, order, 0, size)
         name = order.replace(" ", "_")
         figures |= {f"{name}_seconds": clock.lap(), f"{name}_mib_read": read, f"{name}_mib_shown": shown}
     for name, chosen in {"prompt": "worker 7", "attribute": "age", "setting": "none"}.items():
@@ -98,18 +98,18 @@ def _look(folder: str, size: int) -> dict[str, float]:
         explore.share_plot(explore.shares(sql, choice))
         figures[f"{name}_on_shares_seconds"] = clock.lap()
         explore.gather(sql, choice)
-        _wall(sql, choice, "seed", 0, size)
+        _wall(sql, folder, choice, "seed", 0, size)
         figures[f"{name}_on_pictures_seconds"] = clock.lap()
     # Of this process alone: the kernel's ru_maxrss begins at what the process that started this one held.
     figures["peak_memory_mib"] = own("status", "VmHWM") / 1024
     return figures
 
 
-def _wall(sql, choice: explore.Choice, order: str, start: int, size: int) -> tuple[float, float]:
+def _wall(sql, root: str, choice: explore.Choice, order: str, start: int, size: int) -> tuple[float, float]:
     """Show one wall of pictures; return the MiB read for its pictures, and the MiB of the page."""
     rows = explore.pairs(sql, order, start, size)
     before = own("io", "rchar")
-    page = explore.wall(sql, choice.setting, rows)
+    page = explore.wall(sql, root, choice.setting, rows)
     return (own("io", "rchar") - before) / 2**20, len(page) / 2**20
 
 

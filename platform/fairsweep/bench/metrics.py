@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -74,7 +75,7 @@ def build(store: Store, labels: int) -> None:
         from plan"""
     )
     for number, batch in enumerate(rows.to_arrow_reader(SHARD)):
-        shard = store.folder("labels") / "classifier=bench" / f"{number:06}.parquet"
+        shard = Path(store.place.name("labels"), "classifier=bench", f"{number:06}.parquet")
         write_table(shard, pa.Table.from_batches([batch]).cast(LABELS))
     compact(store, lambda: None, grace=0)
     store.write(

@@ -33,7 +33,7 @@ def show(
 
     opened = Store(store)
     connection = connect(opened)
-    pictures.grid(connection, sweeps.choose(opened, sweep), prompt, seeds).save(output)
+    pictures.grid(opened, connection, sweeps.choose(opened, sweep), prompt, seeds).save(output)
     typer.echo(output)
 
 
@@ -72,7 +72,7 @@ def explore(port: PortOption = 2718, headless: HeadlessOption = False, store: St
         "--token-password-file",
         "-",
     ]
-    command += ["--", "--store", str(store.absolute())]
+    command += ["--", "--store", str(Store(store).root)]
 
     def announce() -> None:
         typer.echo(f"Explorer: {address}")
@@ -97,7 +97,7 @@ def ui(
     opened = Store(store)
     name = sweeps.choose(opened, sweep)
     uri = local.local_uri(opened)
-    path = track.comparison(opened, name, uri) if opened.tracking.exists() else None
+    path = track.comparison(opened, name, uri) if opened.tracking and opened.tracking.exists() else None
     if path is None:
         how = f"fairsweep track --sweep {name} --store {store}"
         raise FairsweepError(f"no run of {name!r} is logged yet: log them with `{how}`")

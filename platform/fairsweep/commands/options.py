@@ -25,13 +25,13 @@ MostImagesOption = Annotated[
     int | None,
     typer.Option("--most-images", min=1, help="How many images the spec may plan; silent: a million."),
 ]
-_STORE = {"envvar": "FAIRSWEEP_STORE", "help": "The folder of the results."}
-StoreOption = Annotated[Path, typer.Option("--store", callback=paths.folder, **_STORE)]
-WrittenStoreOption = Annotated[Path, typer.Option("--store", callback=paths.new_folder, **_STORE)]
+_STORE = {"envvar": "FAIRSWEEP_STORE", "help": "The results: a folder, or a bucket such as s3://bucket/prefix."}
+StoreOption = Annotated[str, typer.Option("--store", callback=paths.store, **_STORE)]
+WrittenStoreOption = Annotated[str, typer.Option("--store", callback=paths.new_store, **_STORE)]
 AddressOption = Annotated[
     str | None, typer.Option("--address", help="The Ray cluster to join, or auto; silent: one of its own here.")
 ]
-DEFAULT_STORE = Path("fairsweep-store")
+DEFAULT_STORE = "fairsweep-store"
 SweepOption = Annotated[str | None, typer.Option("--sweep", help="The sweep's name; the one planned last if silent.")]
 PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="The port to try first; 0: any free one.")]
 HeadlessOption = Annotated[bool, typer.Option("--headless", help="Open no browser.")]

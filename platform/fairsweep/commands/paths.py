@@ -41,6 +41,29 @@ def new_folder(path: Path | None) -> Path | None:
     return path
 
 
+def store(root: str) -> str:
+    """Return the root of a store that need not be there; refuse what can be none."""
+    if path := _folder_of(root):
+        folder(path)
+    return root
+
+
+def new_store(root: str) -> str:
+    """Return the root of a store to write into; refuse a folder that takes no files."""
+    if path := _folder_of(root):
+        new_folder(path)
+    return root
+
+
+def _folder_of(root: str) -> Path | None:
+    """Return the folder that a store's root is; None for a bucket. Raises StoreError for what is neither."""
+    if "://" not in root:
+        return Path(root)
+    from fairsweep.store.places import bucket_address
+
+    return None if bucket_address(root) else Path(root.removeprefix("file://"))
+
+
 def _nearest(path: Path) -> Path | None:
     """Return the path itself, or the nearest of those above it that is there."""
     path = path.expanduser().absolute()

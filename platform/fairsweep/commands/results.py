@@ -1,16 +1,19 @@
-"""The command that answers questions: sql."""
+"""The commands that hand results out: sql, export."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from fairsweep.commands import paths
 from fairsweep.commands.options import DEFAULT_STORE, FormatOption, StoreOption
 from fairsweep.terminal.tables import Format, show
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the app."""
-    app.command()(sql)
+    """Add the commands to the app."""
+    for command in (sql, export):
+        app.command()(command)
 
 
 def sql(
@@ -39,3 +42,18 @@ def sql(
         except duckdb.Error as error:
             raise FairsweepError(" ".join(str(error).split())) from None
     show(columns, rows, format)
+
+
+def export(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", callback=paths.new_folder, help="Where it goes.", show_default=False)
+    ],
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Copy a store, such as one in a bucket, into a folder, with the catalogue for other tools; again: what is new."""
+    from fairsweep.measure.catalogue import write_catalogue
+    from fairsweep.store import Store
+    from fairsweep.store.export import export as copy
+
+    copied, count = copy(Store(store), folder)
+    typer.echo(f"{count:,} files copied: {write_catalogue(copied)}")

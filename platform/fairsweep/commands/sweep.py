@@ -1,6 +1,7 @@
 """The commands that plan and run sweeps: plan, run, status, submit, schema, compact, verify."""
 
 import json
+import os
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -66,8 +67,12 @@ def run(
     from fairsweep.engine.run import Run
     from fairsweep.store import Store
     from fairsweep.terminal import findings
+    from fairsweep.tracking.local import NO_FILE
 
     opened, screen = Store(store), console()
+    if track and not (opened.tracking or mlflow or os.environ.get("MLFLOW_TRACKING_URI")):
+        screen.print(f"not logged to MLflow: {NO_FILE}", soft_wrap=True)
+        track = False
     try:
         # The store first: another run there is known at once, and a cluster takes its time to start.
         with opened.lock(), cluster.connected(address, loaded.run) as where:
@@ -133,7 +138,10 @@ def submit(
     spec: SpecArgument,
     address: Annotated[str, typer.Option("--address", help="The Ray dashboard, such as http://HEAD:8265.")],
     store: Annotated[
-        Path, typer.Option("--store", envvar="FAIRSWEEP_STORE", help="An absolute path that every node sees.")
+        str,
+        typer.Option(
+            "--store", envvar="FAIRSWEEP_STORE", help="A bucket, s3://bucket/prefix, or a path that every node sees."
+        ),
     ],
     working_dir: Annotated[Path, typer.Option("--working-dir", help="The folder to upload.")] = Path("."),
     most_images: MostImagesOption = None,

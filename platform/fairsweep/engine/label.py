@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-import pyarrow.parquet as pq
-
 from fairsweep.classifiers.base import WHOLE_IMAGE
 from fairsweep.engine.blame import own_fault
 from fairsweep.engine.events import Answer
@@ -20,6 +18,7 @@ from fairsweep.errors import FairsweepError, reason
 from fairsweep.plan.todo import LabelTask
 from fairsweep.spec import ClassifierSpec, SweepSpec
 from fairsweep.store import Store
+from fairsweep.store.pictures import read as read_pictures
 
 
 def wanted_attributes(spec: SweepSpec, classifier: ClassifierSpec) -> tuple[str, ...]:
@@ -142,7 +141,7 @@ class LabelActor:
     def __init__(self, spec: SweepSpec, root: str, threads: int):
         from fairsweep.engine.cluster import limit_threads, settle
 
-        store = Store(root)
+        self._store = store = Store(root)
         device, self._place, journal = settle(threads, store)
         self._compute = ThreadPoolExecutor(1, initializer=limit_threads, initargs=(threads,))
         self._labellers = Labellers(spec, store, device.torch_device, journal.step)
@@ -170,9 +169,8 @@ class LabelActor:
 
     def _label_stored(self, task: LabelTask) -> Answer:
         name = task.classifier
-        table = pq.read_table(task.path, columns=["image_id", "image"], partitioning=None)
-        pictures = {row["image_id"]: row["image"] for row in table.to_pylist() if row["image_id"] in task.images}
-        images = [_picture(picture["bytes"]) for picture in pictures.values()]
+        pictures = read_pictures(self._store.place, task.file, task.images)
+        images = [_picture(png) for png in pictures.values()]
         prompts = [task.images[image_id][0] for image_id in pictures]
         report, rows = self._labellers.label(images, list(pictures), prompts, [name])
         if name not in rows:

@@ -10,6 +10,7 @@ from shlex import quote
 from fairsweep.engine.upload import check_size, passed_on, runtime_env
 from fairsweep.errors import ClusterError, first_line
 from fairsweep.spec import SweepSpec
+from fairsweep.store.places import bucket_address
 
 _RUNNING = ("PENDING", "RUNNING")
 _INTERRUPTED = 130
@@ -19,7 +20,7 @@ def submit_sweep(
     spec: SweepSpec,
     path: Path,
     address: str,
-    store: Path,
+    store: str,
     working_dir: Path,
     options: Sequence[str] = (),
     names: Sequence[str] = (),
@@ -33,15 +34,16 @@ def submit_sweep(
     folder = working_dir.resolve()
     if not path.resolve().is_relative_to(folder):
         raise ClusterError(f"the spec {path} is not in the folder to upload, {folder}: name another with --working-dir")
-    if not store.is_absolute():
-        raise ClusterError(f"give --store as an absolute path that every node of the cluster sees, not {str(store)!r}")
+    if bucket_address(store) is None and not Path(store).is_absolute():
+        either = "a bucket, such as s3://bucket/prefix, or an absolute path that every node of the cluster sees"
+        raise ClusterError(f"give --store as {either}, not {store!r}")
     environment = runtime_env(spec, path, folder, names)
     if "working_dir" in environment:
         check_size(folder)
     address = address if "://" in address else f"http://{address}"
     client = _client(address)
     program = "python jobs/sweep.py" if (folder / "jobs" / "sweep.py").is_file() else "fairsweep run"
-    arguments = [str(path.resolve().relative_to(folder)), "--store", str(store), *options]
+    arguments = [str(path.resolve().relative_to(folder)), "--store", store, *options]
     command = f"{program} {' '.join(quote(argument) for argument in arguments)}"
     try:
         job_id = _submitted(client, spec, command, environment)

@@ -11,6 +11,18 @@ _LEFT_OUT = (".git", ".venv", "__pycache__", "fairsweep-store", "*.parquet", "ml
 _NAMED = 3
 # Passed on without being asked for, where it is set: without it no gated model loads.
 _TOKEN = "HF_TOKEN"
+# Rights to buckets, which would stand in the job's description.
+_KEPT = frozenset(
+    {
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "GOOGLE_SERVICE_ACCOUNT_KEY",
+        "AZURE_STORAGE_ACCOUNT_KEY",
+        "AZURE_STORAGE_SAS_KEY",
+        "AZURE_STORAGE_CLIENT_SECRET",
+    }
+)
 
 
 def check_size(folder: Path) -> None:
@@ -56,6 +68,9 @@ def runtime_env(spec: SweepSpec, path: Path, folder: Path, names: Iterable[str])
     wishes = dict(spec.run.runtime_env or {})
     variables = {"PYTHONUNBUFFERED": "1", **wishes.pop("env_vars", {})}
     for name in dict.fromkeys([*names, *([_TOKEN] if _TOKEN in os.environ else [])]):
+        if name in _KEPT:
+            role = "give the nodes a role that may use the bucket"
+            raise ClusterError(f"--env {name}: whoever reaches the cluster's dashboard could read it: {role}")
         if name not in os.environ:
             raise ClusterError(f"--env {name}: no variable of that name is set here")
         if "$" in os.environ[name]:

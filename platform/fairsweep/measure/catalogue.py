@@ -40,8 +40,13 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def write_catalogue(store: Store) -> Path:
-    """Replace <store>/fairsweep.duckdb, which holds the same views for other tools, from DuckDB 1.5 on."""
+def write_catalogue(store: Store) -> Path | None:
+    """Replace <store>/fairsweep.duckdb, which holds the same views for other tools, from DuckDB 1.5 on.
+
+    In a bucket there is none: its files could be opened by nobody.
+    """
+    if store.catalogue is None:
+        return None
     # Elsewhere, since DuckDB writes no database below a folder whose name has a question mark or a backslash.
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder, CATALOGUE)
@@ -57,7 +62,7 @@ def write_catalogue(store: Store) -> Path:
 def follow(store: Store) -> None:
     """Write the catalogue of a store again that was moved: its views name files. Nothing where that is not allowed."""
     with suppress(duckdb.Error, OSError):
-        if store.catalogue.exists():
+        if store.catalogue and store.catalogue.exists():
             with duckdb.connect(str(store.catalogue), read_only=True) as connection:
                 row = connection.execute("select comment from duckdb_views() where view_name = 'plan'").fetchone()
             if row and row[0] != str(store.root):

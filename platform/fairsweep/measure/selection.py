@@ -13,7 +13,7 @@ ONE_SELECT = "the query must be one SELECT, which writes nothing (`fairsweep sql
 
 def confine(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     """Let a connection open the store's files and no others, for good."""
-    connection.execute(f"set allowed_directories = [{literal(store.root)}]")
+    connection.execute(f"set allowed_directories = [{literal(store.place.reach)}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
 

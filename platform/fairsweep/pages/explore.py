@@ -125,10 +125,11 @@ def pairs(connection: duckdb.DuckDBPyConnection, order: str = "seed", start: int
     return rows(connection.sql(query, params={"start": start, "size": size}))
 
 
-def wall(connection: duckdb.DuckDBPyConnection, setting: str, rows: list[dict]) -> str:
+def wall(connection: duckdb.DuckDBPyConnection, root: str, setting: str, rows: list[dict]) -> str:
     """Return these pairs as HTML, reading their pictures and no others."""
     ids = {row[key] for row in rows for key in ("image_id", "unguided_id")} - {None}
-    shown = {key: pictures.thumbnail(png, 160) for key, png in pictures.read(connection, sorted(ids)).items()}
+    encoded = pictures.read(Store(root), connection, sorted(ids))
+    shown = {key: pictures.thumbnail(png, 160) for key, png in encoded.items()}
     return figures.templates().get_template("wall.html.j2").render(rows=rows, setting=setting, pictures=shown)
 
 

@@ -2,31 +2,32 @@
 
 import base64
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 from PIL import Image, ImageDraw, ImageFont
 
 from fairsweep.errors import StoreError
 from fairsweep.measure.sql import rows
+from fairsweep.store import Store
+from fairsweep.store.pictures import read as read_file
+
+_AT_ONCE = 8
 
 
-def read(connection: duckdb.DuckDBPyConnection, image_ids: list[str]) -> dict[str, bytes]:
+def read(store: Store, connection: duckdb.DuckDBPyConnection, image_ids: list[str]) -> dict[str, bytes]:
     """Return the encoded pictures of these images, reading no others; images that failed are left out."""
     if not image_ids:
         return {}
-    # One look at the ids of all files tells which few of them to open; their names make DuckDB skip the others.
+    # One look at the ids of all files tells which few of them to open.
     connection.execute("create temp table if not exists picture_files as select image_id, filename from pictures")
-    condition = f"image_id in ({_marks(image_ids)})"
-    names = connection.execute(f"select distinct filename from picture_files where {condition}", image_ids).fetchall()
-    files = [row[0] for row in names]
-    if not files:
-        return {}
-    query = f"select image_id, image.bytes from pictures where filename in ({_marks(files)}) and {condition}"
-    return dict(connection.execute(query, files + image_ids).fetchall())
-
-
-def _marks(values: list[str]) -> str:
-    return ", ".join("?" for _ in values)
+    query = """
+        select filename, list(image_id) from picture_files
+        where image_id in (select unnest($ids)) group by filename"""
+    files = connection.execute(query, {"ids": image_ids}).fetchall()
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        parts = pool.map(lambda file: read_file(store.place, store.place.key(file[0]), file[1]), files)
+        return {image_id: png for part in parts for image_id, png in part.items()}
 
 
 def fixed_set(
@@ -60,7 +61,7 @@ def thumbnail(picture: bytes, size: int = 96) -> str:
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def grid(connection: duckdb.DuckDBPyConnection, sweep: str, prompt: str, seeds: int = 8) -> Image.Image:
+def grid(store: Store, connection: duckdb.DuckDBPyConnection, sweep: str, prompt: str, seeds: int = 8) -> Image.Image:
     """Return the pictures of one prompt (its name or its text): a column per seed, unguided above guided.
 
     Raises StoreError for a prompt that the sweep has not got.
@@ -81,7 +82,7 @@ def grid(connection: duckdb.DuckDBPyConnection, sweep: str, prompt: str, seeds: 
         prompts = connection.execute("select distinct prompt_name from plan where sweep = ? order by all", [sweep])
         names = ", ".join(row[0] for row in prompts.fetchall()[:20])
         raise StoreError(f"sweep {sweep!r} has no prompt {prompt!r}: choose one of {names}")
-    images = {key: Image.open(io.BytesIO(png)) for row in rows for key, png in read(connection, row[2]).items()}
+    images = {key: Image.open(io.BytesIO(png)) for row in rows for key, png in read(store, connection, row[2]).items()}
     side = max((max(image.size) for image in images.values()), default=64)
     font = ImageFont.load_default(max(11, side // 6))
     labels = [f"{model}\n{setting}" for model, setting, _ in rows]

@@ -96,7 +96,7 @@ def render(store: Store, sweep: str | None = None, connection: duckdb.DuckDBPyCo
             models=list(dict.fromkeys(row["model"] for row in cells)),
             settings=list(dict.fromkeys(row["setting"] for row in cells if not row["baseline"])),
             shares=figures.share_plots(shares),
-            wall=_wall(connection, sweep, shares),
+            wall=_wall(store, connection, sweep, shares),
             figures=figures.draw(measured, sentences.measured(q["dose"].rows)),
             checks=CHECKS,
             metrics=metrics,
@@ -123,12 +123,12 @@ def _figures(connection: duckdb.DuckDBPyConnection, sweep: str, spec: dict) -> d
     return queries
 
 
-def _wall(connection: duckdb.DuckDBPyConnection, sweep: str, shares: list[dict]) -> dict[str, list[dict]]:
+def _wall(store: Store, connection: duckdb.DuckDBPyConnection, sweep: str, shares: list[dict]) -> dict[str, list[dict]]:
     """Return per prompt the cells' pictures of the same seeds, as many prompts as the page has room for."""
     cells = len({(row["model"], row["setting"]) for row in shares}) or 1
     first = tuple(dict.fromkeys(row["prompt_name"] for row in shares))
     rows = pictures.fixed_set(connection, sweep, max(3, PICTURES // (SEEDS * cells)), SEEDS, first)
-    pixels = pictures.read(connection, [row["image_id"] for row in rows])
+    pixels = pictures.read(store, connection, [row["image_id"] for row in rows])
     baseline = {(row["model"], row["setting"]) for row in shares if row["baseline"]}
     wall: dict[str, list[dict]] = {}
     for (model, setting, prompt), images in groupby(rows, itemgetter("model", "setting", "prompt_name")):

@@ -41,7 +41,7 @@ class LabelTask:
     """Stored images of one file for one classifier: image_id -> (prompt, attributes that are labelled already)."""
 
     classifier: str
-    path: Path
+    file: str
     images: dict[str, tuple[str, frozenset[str]]]
 
     @property
@@ -58,7 +58,7 @@ class Todo:
     """Look once at what a sweep lacks; hand it out lazily, so that memory does not grow with the plan."""
 
     def __init__(self, store: Store, plan: Path):
-        self._path = plan
+        self._path, self._place = plan, store.place
         self._sql = duckdb.connect()
         self._sql.execute("set memory_limit = '512MB'; set preserve_insertion_order = false")
         views.create(self._sql, store.files() | {"plan": Files([DataFile(plan, tuple(PLAN.names))])})
@@ -131,12 +131,12 @@ class Todo:
         for batch in self._sql.cursor().sql(query).to_arrow_reader(10_000):
             for row in batch.to_pylist():
                 if images and (row["filename"] != current or len(images) == _LABEL_TASK):
-                    yield LabelTask(classifier, Path(current), images)
+                    yield LabelTask(classifier, self._place.key(current), images)
                     images = {}
                 current = row["filename"]
                 images[row["image_id"]] = (row["prompt"], frozenset(row["known"]))
         if images:
-            yield LabelTask(classifier, Path(current), images)
+            yield LabelTask(classifier, self._place.key(current), images)
 
 
 def batches(path: Path, rows: np.ndarray) -> Iterator[Batch]:

@@ -15,7 +15,7 @@ from fairsweep.errors import StoreError
 from fairsweep.portraits.captions import caption
 from fairsweep.portraits.render import render
 from fairsweep.portraits.world import ATTRIBUTES, bias_table, sample
-from fairsweep.store.places import whole_file
+from fairsweep.store.disk import whole_file
 from fairsweep.store.store import write_table
 
 SHARD_ROWS = 5_000

@@ -3,7 +3,8 @@
 A folder's manifest says which merged file stands for which shards. It is replaced whole, and a reader that lists the
 folder first and reads the manifest after is right at every moment: before, the shards count and the merged file does
 not; after, the other way round. The shards are removed a little later, for the readers that have listed them and not
-opened them yet. A merged file tells in its own metadata what it stands for, too, for when the manifest is lost.
+opened them yet: on a disk after a moment, in a bucket by the next compaction after some minutes. A merged file tells in
+its own metadata what it stands for, too, for when the manifest is lost.
 
 A shard's name holds its content, so what is written again later never has a name that a manifest hides. Until the next
 compaction drops the older rows from the merged file, readers leave them out: see files.py.
@@ -21,11 +22,12 @@ import pyarrow.parquet as pq
 from fairsweep.store import Store, files
 from fairsweep.store.files import DamageError, Folder, opened
 from fairsweep.store.names import MANIFEST, name_merged
-from fairsweep.store.places import Disk, Entry
-from fairsweep.store.schemas import FOLDERS, MERGED_KEY
+from fairsweep.store.places import Entry, Place
+from fairsweep.store.schemas import FOLDERS, MERGED_KEY, WRITING
 from fairsweep.store.verify import set_aside
 
-GRACE_SECONDS = 2.0
+# What a writer waits for; where readers need longer, the next compaction removes what they may still read.
+_LONGEST_WAIT = 10.0
 
 
 @dataclass(frozen=True)
@@ -52,29 +54,39 @@ LIMITS = {
 }
 
 
-def compact(store: Store, announce: Callable[[], object], grace: float = GRACE_SECONDS) -> dict[str, int]:
+def compact(store: Store, announce: Callable[[], object], grace: float | None = None) -> dict[str, int]:
     """Merge the small shards of every folder of images and labels; return how many files became one, by folder.
 
     announce: called once the merged files count and the shards are still there, to rewrite what names files.
-    The caller holds the store's lock.
+    grace: seconds until they are removed; silent: the place's own. The caller holds the store's lock.
     """
+    place, grace = store.place, store.place.grace if grace is None else grace
     merged: dict[str, int] = {}
     for kind in LIMITS:
-        for key in files.folders(store.place, kind):
-            if count := _folder(store.place, kind, key):
+        for key in files.folders(place, kind):
+            if count := _folder(place, kind, key):
                 merged[key] = count
     if merged:
         announce()
-        time.sleep(grace)
+        if grace <= _LONGEST_WAIT:
+            time.sleep(grace)
     for kind in LIMITS:
-        for folder in files.folders(store.place, kind).values():
+        for folder in files.folders(place, kind).values():
             # What no reader counts any more: merged just now, written again, or left by a compaction cut short.
-            for entry in (*folder.merged, *folder.superseded, *folder.unannounced):
-                store.place.delete(entry.key)
+            entries = (*folder.merged, *folder.superseded, *folder.unannounced)
+            if grace <= _LONGEST_WAIT or _age(folder) > grace:
+                for entry in entries:
+                    place.check_held()
+                    place.delete(entry.key)
     return merged
 
 
-def _folder(place: Disk, kind: str, key: str) -> int:
+def _age(folder: Folder) -> float:
+    """Return the seconds since anything of a folder was written."""
+    return time.time() - max((entry.stamp for entry in folder.all), default=0) / 1e9
+
+
+def _folder(place: Place, kind: str, key: str) -> int:
     """Merge what is small in one folder; return how many files that were. What turns out damaged is set aside."""
     while folder := files.folders(place, kind).get(key):
         entries = _chosen(place, kind, folder)
@@ -88,7 +100,7 @@ def _folder(place: Disk, kind: str, key: str) -> int:
     return 0
 
 
-def _chosen(place: Disk, kind: str, folder: Folder) -> list[Entry]:
+def _chosen(place: Place, kind: str, folder: Folder) -> list[Entry]:
     """Return the files to merge, in the order in which they were written."""
     limits = LIMITS[kind]
     later = [entry for entry in folder.later if not _imported(entry)]
@@ -111,14 +123,17 @@ def _imported(entry: Entry) -> bool:
     return files.parsed(entry.name).imported
 
 
-def _weight(place: Disk, entry: Entry, limits: Limits) -> int:
+def _weight(place: Place, entry: Entry, limits: Limits) -> int:
     if not limits.rows:
         return entry.size
     rows = files.parsed(entry.name).rows
-    return pq.read_metadata(place.path(entry.key)).num_rows if rows is None else rows
+    if rows is None:
+        with opened(place, entry) as file:
+            return pq.read_metadata(file).num_rows
+    return rows
 
 
-def _merge(place: Disk, kind: str, key: str, folder: Folder, entries: list[Entry]) -> None:
+def _merge(place: Place, kind: str, key: str, folder: Folder, entries: list[Entry]) -> None:
     there = {entry.name for entry in folder.all}
     manifest = {
         # A shard that is gone by now is known by whose rows it held.
@@ -136,7 +151,7 @@ def _merge(place: Disk, kind: str, key: str, folder: Folder, entries: list[Entry
         schema = FOLDERS[kind].with_metadata({**FOLDERS[kind].metadata, MERGED_KEY: json.dumps(shards)})
         tables, rows = _tables(place, kind, group, folder.later), 0
         with place.scratch(key) as temporary:
-            with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            with pq.ParquetWriter(temporary, schema, **WRITING) as writer:
                 for table in _row_groups(tables, LIMITS[kind]):
                     writer.write_table(table)
                     rows += table.num_rows
@@ -146,7 +161,7 @@ def _merge(place: Disk, kind: str, key: str, folder: Folder, entries: list[Entry
     place.change(f"{key}/{MANIFEST}", lambda _: json.dumps(manifest).encode())
 
 
-def _groups(place: Disk, entries: list[Entry], limits: Limits) -> Iterator[list[Entry]]:
+def _groups(place: Place, entries: list[Entry], limits: Limits) -> Iterator[list[Entry]]:
     """Yield the files that become one, each time as many as it has room for."""
     group: list[Entry] = []
     weight = 0
@@ -160,16 +175,17 @@ def _groups(place: Disk, entries: list[Entry], limits: Limits) -> Iterator[list[
     yield group
 
 
-def _tables(place: Disk, kind: str, entries: list[Entry], later: list[Entry]) -> Iterator[pa.Table]:
+def _tables(place: Place, kind: str, entries: list[Entry], later: list[Entry]) -> Iterator[pa.Table]:
     """Yield the files' rows in today's columns, without those that a `later` file has again."""
     schema, key = FOLDERS[kind], LIMITS[kind].key
-    again = [
-        _joined(pq.read_table(place.path(entry.key), columns=list(key), partitioning=None), key) for entry in later
-    ]
+    again = []
+    for entry in later:
+        with opened(place, entry) as file:
+            again.append(_joined(pq.read_table(file, columns=list(key)), key))
     outdated = pa.chunked_array(again, pa.string())
     for entry in entries:
         try:
-            with opened(place.path(entry.key)) as file:
+            with opened(place, entry) as file:
                 held = pq.ParquetFile(file)
                 for group in range(held.num_row_groups):
                     table = held.read_row_group(group)

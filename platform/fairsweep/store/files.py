@@ -13,13 +13,14 @@ import pyarrow.parquet as pq
 
 from fairsweep.errors import StoreError, first_line
 from fairsweep.store.names import COMPACTED, DEPTHS, FORMAT, MANIFEST, ShardName, shard_name
-from fairsweep.store.places import Disk, Entry
-from fairsweep.store.schemas import FOLDERS, MERGED_KEY, VERSION_KEY
+from fairsweep.store.places import Entry, Place
+from fairsweep.store.schemas import FOLDERS, MERGED_KEY, PICTURES, VERSION_KEY
 
 log = logging.getLogger(__name__)
 
 # What tells a file of a kind from a foreign one.
 _TELLING = 3
+_TRIES = 4
 
 
 @dataclass(frozen=True)
@@ -70,35 +71,52 @@ class Folder:
         return [entry for part in parts for entry in part]
 
 
-def find(place: Disk, kind: str) -> Files:
+def find(place: Place, kind: str) -> Files:
     """Return the readable files of a kind, in a stable order; a damaged or foreign one is a warning."""
+    for _ in range(_TRIES):
+        try:
+            return _find(place, kind)
+        except FileNotFoundError:
+            # Merged by another process since it was listed, and its time is up: what stands for it is there now.
+            continue
+    raise StoreError(f"the {kind} of {place.root} change faster than they can be read: try again")
+
+
+def _find(place: Place, kind: str) -> Files:
     files = Files()
+    chosen: list[tuple[Entry, tuple[str, ...], list[DataFile]]] = []
     for folder in folders(place, kind).values():
         for entries, part in ((folder.base, files.base), (folder.later, files.later)):
             for entry in entries:
                 if held := columns(place, kind, entry):
-                    part.append(DataFile(place.path(entry.key), held))
+                    chosen.append((entry, held, part))
+    listed = [entry for entry, _, _ in chosen]
+    paths = place.rows(listed, PICTURES) if kind == "images" else place.files(listed)
+    for entry, held, part in chosen:
+        if kind == "images" and place.folder is None:
+            held = tuple(name for name in held if name != PICTURES)
+        part.append(DataFile(paths[entry.key], held))
     for part in (files.base, files.later):
         part.sort(key=lambda file: file.path)
     return files
 
 
-def folders(place: Disk, kind: str) -> dict[str, Folder]:
+def folders(place: Place, kind: str) -> dict[str, Folder]:
     """Return every folder of a kind with its whole files sorted."""
     depth = DEPTHS.get(kind, 0)
     listed: dict[str, list[Entry]] = {}
     # Listing first and manifests after is what keeps a concurrent compaction invisible: see compact.py.
-    for entry in place.list(kind, depth):
+    for entry in place.entries(kind, depth):
         if not entry.name.endswith(".parquet"):
             continue
         if entry.key.count("/") != depth + 1:
-            warn(f"left out {place.path(entry.key)}: it does not lie in a folder of {kind}")
+            warn(f"left out {place.name(entry.key)}: it does not lie in a folder of {kind}")
         elif columns(place, kind, entry) is not None:
             listed.setdefault(entry.folder, []).append(entry)
     return {folder: _sorted(place, folder, entries) for folder, entries in sorted(listed.items())}
 
 
-def _sorted(place: Disk, key: str, entries: list[Entry]) -> Folder:
+def _sorted(place: Place, key: str, entries: list[Entry]) -> Folder:
     names = {entry.name: parsed(entry.name) for entry in entries}
     compacted = [entry for entry in entries if names[entry.name].compacted]
     folder = Folder()
@@ -143,12 +161,12 @@ def parsed(name: str) -> ShardName:
     return shard_name(name) or ShardName(name, name.startswith(COMPACTED))
 
 
-def read_manifest(place: Disk, folder: str) -> dict[str, list[str]]:
+def read_manifest(place: Place, folder: str) -> dict[str, list[str]]:
     """Return each merged file of a folder with the shards that it stands for; nothing where that cannot be read.
 
     A shard that is gone is known by the first part of its name alone: whose rows it held.
     """
-    data = place.read(f"{folder}/{MANIFEST}")
+    data = place.read_shared(f"{folder}/{MANIFEST}")
     if data is None:
         return {}
     try:
@@ -158,28 +176,28 @@ def read_manifest(place: Disk, folder: str) -> dict[str, list[str]]:
         error = "it is no list of files"
     except (ValueError, AttributeError) as damage:
         error = first_line(damage)
-    warn(f"{place.path(folder)}/{MANIFEST} is damaged ({error}): the merged files themselves tell what they stand for")
+    warn(f"{place.name(folder)}/{MANIFEST} is damaged ({error}): the merged files themselves tell what they stand for")
     return {}
 
 
-def _stands_for(place: Disk, entry: Entry) -> list[str]:
+def _stands_for(place: Place, entry: Entry) -> list[str]:
     return json.loads((_footer(place, entry).metadata or {}).get(MERGED_KEY.encode(), b"[]"))
 
 
-def columns(place: Disk, kind: str, entry: Entry) -> tuple[str, ...] | None:
+def columns(place: Place, kind: str, entry: Entry) -> tuple[str, ...] | None:
     """Return the columns of its kind that a whole file has; None, with a warning, for one that is no such file."""
     try:
         return check(place, kind, entry)
     except GoneError:
         return None
     except DamageError as damage:
-        warn(f"left out the damaged file {place.path(entry.key)} ({damage}): `fairsweep verify` sets it aside")
+        warn(f"left out the damaged file {place.name(entry.key)} ({damage}): `fairsweep verify` sets it aside")
     except ForeignError as foreign:
-        warn(f"left out {place.path(entry.key)}: {foreign}")
+        warn(f"left out {place.name(entry.key)}: {foreign}")
     return None
 
 
-def check(place: Disk, kind: str, entry: Entry) -> tuple[str, ...]:
+def check(place: Place, kind: str, entry: Entry) -> tuple[str, ...]:
     """Return the columns of its kind that a file has; raises DamageError or ForeignError where it is none.
 
     A shard's name tells its size: one that has it is taken for whole. Any other file's footer is read.
@@ -213,41 +231,43 @@ class GoneError(DamageError):
     """Say that a file was merged or replaced since it was listed."""
 
 
-_footers: dict[tuple[str, int, int], pa.Schema] = {}
+_footers: dict[tuple[str, int, int, str], pa.Schema] = {}
 
 
-def _footer(place: Disk, entry: Entry) -> pa.Schema:
+def _footer(place: Place, entry: Entry) -> pa.Schema:
     """Return a file's schema, read once for as long as the file is the same."""
-    path = place.path(entry.key)
-    key = (str(path), entry.size, entry.stamp)
+    key = (place.name(entry.key), entry.size, entry.stamp, entry.version)
     if key not in _footers:
         whole = parsed(entry.name).size
         if whole is not None and whole != entry.size:
             raise DamageError(f"it has {entry.size:,} bytes of {whole:,}")
-        with opened(path) as file:
+        with opened(place, entry) as file:
             _footers[key] = pq.ParquetFile(file).schema_arrow
     return _footers[key]
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def opened(place: Place, file: Entry | str) -> Iterator[BinaryIO]:
     """Open a file; what is wrong with its content is a DamageError, and what keeps it from being read a StoreError."""
+    name = place.name(file.key if isinstance(file, Entry) else file)
     try:
-        file = open(path, "rb")  # noqa: SIM115 (what opening raises is not what reading raises)
+        content = place.open(file)
     except FileNotFoundError:
         raise GoneError("it is gone") from None
     except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror}") from None
-    with file:
+        raise StoreError(f"cannot read {name}: {error.strerror}") from None
+    with content:
         try:
-            yield file
+            yield content
+        except FileNotFoundError:
+            raise GoneError("it is gone") from None
         except pa.ArrowException as error:
             raise DamageError(first_line(error)) from None
         except OSError as error:
             # Arrow says so, without a number, of content that it cannot take apart.
             if error.errno is None:
                 raise DamageError(first_line(error)) from None
-            raise StoreError(f"cannot read {path}: {error.strerror}") from None
+            raise StoreError(f"cannot read {name}: {error.strerror}") from None
 
 
 _said: set[str] = set()

@@ -1,28 +1,35 @@
-"""Where a store lies: the few things that it asks of a file system, so that another kind of place can stand in.
+"""Where a store lies: the few things that it asks of a disk or of a bucket, and nothing else knows which it is.
 
 A key is a path below the store, with slashes. Whatever is put appears whole or not at all.
 """
 
 import os
 import re
-import shutil
-import socket
-import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-_TEMPORARY = re.compile(r"\..+\.(parquet|json|duckdb|db)\.[^/]+\.\d+\.tmp")
+from fairsweep.errors import StoreError
+
+BUCKETS = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl")
+_ADDRESS = re.compile(r"(?P<kind>[a-z0-9+.-]+)://(?P<rest>.*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of a listing. stamp: rises with every write of anything, as far as clocks agree."""
+    """One file of a listing.
+
+    stamp: rises with every write of anything, as far as clocks agree. version: another one for every other content,
+    where the place tells one.
+    """
 
     key: str
     size: int
     stamp: int
+    version: str = ""
 
     @property
     def folder(self) -> str:
@@ -33,120 +40,147 @@ class Entry:
         return self.key.rpartition("/")[2]
 
 
-class Disk:
-    """A folder on a file system that every node of a run sees."""
+class Place(ABC):
+    """A place for files. root: what names it, to people and to other processes; cheap to build, safe to pickle.
 
-    def __init__(self, root: str | os.PathLike):
-        self.root = Path(root).expanduser().absolute()
+    grace: seconds for which a file that no longer counts is still there, for readers that have listed it.
+    """
 
+    root: Path | str
+    grace: float
+
+    @property
+    @abstractmethod
+    def folder(self) -> Path | None:
+        """Return the folder that holds everything; None where other programs cannot open the files in place."""
+
+    @property
+    @abstractmethod
+    def reach(self) -> Path:
+        """Return the folder below which all files lie that `files` and `rows` return."""
+
+    @abstractmethod
+    def below(self, key: str) -> "Place":
+        """Return a place of its own inside this one."""
+
+    def name(self, key: str) -> str:
+        """Return what names a file to people."""
+        return f"{self.root}/{key}"
+
+    @abstractmethod
     def exists(self) -> bool:
         """Tell whether there is anything at all."""
-        return self.root.is_dir()
 
-    def path(self, key: str) -> Path:
-        """Return a file that other libraries can open."""
-        return self.root / key
-
-    def list(self, folder: str, depth: int) -> list[Entry]:
+    @abstractmethod
+    def entries(self, folder: str, depth: int) -> list[Entry]:
         """Return the files at most `depth` folders deep below a folder; nothing hidden, no pipes, no devices."""
-        entries: list[Entry] = []
-        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.root / folder) as listing:
-            for entry in listing:
-                key = f"{folder}/{entry.name}"
-                if entry.name.startswith("."):
-                    continue
-                if depth and entry.is_dir():
-                    entries += self.list(key, depth - 1)
-                    continue
-                # A file that is gone by now was merged by another process.
-                with suppress(FileNotFoundError):
-                    info = entry.stat()
-                    if stat.S_ISREG(info.st_mode):
-                        entries.append(Entry(key, info.st_size, info.st_mtime_ns))
-        return entries
 
+    @abstractmethod
     def has(self, key: str) -> bool:
         """Tell whether anything lies under a key."""
-        return (self.root / key).is_file()
 
+    @abstractmethod
     def read(self, key: str) -> bytes | None:
         """Return what lies under a key; None where nothing does."""
-        path = self.root / key
-        return path.read_bytes() if path.is_file() else None
 
+    @abstractmethod
+    def open(self, file: Entry | str) -> BinaryIO:
+        """Open a file, of a listing or under a key, to read parts of it; raises FileNotFoundError."""
+
+    @abstractmethod
+    def path(self, key: str) -> Path:
+        """Return a file with what lies under a key, for libraries that open files."""
+
+    @abstractmethod
+    def files(self, entries: Iterable[Entry]) -> dict[str, Path]:
+        """Return for each key a file with what lies there; raises FileNotFoundError where it is gone."""
+
+    @abstractmethod
+    def rows(self, entries: Iterable[Entry], without: str) -> dict[str, Path]:
+        """Return for each key a Parquet file with its rows; it may lack the column `without`."""
+
+    @abstractmethod
+    def key(self, path: str | os.PathLike) -> str:
+        """Return the key of a file that `files` or `rows` returned."""
+
+    @abstractmethod
     def put(self, key: str, data: bytes) -> None:
         """Put bytes under a key, in place of what was there."""
-        with self.whole(key) as temporary:
-            temporary.write_bytes(data)
 
+    @abstractmethod
+    def read_shared(self, key: str) -> bytes | None:
+        """Return what `change` put under a key; None where there is nothing."""
+
+    @abstractmethod
     def change(self, key: str, change: Callable[[bytes | None], bytes]) -> None:
-        """Put what `change` makes of what is there; only who holds the store's lock changes anything."""
-        self.put(key, change(self.read(key)))
+        """Put what `change` makes of what is there; only who holds the lock may, and still holds it."""
 
-    @contextmanager
-    def whole(self, key: str) -> Iterator[Path]:
+    @abstractmethod
+    def whole(self, key: str) -> AbstractContextManager[Path]:
         """Yield a file to write; when the block ends well it stands under the key."""
-        with whole_file(self.root / key) as temporary:
-            yield temporary
 
-    @contextmanager
-    def scratch(self, folder: str) -> Iterator[Path]:
-        """Yield a file to write beside a folder's files, for `adopt`; it is gone at the end."""
-        with scratch_file(self.root / folder / "new.parquet") as temporary:
-            yield temporary
+    @abstractmethod
+    def scratch(self, folder: str) -> AbstractContextManager[Path]:
+        """Yield a file to write, for `adopt` into a folder; it is gone at the end."""
 
+    @abstractmethod
     def adopt(self, file: Path, key: str) -> None:
         """Put a written scratch file under a key."""
-        adopt(file, self.root / key)
 
+    @abstractmethod
     def delete(self, key: str) -> None:
         """Remove what lies under a key."""
-        (self.root / key).unlink(missing_ok=True)
 
+    @abstractmethod
     def move(self, key: str, to: str) -> None:
         """Put under another key what lies under this one."""
-        os.replace(self.root / key, self.root / to)
 
+    @abstractmethod
     def discard(self) -> None:
         """Remove everything."""
-        shutil.rmtree(self.root, ignore_errors=True)
 
-    def tidy(self, folder: str, depth: int) -> None:
-        """Remove what killed writers of this store had not finished in a folder and those below."""
-        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.root / folder) as listing:
-            for entry in listing:
-                if _TEMPORARY.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                    Path(entry.path).unlink(missing_ok=True)
-                elif depth and entry.is_dir(follow_symlinks=False):
-                    self.tidy(f"{folder}/{entry.name}", depth - 1)
+    @abstractmethod
+    def lock(self, depths: dict[str, int]) -> AbstractContextManager[None]:
+        """Be the only writer inside the block, and clean up after earlier ones; raises StoreError with who is it else.
 
+        depths: each folder of files, and how many folders lie between it and them.
+        """
 
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary name; when the block ends well, sync it to disk and rename it to `path`."""
-    with scratch_file(path) as temporary:
-        yield temporary
-        adopt(temporary, path)
+    @abstractmethod
+    def misnamed(self, depths: dict[str, int]) -> list[str]:
+        """Return the keys in which what is written down about the place and a listing of it differ."""
 
+    @abstractmethod
+    def check_held(self) -> None:
+        """Raise StoreError where another writer took over from this one, which was away too long."""
 
-@contextmanager
-def scratch_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`, which no reader sees; what lies there at the end is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
+    @abstractmethod
+    def log(self, name: str) -> Path:
+        """Return a file on a disk for what a process has to tell."""
 
 
-def adopt(file: Path, path: Path) -> None:
-    """Sync a file to disk and give it its name, in place of what had it."""
-    with open(file, "rb") as written:
-        os.fsync(written.fileno())
-    os.replace(file, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+def bucket_address(root: str | os.PathLike) -> str | None:
+    """Return the address of a bucket that a store's root is; None for a folder. Raises StoreError for all else."""
+    match = _ADDRESS.fullmatch(str(root))
+    if match is None or match["kind"].lower() == "file":
+        return None
+    kind, rest = match["kind"].lower(), match["rest"]
+    user, _, host = rest.partition("/")[0].rpartition("@")
+    if kind not in BUCKETS:
+        raise StoreError(f"--store {kind}://...: there are s3://, gs:// and abfs://, and folders")
+    if ":" in user or "?" in rest or "#" in rest:
+        raise StoreError(f"--store {kind}://...: give a bucket and a prefix; rights come from the environment")
+    if not host:
+        raise StoreError(f"--store {root}: it names no bucket")
+    return f"{kind}://{rest.rstrip('/')}"
+
+
+def place_at(root: str | os.PathLike) -> Place:
+    """Return the place that a store's root names: s3://bucket/prefix, gs://..., abfs://..., else a folder."""
+    if address := bucket_address(root):
+        from fairsweep.store.bucket import Bucket
+
+        return Bucket(address)
+    from fairsweep.store.disk import Disk
+
+    return Disk(str(root).removeprefix("file://"))

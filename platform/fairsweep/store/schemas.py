@@ -1,6 +1,7 @@
 """The columns of every Parquet file in a store."""
 
 import json
+from typing import Any
 
 import pyarrow as pa
 
@@ -8,6 +9,9 @@ from fairsweep.store.names import FORMAT
 
 VERSION_KEY = "fairsweep.store"
 MERGED_KEY = "fairsweep.merged"
+PICTURES = "image"
+# A picture does not get smaller, and a byte that flips in it would be read as another picture but for the checksums.
+WRITING: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
 _VERSION = {VERSION_KEY: str(FORMAT)}
 TEXT_MAP = pa.map_(pa.string(), pa.string())
 

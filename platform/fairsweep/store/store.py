@@ -1,11 +1,9 @@
 """A sweep's files: shards that appear whole or not at all, and everything else that lies beside them."""
 
-import fcntl
 import json
 import os
-import socket
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,16 +11,20 @@ import pyarrow.parquet as pq
 
 from fairsweep.errors import StoreError
 from fairsweep.store import files, names
+from fairsweep.store.disk import whole_file
 from fairsweep.store.files import Files
-from fairsweep.store.places import Disk, whole_file
-from fairsweep.store.schemas import FOLDERS, IMAGES, LABELS
+from fairsweep.store.places import Place, place_at
+from fairsweep.store.schemas import FOLDERS, IMAGES, LABELS, WRITING
 
 
 class Store:
-    """Read and write one store; cheap to build, safe to pickle."""
+    """Read and write one store; cheap to build, safe to pickle.
 
-    def __init__(self, root: str | os.PathLike):
-        self.place = Disk(root)
+    root: a folder, or the address of a bucket, s3://bucket/prefix. As an attribute, what names it to other processes.
+    """
+
+    def __init__(self, root: str | os.PathLike | Place):
+        self.place = root if isinstance(root, Place) else place_at(root)
         self.root = self.place.root
 
     def check(self) -> None:
@@ -30,60 +32,60 @@ class Store:
         if not self.place.exists():
             raise StoreError(f"there is no store at {self.root}: run a sweep first, or name another with --store")
 
-    def write_images(self, rows: list[dict]) -> list[Path]:
-        """Write one batch of images; each row also says its `model` and `setting`, which name the folder."""
+    def write_images(self, rows: list[dict]) -> list[str]:
+        """Write one batch of images, and return the keys; a row's `model` and `setting` name the folder."""
         folders: dict[str, list[dict]] = {}
         for row in rows:
             folders.setdefault(names.images_folder(row["model"], row["setting"]), []).append(row)
         return [self._write_shard(folder, IMAGES, part) for folder, part in folders.items()]
 
-    def write_labels(self, classifier: str, rows: list[dict]) -> Path:
-        """Write one batch of a classifier's labels."""
+    def write_labels(self, classifier: str, rows: list[dict]) -> str:
+        """Write one batch of a classifier's labels; return the file's key."""
         return self._write_shard(names.labels_folder(classifier), LABELS, rows)
 
-    def _write_shard(self, folder: str, schema: pa.Schema, rows: list[dict]) -> Path:
+    def _write_shard(self, folder: str, schema: pa.Schema, rows: list[dict]) -> str:
         keyed = sorted(((_key(row), row) for row in rows), key=lambda pair: pair[0])
         table = pa.Table.from_pylist([{name: row.get(name) for name in schema.names} for _, row in keyed], schema)
         # Groups of about a mebibyte, so that a picture can be read without all of its neighbours.
         row_group_size = max(1, len(rows) * 2**20 // max(1, table.nbytes)) if schema is IMAGES else None
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, row_group_size, compression="zstd")
+        pq.write_table(table, sink, row_group_size, **WRITING)
         data = sink.getvalue().to_pybytes()
         key = f"{folder}/{names.name_shard((key for key, _ in keyed), data, len(rows))}"
         self.place.put(key, data)
-        return self.place.path(key)
+        return key
 
-    def write_import(self, sweep: str, classifier: str, labels: pa.Table) -> Path:
+    def write_import(self, sweep: str, classifier: str, labels: pa.Table) -> None:
         """Write the labels of an imported sweep, in place of those that it had, whoever made them.
 
         Nothing can make them again: so they are a file of their own for ever, which no compaction merges.
         """
         key = f"{names.labels_folder(classifier)}/{names.IMPORTED}{names.digest([sweep])}.parquet"
-        path = self._write_table(key, labels.cast(LABELS))
-        for entry in self.place.list("labels", names.DEPTHS["labels"]):
+        self._write_table(key, labels.cast(LABELS))
+        for entry in self.place.entries("labels", names.DEPTHS["labels"]):
             shard = names.shard_name(entry.name)
             if shard and shard.keys == names.digest([sweep]) and entry.key != key and not shard.compacted:
                 self.place.delete(entry.key)
-        return path
 
     def write(self, kind: str, name: str, rows: list[dict] | pa.Table) -> Path:
         """Write a small named file (targets, settings, references, calibration), replacing the one of that name."""
         table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows, schema=FOLDERS[kind])
-        return self._write_table(names.named(kind, name), table.cast(FOLDERS[kind]))
+        key = names.named(kind, name)
+        self._write_table(key, table.cast(FOLDERS[kind]))
+        return self.place.path(key)
 
     def write_plan(self, sweep: str, tables: Iterable[pa.Table]) -> Path:
         """Write a sweep's plan, each table as a row group, replacing the plan of that name."""
         key = names.named("plan", sweep)
         schema = FOLDERS["plan"]
-        with self.place.whole(key) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        with self.place.whole(key) as temporary, pq.ParquetWriter(temporary, schema, **WRITING) as writer:
             for table in tables:
                 writer.write_table(table)
         return self.place.path(key)
 
-    def _write_table(self, key: str, table: pa.Table) -> Path:
+    def _write_table(self, key: str, table: pa.Table) -> None:
         with self.place.whole(key) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
-        return self.place.path(key)
+            pq.write_table(table, temporary, **WRITING)
 
     def has_sweep(self, sweep: str) -> bool:
         """Tell whether a sweep of that name was planned or imported."""
@@ -122,7 +124,7 @@ class Store:
         except ValueError:
             content = None
         if not isinstance(content, dict):
-            files.warn(f"left out {self.place.path(key)}: it is damaged; the next run of its sweep writes it again")
+            files.warn(f"left out {self.place.name(key)}: it is damaged; the next run of its sweep writes it again")
             return None
         return content
 
@@ -134,13 +136,9 @@ class Store:
         """Return the paths of the readable files of a kind, in a stable order."""
         return files.find(self.place, kind).paths
 
-    def folder(self, kind: str) -> Path:
-        """Return where the files of a kind lie."""
-        return self.place.path(kind)
-
     def scratch(self, kind: str, what: str) -> "Store":
         """Return a store of its own for work that is only half done: the same for the same work, so that it resumes."""
-        return Store(self.place.path(f"{names.SCRATCH}/{kind}-{names.digest([what])}"))
+        return Store(self.place.below(f"{names.SCRATCH}/{kind}-{names.digest([what])}"))
 
     def discard(self) -> None:
         """Remove this store with all that it holds."""
@@ -148,51 +146,37 @@ class Store:
 
     def log(self, place: str) -> Path:
         """Return the file that tells what went wrong at one place of a cluster."""
-        return self.place.path(names.named(names.LOGS, place, ".log"))
+        return self.place.log(names.named(names.LOGS, place, ".log"))
 
     @property
-    def catalogue(self) -> Path:
-        """Return the DuckDB file with the views over this store."""
-        return self.place.path(names.CATALOGUE)
+    def catalogue(self) -> Path | None:
+        """Return the DuckDB file with the views over this store; None in a bucket, where nobody could open it."""
+        return self.place.folder and self.place.folder / names.CATALOGUE
 
     @property
-    def tracking(self) -> Path:
-        """Return the sqlite file of the store's own MLflow runs."""
-        return self.place.path(names.TRACKING)
+    def tracking(self) -> Path | None:
+        """Return the sqlite file of the store's own MLflow runs; None in a bucket, where none can lie."""
+        return self.place.folder and self.place.folder / names.TRACKING
 
     @property
-    def artifacts(self) -> Path:
-        """Return the folder of the files of the store's own MLflow runs."""
-        return self.place.path(names.ARTIFACTS)
+    def artifacts(self) -> Path | None:
+        """Return the folder of the files of the store's own MLflow runs; None in a bucket."""
+        return self.place.folder and self.place.folder / names.ARTIFACTS
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> AbstractContextManager[None]:
         """Hold the store for one writing run, so that two runs never make the same image."""
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            file = open(self.place.path(names.LOCK), "a+")  # noqa: SIM115 (closed below; what it raises is another case)
-        except OSError as error:
-            raise StoreError(f"cannot write to {self.root}: {error.strerror}") from None
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                raise StoreError(f"another run is writing to {self.root} ({file.read().strip()})") from None
-            except OSError as error:
-                raise StoreError(f"cannot lock {self.root}: {error.strerror}; use another file system") from None
-            for kind in (*FOLDERS, names.SPECS, names.CLASSIFIERS):
-                self.place.tidy(kind, names.DEPTHS.get(kind, 0))
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}")
-            file.flush()
-            yield
+        return self.place.lock(self.depths)
+
+    @property
+    def depths(self) -> dict[str, int]:
+        """Return each folder of files, and how many folders lie between it and them."""
+        return {kind: names.DEPTHS.get(kind, 0) for kind in (*FOLDERS, names.SPECS, names.CLASSIFIERS)}
 
 
 def write_table(path: Path, table: pa.Table, row_group_size: int | None = None) -> Path:
     """Write a Parquet file that appears whole or not at all."""
     with whole_file(path) as temporary:
-        pq.write_table(table, temporary, row_group_size, compression="zstd")
+        pq.write_table(table, temporary, row_group_size, **WRITING)
     return path
 
 

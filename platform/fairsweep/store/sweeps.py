@@ -1,15 +1,15 @@
 """Tell which sweeps a store holds, from its files alone."""
 
-from pathlib import Path
-
 from fairsweep.errors import StoreError
-from fairsweep.store import Store
+from fairsweep.store import Store, files
 from fairsweep.store.names import unquoted
 
 
 def newest_first(store: Store) -> list[str]:
     """Return the names of the store's sweeps, the one planned last first."""
-    return [unquoted(path.stem) for path in sorted(store.readable("plan"), key=_planned, reverse=True)]
+    plans = [plan for folder in files.folders(store.place, "plan").values() for plan in folder.base]
+    plans.sort(key=lambda plan: (plan.stamp, plan.name), reverse=True)
+    return [unquoted(plan.name.removesuffix(".parquet")) for plan in plans]
 
 
 def choose(store: Store, name: str | None = None) -> str:
@@ -23,7 +23,3 @@ def choose(store: Store, name: str | None = None) -> str:
     if name not in names:
         raise StoreError(f"{store.root} holds no sweep {name!r}: choose one of {', '.join(sorted(names))}")
     return name
-
-
-def _planned(path: Path) -> tuple[int, str]:
-    return path.stat().st_mtime_ns, path.name

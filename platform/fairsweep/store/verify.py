@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 from fairsweep.store import Store, files
 from fairsweep.store.files import DamageError, ForeignError, GoneError, opened
 from fairsweep.store.names import DEPTHS
-from fairsweep.store.places import Disk, Entry
+from fairsweep.store.places import Entry, Place
 from fairsweep.store.schemas import FOLDERS
 
 log = logging.getLogger(__name__)
@@ -19,9 +19,11 @@ def verify(store: Store) -> tuple[int, list[str]]:
 
     What they held counts as missing from then on: the same run makes it again. The caller holds the store's lock.
     """
+    for key in store.place.misnamed(store.depths):
+        log.warning("the index and a listing differ in %s: the index is written again", store.place.name(key))
     count, bad = 0, []
     for kind in FOLDERS:
-        for entry in store.place.list(kind, DEPTHS.get(kind, 0)):
+        for entry in store.place.entries(kind, DEPTHS.get(kind, 0)):
             if not entry.name.endswith(".parquet"):
                 continue
             count += 1
@@ -38,7 +40,7 @@ def verify(store: Store) -> tuple[int, list[str]]:
 def sift(store: Store) -> None:
     """Set aside the files whose size or footer tells that they are damaged. The caller holds the store's lock."""
     for kind in FOLDERS:
-        for entry in store.place.list(kind, DEPTHS.get(kind, 0)):
+        for entry in store.place.entries(kind, DEPTHS.get(kind, 0)):
             if not entry.name.endswith(".parquet"):
                 continue
             try:
@@ -49,18 +51,18 @@ def sift(store: Store) -> None:
                 set_aside(store.place, entry, damage)
 
 
-def read_whole(place: Disk, entry: Entry) -> None:
+def read_whole(place: Place, entry: Entry) -> None:
     """Read every page of a file; raises DamageError where that fails."""
     size = files.parsed(entry.name).size
     if size is not None and size != entry.size:
         raise DamageError(f"it has {entry.size:,} bytes of {size:,}")
-    with opened(place.path(entry.key)) as file:
+    with opened(place, entry) as file:
         held = pq.ParquetFile(file, page_checksum_verification=True)
         for group in range(held.num_row_groups):
             held.read_row_group(group)
 
 
-def set_aside(place: Disk, entry: Entry, damage: DamageError) -> None:
+def set_aside(place: Place, entry: Entry, damage: DamageError) -> None:
     """Rename a file that was read and found damaged, so that what it held counts as missing."""
     place.move(entry.key, entry.key + DAMAGED)
-    log.warning("set aside the damaged file %s (%s)", place.path(entry.key), damage)
+    log.warning("set aside the damaged file %s (%s)", place.name(entry.key), damage)

@@ -76,10 +76,11 @@ def show(store: Store, sweep: str, outcome, logged: str | None, console: Console
     if logged:
         console.print(f"MLflow     {logged}", soft_wrap=True)
     option = store_option(store)
+    ui = f"  fairsweep ui{option}\n" if store.tracking else ""
     console.print(
         "\ngo on with\n"
         f'  fairsweep sql "select setting, attribute, total_variation from summary"{option}\n'
-        f"  fairsweep ui{option}\n"
+        f"{ui}"
         f"  fairsweep explore{option}\n"
         f"  fairsweep report{option} -o report.html",
         soft_wrap=True,

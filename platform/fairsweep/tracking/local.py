@@ -3,13 +3,19 @@
 import os
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 
+from fairsweep.errors import StoreError
 from fairsweep.store import Store
 from fairsweep.store.names import TRACKING
 
+NO_FILE = "MLflow's own file cannot lie in a bucket: name a server with --mlflow or MLFLOW_TRACKING_URI"
+
 
 def local_uri(store: Store) -> str:
-    """Return the address of the store's own runs."""
+    """Return the address of the store's own runs; raises StoreError for a bucket, which can hold none."""
+    if store.tracking is None:
+        raise StoreError(NO_FILE)
     return f"sqlite:///{store.tracking}"
 
 
@@ -18,18 +24,19 @@ def prepare(store: Store, make: Callable[[str], object]) -> None:
 
     A file without a run was being made when its process died, and MLflow would refuse it for ever.
     """
-    if store.tracking.exists():
-        if _holds_a_run(store):
+    path = store.tracking
+    if path and path.exists():
+        if _holds_a_run(path):
             return
-        os.replace(store.tracking, f"{store.tracking}.damaged")
+        os.replace(path, f"{path}.damaged")
     with store.place.whole(TRACKING) as fresh:
         fresh.unlink(missing_ok=True)
         make(f"sqlite:///{fresh}")
 
 
-def _holds_a_run(store: Store) -> bool:
+def _holds_a_run(path: Path) -> bool:
     try:
-        with sqlite3.connect(store.tracking) as connection:
+        with sqlite3.connect(path) as connection:
             return bool(connection.execute("select count(*) from runs").fetchone()[0])
     except sqlite3.OperationalError as error:
         # A file that another process writes to right now is no broken one.

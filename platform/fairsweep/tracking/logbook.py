@@ -99,7 +99,7 @@ class Logbook:
     def pictures(self) -> list[dict]:
         """Return the same seeds of the same prompts for every cell, each row with its picture in `png`."""
         rows = pictures.fixed_set(self.sql, self.sweep, PROMPTS_SHOWN, SEEDS_SHOWN)
-        pixels = pictures.read(self.sql, [row["image_id"] for row in rows])
+        pixels = pictures.read(self.store, self.sql, [row["image_id"] for row in rows])
         return [{**row, "png": pixels[row["image_id"]]} for row in rows if row["image_id"] in pixels]
 
     def frame(self, query: str, cell: Cell | None = None) -> pd.DataFrame:

@@ -99,10 +99,11 @@ def _reached(store: Store, sweep: str, uri: str) -> Iterator:
 
         # Each migration of a new file is a line, too.
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-        if "?" in uri and uri == local_uri(store):
+        own = local_uri(store) if store.tracking else None
+        if "?" in uri and uri == own:
             raise TrackError(f"MLflow takes no path with a question mark, {store.tracking}: give --mlflow")
         try:
-            if uri == local_uri(store):
+            if uri == own:
                 prepare(store, lambda fresh: MlflowClient(tracking_uri=fresh).search_experiments(max_results=1))
             with warnings.catch_warnings():
                 for noise in _NOISE:
@@ -169,7 +170,8 @@ class _Log:
         experiment = self.client.get_experiment_by_name(EXPERIMENT)
         if experiment:
             return experiment.experiment_id
-        folder = None if self.uri.startswith("http") else self.book.store.artifacts.as_uri()
+        artifacts = self.book.store.artifacts
+        folder = None if artifacts is None or self.uri.startswith("http") else artifacts.as_uri()
         return self.client.create_experiment(EXPERIMENT, artifact_location=folder)
 
     def _run(self, name: str, identity: dict[str, str]) -> str:
@@ -211,8 +213,8 @@ class _Log:
         from mlflow.data.pandas_dataset import from_pandas
         from mlflow.entities import DatasetInput, InputTag
 
-        folder = self.book.store.folder("plan" if cell is None else "images")
-        data = from_pandas(self.book.frame(query, cell), source=str(folder), name=name)
+        folder = self.book.store.place.name("plan" if cell is None else "images")
+        data = from_pandas(self.book.frame(query, cell), source=folder, name=name)
         tag = InputTag("mlflow.data.context", name)
         self.client.log_inputs(run, [DatasetInput(data._to_mlflow_entity(), [tag])])
 

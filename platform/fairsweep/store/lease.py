@@ -1,0 +1,169 @@
+"""The lock of a store in a bucket: an object that names who writes and until when, and a number that only rises.
+
+A holder renews it while it lives. After its time, or where its process on this machine has ended, the next writer takes
+it over with a higher number: what the old holder then writes under its own number is refused.
+"""
+
+import json
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from fairsweep.errors import StoreError
+from fairsweep.store.objects import ConflictError, Objects
+
+KEY = ".lease.json"
+PROBE = ".probe"
+SECONDS = 60.0
+_RENEWALS = 4
+
+
+@dataclass(frozen=True)
+class Term:
+    """What the object says. machine, process, began: what tells on the same machine whether the holder still lives."""
+
+    number: int
+    holder: str
+    until: float
+    token: str
+    machine: str = ""
+    process: int = 0
+    began: str = ""
+    released: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Tell whether nobody writes any more."""
+        return self.released or self.until < time.time() or self._dead()
+
+    def _dead(self) -> bool:
+        """Tell whether the holder was a process of this machine, and has ended."""
+        return bool(self.machine) and self.machine == _machine() and self.began != _began(self.process)
+
+    @property
+    def content(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+
+class Lease:
+    """The right to write, renewed in the background; number: higher than that of every holder before."""
+
+    def __init__(self, objects: Objects, seconds: float):
+        self._objects, self._seconds = objects, seconds
+        self._lost = ""
+        self._ended = threading.Event()
+        self.clean = True
+        self._take()
+        self._thread = threading.Thread(target=self._renew, daemon=True, name="lease")
+        self._thread.start()
+
+    @property
+    def number(self) -> int:
+        return self._term.number
+
+    def check(self) -> None:
+        """Raise StoreError where the lease is another's by now, or may be."""
+        if not self._lost and time.monotonic() > self._good_until:
+            self._lost = "the lease could not be renewed in time"
+        if self._lost:
+            again = "what this run has stored is kept; the same command goes on"
+            raise StoreError(f"no longer the writer of {self._objects.address}: {self._lost}; {again}")
+
+    def release(self) -> None:
+        """Let the next writer in at once."""
+        self._ended.set()
+        self._thread.join()
+        if not self._lost:
+            # Taken over, or out of reach: then it ends by itself.
+            with suppress(ConflictError, StoreError):
+                self._put(replace(self._term, released=True))
+
+    def _take(self) -> None:
+        while True:
+            there = self._objects.get(KEY)
+            before = term(there[0], self._objects.address) if there else None
+            if before and not before.over:
+                until = datetime.fromtimestamp(before.until, UTC).strftime("%H:%M:%S UTC")
+                who = f"{before.holder}, until {until} unless it goes on"
+                raise StoreError(f"another run is writing to {self._objects.address} ({who})")
+            self._term = Term(
+                number=before.number + 1 if before else 1,
+                holder=f"process {os.getpid()} on {socket.gethostname()}",
+                until=0,
+                token=uuid4().hex,
+                machine=_machine(),
+                process=os.getpid(),
+                began=_began(os.getpid()),
+            )
+            self._version = there[1] if there else None
+            self.clean = before is None or before.released
+            try:
+                self._put(self._term)
+                return
+            except ConflictError:
+                # Another one was faster; it may hold the lease now.
+                continue
+
+    def _put(self, next_term: Term) -> None:
+        started = time.monotonic()
+        renewed = replace(next_term, until=time.time() + self._seconds)
+        self._version = self._objects.put_if(KEY, renewed.content, self._version)
+        self._term, self._good_until = renewed, started + self._seconds
+
+    def _renew(self) -> None:
+        while not self._ended.wait(self._seconds / _RENEWALS):
+            try:
+                self._put(self._term)
+            except ConflictError:
+                there = self._objects.get(KEY)
+                holder = term(there[0], self._objects.address).holder if there else "someone who removed it"
+                self._lost = f"it was taken over by {holder}"
+                return
+            except StoreError:
+                # Out of reach for now: until the time is over it may come back.
+                continue
+
+
+def term(content: bytes, address: str) -> Term:
+    """Return what the object says."""
+    try:
+        return Term(**json.loads(content))
+    except (ValueError, TypeError):
+        remedy = "see that no run is writing there, and remove that object"
+        raise StoreError(f"{address}/{KEY} does not say who is writing: {remedy}") from None
+
+
+def probe(objects: Objects) -> None:
+    """Create one key twice: raise StoreError where the server takes that, and two writers would never know."""
+    if not objects.create(PROBE, b"fairsweep"):
+        return
+    there = objects.get(PROBE)
+    if objects.create(PROBE, b"fairsweep") or (there and objects.update(PROBE, b"fairsweep", '"another" 1')):
+        raise StoreError(
+            f"cannot keep a store in {objects.address}: the server takes conditional writes and ignores the condition, "
+            "so two runs could lose each other's files; use another server, or a folder"
+        )
+
+
+def _machine() -> str:
+    """Return what is the same for two processes exactly if the one can see whether the other lives; "" if unknown."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
+
+
+def _began(process: int) -> str:
+    """Return when a process of this machine began; "" where there is none."""
+    try:
+        # After the name, which may hold anything, the 20th field.
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""

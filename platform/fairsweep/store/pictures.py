@@ -1,0 +1,45 @@
+"""Read pictures, or all but the pictures, out of one file of images, and of the file no more than that."""
+
+from collections.abc import Collection, Iterable
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fairsweep.store.files import opened
+from fairsweep.store.places import Place
+from fairsweep.store.ranges import Ranges
+from fairsweep.store.schemas import PICTURES
+
+
+def read(place: Place, key: str, ids: Collection[str]) -> dict[str, bytes]:
+    """Return the encoded pictures of these images (image_id -> bytes), from the row groups that hold them."""
+    ids, pictures = set(ids), {}
+    with opened(place, key) as file:
+        held = pq.ParquetFile(file)
+        every = range(held.num_row_groups)
+        _fetch(file, held, ["image_id"], every)
+        groups = [
+            group
+            for group in every
+            if not ids.isdisjoint(held.read_row_group(group, columns=["image_id"]).column(0).to_pylist())
+        ]
+        _fetch(file, held, ["image_id", PICTURES], groups)
+        for group in groups:
+            for row in held.read_row_group(group, columns=["image_id", PICTURES]).to_pylist():
+                if row["image_id"] in ids and row[PICTURES]:
+                    pictures[row["image_id"]] = row[PICTURES]["bytes"]
+    return pictures
+
+
+def read_rows(file: BinaryIO, without: str) -> pa.Table:
+    """Return the rows of an open Parquet file but for one column."""
+    held = pq.ParquetFile(file)
+    columns = [name for name in held.schema_arrow.names if name != without]
+    _fetch(file, held, columns, range(held.num_row_groups))
+    return held.read(columns)
+
+
+def _fetch(file: BinaryIO, held: pq.ParquetFile, columns: list[str], groups: Iterable[int]) -> None:
+    if isinstance(file, Ranges):
+        cast(Ranges, file).hold(columns, groups, held)
