@@ -8,9 +8,11 @@ import pytest
 import typer
 import yaml
 
+from fairsweep import cli
 from fairsweep.cli import build
 from fairsweep.measure.catalogue import connect
 from fairsweep.spec import load_spec
+from fairsweep.store import Store
 from support import synthetic, tiny
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -130,11 +132,26 @@ QUERIES = [q for text in (README, DOCS["suites.md"]) for block in blocks("sql", 
 
 @pytest.mark.parametrize("query", [query for query in QUERIES if query.strip()])
 def test_the_sql_runs(query, tmp_path):
-    from fairsweep.store import Store
-
     store = Store(tmp_path)
     labels = [{"seed": seed, "gender": ("female", "male")[seed % 2]} for seed in range(4)]
     synthetic.write_plan(store, labels)
     synthetic.write_labels(store, labels)
     with connect(store) as connection:
         assert connection.sql(query).columns
+
+
+def test_the_imports_page_imports_its_files(tmp_path, monkeypatch):
+    page = DOCS["imports.md"]
+    files = re.findall(r"`(\w+\.csv)`:\n\n```csv\n(.*?)```", page, re.DOTALL)
+    assert len(files) == 4
+    monkeypatch.chdir(tmp_path)
+    for name, text in files:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    calls = [shlex.split(line)[1:] for line in shell_lines(page)]
+    assert len(calls) == 3
+    for call in calls:
+        assert cli.run(call) == 0, call
+    with connect(Store(tmp_path / "store")) as connection:
+        counts = connection.execute("select sweep, sum(n), sum(missing) from distributions group by all order by all")
+        assert counts.fetchall() == [("labels", 6, 2), ("published", 198, 2)]
+        assert connection.execute("select count(*) from reference_shares where reference = 'labour'").fetchone() == (4,)

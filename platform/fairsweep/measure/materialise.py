@@ -3,7 +3,7 @@
 import duckdb
 
 from fairsweep.measure import summary
-from fairsweep.measure.metrics import list_metrics
+from fairsweep.measure.metrics import Metric, list_metrics
 from fairsweep.measure.sql import literal, rows, value
 
 # The base views that say of which sweep a row is; all else follows from them.
@@ -20,13 +20,15 @@ def materialise(connection: duckdb.DuckDBPyConnection, sweep: str, first: int) -
     """
     # With the database's name: a schema `main` is also where temporary tables and views lie.
     views = f'"{value(connection.execute("select current_database()"))}".main'
-    for kind, names in {"table": ["summary"], "view": _PER_SWEEP}.items():
-        for name in names:
-            query = f"select * from {views}.{name} where sweep = {literal(sweep)}"
-            connection.execute(f"create or replace temp {kind} {name} as {query}")
-    for part in summary.in_order(connection):
-        kind = "view" if _LONG & set(part.grain.split(", ")) else "table"
-        connection.execute(f'create or replace temp {kind} "{part.name}" as {part.sql}')
+    for name in _PER_SWEEP:
+        query = f"select * from {views}.{name} where sweep = {literal(sweep)}"
+        connection.execute(f"create or replace temp view {name} as {query}")
+    parts = summary.in_order(connection)
+    after = [part for part in parts if summary.reads_summary(connection, part.sql)]
+    tables = [part.name for part in parts if part not in after and _create(connection, part) == "table"]
+    connection.execute(f"create or replace temp table summary as {summary.query(connection, there=tables)}")
+    for part in after:
+        _create(connection, part)
     metrics = []
     for metric in list_metrics():
         columns = [column for column, *_ in connection.execute(f'describe "{metric.name}"').fetchall()]
@@ -36,3 +38,10 @@ def materialise(connection: duckdb.DuckDBPyConnection, sweep: str, first: int) -
         count = value(connection.execute(f'select count(*) from "{metric.name}"'))
         metrics.append({**vars(metric), "rows": records, "count": count})
     return metrics
+
+
+def _create(connection: duckdb.DuckDBPyConnection, part: Metric) -> str:
+    """Make a metric or what metrics share a table, or a view where it is long; return which."""
+    kind = "view" if _LONG & set(part.grain.split(", ")) else "table"
+    connection.execute(f'create or replace temp {kind} "{part.name}" as {part.sql}')
+    return kind

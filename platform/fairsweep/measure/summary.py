@@ -1,6 +1,7 @@
 """Create the views of all metrics, and compose `summary`: one query that counts the labels once for all of them."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import duckdb
@@ -12,16 +13,29 @@ from fairsweep.measure.sql import value
 # Each block of seeds left out passes through a metric as a classifier of its own, which no metric mixes with another.
 _BLOCK = "classifier || ' without seeds ' || seed_block"
 
+# What `tables` has parsed: the same few texts, asked again for every order and every column.
+_tables: dict[str, list[str]] = {}
+
 
 def create_views(connection: duckdb.DuckDBPyConnection, folders: list[Path] | None = None) -> None:
     """Create every macro and view, and `summary`, on a connection that has the base views of a store."""
     folders = folders or metric_folders()
     parts = bodies(folders)
-    ahead = {name: sql for name, sql in parts.items() if _is_macro(sql) or "summary" not in tables(connection, sql)}
+    ahead = {name: sql for name, sql in parts.items() if not reads_summary(connection, sql)}
     _create(connection, ahead)
-    metrics = [metric for metric in list_metrics(folders) if metric.means or metric.aggregates]
-    connection.execute(f"create or replace view summary as {summary_query(connection, metrics, parts)}")
+    connection.execute(f"create or replace view summary as {query(connection, folders)}")
     _create(connection, {name: sql for name, sql in parts.items() if name not in ahead})
+
+
+def reads_summary(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
+    """Tell whether a view is made from `summary`, rather than `summary` from it."""
+    return not _is_macro(sql) and "summary" in tables(connection, sql)
+
+
+def query(connection: duckdb.DuckDBPyConnection, folders: list[Path] | None = None, there: Collection[str] = ()) -> str:
+    """Compose the query of `summary`; there: views that are tables already, and need not be part of it."""
+    metrics = [metric for metric in list_metrics(folders) if metric.means or metric.aggregates]
+    return summary_query(connection, metrics, bodies(folders), there)
 
 
 def _create(connection: duckdb.DuckDBPyConnection, parts: dict[str, str]) -> None:
@@ -65,12 +79,12 @@ def _statement(name: str, sql: str) -> str:
     return sql if _is_macro(sql) else f'create or replace view "{name}" as {sql.strip().rstrip(";")}'
 
 
-def summary_query(connection, metrics: list[Metric], bodies: dict[str, str]) -> str:
+def summary_query(connection, metrics: list[Metric], bodies: dict[str, str], there: Collection[str] = ()) -> str:
     """Compose the query of `summary`, with all that it reads as CTEs, so that DuckDB counts the labels only once."""
     without = [name for metric in metrics if (name := f"{metric.name}_without_seeds") in bodies]
     names = [metric.name for metric in metrics] + ["distributions_without_seeds", *without]
     read = _upstream(connection, names, bodies)
-    parts = [f'"{name}" as ({bodies[name]}\n)' for name in read]
+    parts = [f'"{name}" as ({bodies[name]}\n)' for name in read if name not in there]
     cell = ", ".join(CELL)
     parts.append(
         f"cells as (select {cell}, row_number() over () as cell from (select distinct {cell} from distributions))"
@@ -183,8 +197,10 @@ def _upstream(connection, names: list[str], bodies: dict[str, str]) -> list[str]
 
 def tables(connection, sql: str) -> list[str]:
     """Return the tables that a select names, as DuckDB parses it; names of its own CTEs may be among them."""
-    tree = value(connection.execute("select json_serialize_sql(?::varchar)", [sql]))
-    return sorted(set(re.findall(r'"table_name":"([^"]+)"', tree)))
+    if sql not in _tables:
+        tree = value(connection.execute("select json_serialize_sql(?::varchar)", [sql]))
+        _tables[sql] = sorted(set(re.findall(r'"table_name":"([^"]+)"', tree)))
+    return _tables[sql]
 
 
 def _columns(connection, view: str) -> list[str]:
