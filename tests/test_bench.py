@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from fairsweep.bench import explore, guidance, metrics, store, sweep
+from fairsweep.bench import dispatch, explore, guidance, metrics, store, sweep
 from fairsweep.bench.architectures import ARCHITECTURES, build
 from fairsweep.errors import FairsweepError
 from fairsweep.families import family_of
@@ -112,3 +112,10 @@ def test_a_large_store_is_asked():
     figures = store.run(images=2_000, shards=20)
     assert all_positive(figures)
     assert figures["image_files"] == 4
+
+
+def test_dispatch_hands_every_batch_out():
+    figures = dispatch.run(actors=3, batches=4, seconds=0.05)
+    assert all_positive(figures)
+    assert figures["tasks"] == 12
+    assert figures["use_of_the_actors"] <= 1

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections import Counter
 from pathlib import Path
@@ -23,7 +22,7 @@ from fairsweep.plan.plan import write_plan
 from fairsweep.plan.todo import Todo, batches
 from fairsweep.spec import RunSpec, SweepSpec
 from fairsweep.store import Store
-from support.checks import ask, assert_exactly_once
+from support.checks import ask, assert_exactly_once, shards, wait_for
 from support.clusters import node_options, start_cluster
 
 
@@ -52,17 +51,6 @@ def slow_data(tiny_data) -> dict:
     return data
 
 
-def shards(root: Path) -> int:
-    return len(list(root.glob("images/*/*/*.parquet")))
-
-
-def wait_for(condition, seconds: float = 240) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
 def strike(root: Path, blow) -> threading.Thread:
     """Deal the blow once the first shards are there, while the sweep goes on."""
 
@@ -80,14 +68,14 @@ def generator_processes() -> list[psutil.Process]:
     return [process for process in children if process.name().startswith("ray::Generator")]
 
 
-def counted(metric: str) -> float:
-    """Return the sum of a metric over what the nodes tell Prometheus."""
-    total = 0.0
+def counted(metric: str) -> float | None:
+    """Return the sum of a metric over what the nodes tell Prometheus; None where none tells it."""
+    values: list[float] = []
     for node in ray.nodes():
         address = f"http://127.0.0.1:{node['MetricsExportPort']}/metrics"
         text = urllib.request.urlopen(address).read().decode()
-        total += sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"ray_{metric}"))
-    return total
+        values += [float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"ray_{metric}")]
+    return sum(values) if values else None
 
 
 def test_every_actor_sits_on_a_device_of_its_own_and_all_work(tiny_data, tmp_path, nodes):
@@ -114,6 +102,8 @@ def test_every_actor_sits_on_a_device_of_its_own_and_all_work(tiny_data, tmp_pat
                 # The actors are there until the run is over.
                 wait_for(lambda: counted("fairsweep_images_generated") == 64)
                 assert counted("fairsweep_stage_seconds") > 0
+                assert counted("fairsweep_images_failed") == 0
+                wait_for(lambda: counted("fairsweep_queue_depth") == 0)
         assert made == 64
     assert {row[0] for row in ask(tmp_path, "select distinct device from images")} == set(places)
 
@@ -129,9 +119,12 @@ def test_generators_leave_room_for_the_label_actors_beside_them(cards, gpus, cla
 def test_what_a_machine_can_never_give_is_refused_in_one_line():
     for asked in ({"gpus_per_actor": 1, "classifier_gpus": 1}, {"classifier_gpus": 0.5, "gpus_per_actor": 1}):
         with pytest.raises(ClusterError, match=r"run.classifier_gpus is .*, and this machine has 1 GPUs: join"):
-            engine.check_cards(RunSpec(**asked), 1)
-    engine.check_cards(RunSpec(gpus_per_actor=0.5, classifier_gpus=0.5), 1)
-    engine.check_cards(RunSpec(), 0)
+            engine.check_room(RunSpec(**asked), cards=1, cpus=2)
+    with pytest.raises(ClusterError, match=r"run.cpus_per_actor is 4, and this machine has 2 CPUs: join"):
+        engine.check_room(RunSpec(cpus_per_actor=4), cards=0, cpus=2)
+    engine.check_room(RunSpec(gpus_per_actor=0.5, classifier_gpus=0.5), cards=1, cpus=2)
+    engine.check_room(RunSpec(cpus_per_actor=2), cards=0, cpus=2)
+    engine.check_room(RunSpec(), cards=0, cpus=1)
 
 
 def test_a_share_of_a_device_is_shared(tiny_data, tmp_path, nodes):
@@ -157,6 +150,36 @@ def test_without_a_gpu_the_cpus_are_shared_out(nodes):
         two = engine.generator_size(RunSpec(actors=2), batches=9)
         assert (two.actors, two.cpus, two.threads) == (2, 2, 2)
         assert engine.generator_size(RunSpec(cpus_per_actor=1), batches=2).actors == 2
+
+
+def test_a_run_that_starts_without_a_node_grows_as_nodes_appear(tiny_data, tmp_path, run_sweep, nodes, monkeypatch):
+    monkeypatch.setattr(crew, "_ASK_EVERY_SECONDS", 0.5)
+    # Ray sets it where a node starts, and only the main thread may.
+    monkeypatch.setattr(ray._private.utils, "set_sigterm_handler", lambda handler: None)
+    cluster = nodes({"num_cpus": 0})
+    data = tiny_data | {"seeds": 24, "run": {"batch_size": 2, "cpus_per_actor": 1, "gpus_per_actor": 1}}
+    data["models"][0]["steps"] = 25
+    puts, put = [], ray.put
+    monkeypatch.setattr(ray, "put", lambda value: puts.append(type(value)) or put(value))
+
+    def grow() -> None:
+        cluster.add_node(**node_options(num_cpus=1, num_gpus=1))
+        wait_for(lambda: shards(tmp_path) >= 2)
+        cluster.add_node(**node_options(num_cpus=1, num_gpus=1))
+        # Linux ends a node with the thread that started it.
+        over.wait()
+
+    over = threading.Event()
+    thread = threading.Thread(target=grow, daemon=True)
+    thread.start()
+    outcome = run_sweep(data, tmp_path, address=cluster.address)
+    over.set()
+    thread.join()
+    assert outcome.complete and not outcome.losses
+    assert_exactly_once(tmp_path, 96)
+    assert len(set(outcome.places)) == 2
+    # Once, however many actors there are.
+    assert puts == [SweepSpec]
 
 
 def test_a_killed_worker_costs_nothing(slow_data, tmp_path, run_sweep):

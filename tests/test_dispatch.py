@@ -4,7 +4,6 @@ import itertools
 from collections import Counter
 
 import pytest
-import ray
 from staff import Errand, Runner
 
 from fairsweep.engine import crew
@@ -88,16 +87,65 @@ def test_more_actors_are_used_as_soon_as_there_is_room(staff):
     assert len({name for _, name, _ in reports}) == 3
 
 
-def test_an_actor_that_cannot_start_is_said(ray_cluster):
-    class Broken:
-        def __init__(self):
-            raise ImportError("no module named fairsweep")
+class EnoughError(Exception):
+    pass
 
-        async def ready(self):
-            return None
 
+def first_note(people: Crew, errand: Errand, start: str) -> str:
+    """Return the first note that starts so: what is waited for."""
+
+    def tick() -> None:
+        if (note := people.note()).startswith(start):
+            raise EnoughError(note)
+
+    dispatcher = Dispatcher(people, lambda actor, errand: actor.run.remote(errand), {"m": iter([errand])})
+    with pytest.raises(EnoughError) as raised:
+        list(dispatcher.run(tick))
+    return str(raised.value)
+
+
+def test_what_waits_for_room_says_what_it_asks_for(ray_cluster, tmp_path):
+    size = Size(2, 0.5, 1)
+    with connected(ray_cluster):
+        people = Crew(lambda: start(Runner, size, str(tmp_path), "0"), lambda: size.actors, size.needs)
+        assert first_note(people, Errand("m", 0), "waiting") == (
+            "waiting for the cluster: 0 of 1 actors are there; each asks for 0.5 CPUs and 1 GPUs; "
+            "the cluster has 4 and 0"
+        )
+
+
+def test_an_actor_that_answers_nothing_is_named(staff, tmp_path, monkeypatch):
+    monkeypatch.setattr(crew, "_SILENT_AFTER_SECONDS", 0.5)
+    errand = Errand("m", 0, deed=f"hang once {tmp_path / 'hung'}")
+    assert first_note(staff(lambda: 1), errand, "no answer").startswith("no answer from runner 0 for ")
+
+
+class Late(Runner):
+    """A runner that starts only once so many others could not."""
+
+    def __init__(self, folder: str, name: str, fail: int):
+        if int(name) < fail:
+            raise OSError("the package cannot be fetched")
+        super().__init__(folder, name)
+
+
+def late(tmp_path, fail: int) -> Crew:
+    names = map(str, itertools.count())
+    return Crew(lambda: start(Late, SIZE, str(tmp_path), next(names), fail), lambda: 1)
+
+
+def test_an_actor_that_cannot_start_is_said(ray_cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(crew, "_PAUSES_SECONDS", (0.1, 0.1))
     with (
         connected(ray_cluster),
-        pytest.raises(ClusterError, match=r"no actor can be used: .*no module named fairsweep"),
+        pytest.raises(ClusterError, match=r"no actor can be used: .*the package cannot be fetched"),
     ):
-        dispatch(Crew(lambda: ray.remote(Broken).options(num_cpus=0.1).remote(), lambda: 1), Errand("m", 0))
+        dispatch(late(tmp_path, fail=99), Errand("m", 0))
+
+
+def test_what_hinders_a_start_for_a_while_costs_a_while(ray_cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(crew, "_PAUSES_SECONDS", (0.1, 0.2, 0.4, 0.8))
+    with connected(ray_cluster):
+        people = late(tmp_path, fail=4)
+        assert dispatch(people, Errand("m", 0)) == [(0, "4", 1)]
+    assert [loss.count("the package cannot be fetched") for loss in people.places.losses] == [1]

@@ -3,11 +3,8 @@
 import json
 import os
 import shutil
-import time
 from collections import Counter
-from pathlib import Path
 
-import psutil
 import pytest
 
 from fairsweep.engine.device import Cuda, DeviceError
@@ -42,24 +39,6 @@ def run(cards, run_sweep, tiny_data, tmp_path):
     return run
 
 
-def shards(root: Path) -> int:
-    return len(list(root.glob("images/*/*/*.parquet")))
-
-
-def working_on(node) -> bool:
-    """Tell whether a generator has started on a node."""
-    raylet = node.all_processes["raylet"][0].process
-    children = psutil.Process(raylet.pid).children(recursive=True)
-    return any(process.name().startswith("ray::Generator") for process in children)
-
-
-def wait_for(condition, seconds: float = 240) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-
-
 def one_loss(outcome, *words: str) -> str:
     assert len(outcome.losses) == 1, outcome.losses
     loss = outcome.losses[0]
@@ -79,6 +58,33 @@ def test_a_card_that_cannot_be_used_is_left_alone(run, tmp_path):
     one_loss(outcome, "unusable, gpu ", ", node ", "no usable CUDA: simulated")
     [(device,)] = ask(tmp_path, "select distinct device from images")
     assert device.startswith("simulated card, gpu ")
+
+
+@pytest.mark.slow
+def test_actors_on_one_card_take_their_share_of_its_memory(run, tmp_path):
+    assert run(seeds=1, run={"batch_size": 2, "cpus_per_actor": 1, "gpus_per_actor": 0.5}).complete
+    query = 'select distinct joules, versions like \'%"share": "0.5"%\' from images'
+    assert ask(tmp_path, query) == [(None, True)]
+    assert ask(tmp_path, "select distinct energy from cost") == [("known of 0 of 2 images: the card is shared",)]
+
+
+@pytest.mark.slow
+def test_label_actors_beside_generators_label_every_image(run, tmp_path):
+    shares = {"gpus_per_actor": 0.5, "classifier_gpus": 0.5}
+    outcome = run(seeds=2, run={"batch_size": 2, "cpus_per_actor": 1, **shares})
+    assert outcome.complete and "labels" not in outcome.seconds
+    assert_exactly_once(tmp_path, 8)
+
+
+def test_a_bad_card_takes_no_place_of_the_only_batch(run, tmp_path):
+    """Its two images share the twelve joules that the other card's meter went up by."""
+    prompts = ["a nurse", "a doctor"]
+    outcome = run({"fault": "no_cuda", "times": 1}, prompts=prompts, guidance=[{"method": "none"}], seeds=[1])
+    assert outcome.complete
+    assert_exactly_once(tmp_path, 2)
+    query = 'select distinct joules, versions like \'%"share": "1.0"%\' from images'
+    assert ask(tmp_path, query) == [(6.0, True)]
+    assert ask(tmp_path, "select joules, energy from cost") == [(12.0, "measured")]
 
 
 def test_one_place_that_cannot_load_costs_the_model_nothing(run, tmp_path):
@@ -114,6 +120,14 @@ def test_a_row_that_ends_its_process_costs_only_itself(run, tmp_path):
     assert prompt == "a poisonous teacher"
     assert "it ends the process that works on it" in error and "simulated card, gpu" in error
     assert all("its process ended" in loss for loss in outcome.losses)
+
+
+@pytest.mark.slow
+def test_an_image_that_is_stored_before_its_process_ends_is_made_once(run, tmp_path):
+    prompts = ["a nurse", "a fatal teacher"]
+    outcome = run({"fault": "written", "text": "fatal"}, prompts=prompts, guidance=[{"method": "none"}], seeds=[1])
+    assert (outcome.made, outcome.failed_images, outcome.complete) == (2, 0, True)
+    assert_exactly_once(tmp_path, 2)
 
 
 @pytest.mark.slow

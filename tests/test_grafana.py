@@ -8,7 +8,7 @@ from ray.dashboard.modules.reporter.reporter_agent import METRICS_GAUGES
 from ray.util.metrics import Metric
 
 from fairsweep import shipped
-from fairsweep.engine.gauges import Gauges
+from fairsweep.engine.gauges import Gauges, LabelGauges
 
 
 def queries() -> list[str]:
@@ -18,8 +18,10 @@ def queries() -> list[str]:
 
 
 def exported() -> dict[str, tuple[str, ...]]:
-    """Return the tags of each metric that a generator actor makes, by its name."""
-    metrics = [value for value in vars(Gauges()).values() if isinstance(value, Metric)]
+    """Return the tags of each metric that actors make, by its name."""
+    metrics = [
+        value for owner in (Gauges(), LabelGauges()) for value in vars(owner).values() if isinstance(value, Metric)
+    ]
     return {metric.info["name"]: metric.info["tag_keys"] for metric in metrics}
 
 
@@ -56,11 +58,11 @@ def test_the_dashboard_needs_no_import_by_hand():
 
 def test_the_queue_is_right_where_one_model_follows_another(monkeypatch):
     """The last batch of one model is still written while the first of the next computes."""
-    counted, shown = Gauges(), {}
-    monkeypatch.setattr(counted._queue, "set", lambda value, tags: shown.update({tags["model"]: value}))
-    for model, depth in (("first", 1), ("first", 2), ("first", 1), ("second", 2)):
-        counted.queue(model, depth)
-    assert shown == {"first": 1, "second": 1}
-    counted.queue("first", 1)
-    counted.queue("second", 0)
+    queue, shown = Gauges(["first", "second"]).queue, {}
+    monkeypatch.setattr(queue, "set", lambda value, tags: shown.update({tags["model"]: value}))
+    with queue.holding("first"):
+        with queue.holding("first"):
+            assert shown == {"first": 2}
+        with queue.holding("second"):
+            assert shown == {"first": 1, "second": 1}
     assert shown == {"first": 0, "second": 0}

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,7 +21,7 @@ from ray.runtime_env import RuntimeEnv
 
 from fairsweep.engine.upload import check_size, package_size, runtime_env, uploaded
 from fairsweep.spec import load_spec
-from support.checks import assert_exactly_once
+from support.checks import assert_exactly_once, wait_for
 from support.clusters import free_port, start_cluster
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,13 +68,6 @@ def submit(folder: Path, spec: str, address: str, store: Path, *more: str, **opt
     ]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, cwd=folder, **pipes, **options)
-
-
-def wait_for(condition, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
 
 
 def test_a_job_runs_the_sweep_and_a_second_one_is_refused(folder, dashboard, tmp_path):
@@ -133,11 +125,29 @@ def test_variables_go_along_and_modules_beside_the_spec_are_found(folder, dashbo
     }
 
 
-def test_after_ctrl_c_the_job_goes_on_and_is_named(folder, dashboard, tmp_path):
+@pytest.fixture
+def long(folder) -> Path:
+    """Return the folder with a good spec that takes long."""
     data = yaml.safe_load((folder / "good.yaml").read_text())
     data["seeds"] = 400
     (folder / "good.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
-    job = submit(folder, "good.yaml", dashboard, tmp_path / "store")
+    return folder
+
+
+def test_a_stopped_job_says_how_it_resumes(long, dashboard, tmp_path):
+    job = submit(long, "good.yaml", dashboard, tmp_path / "store")
+    name = job.stdout.readline().split()[1]
+    client = JobSubmissionClient(dashboard)
+    wait_for(lambda: list((tmp_path / "store").glob("images/*/*/*.parquet")))
+    client.stop_job(name)
+    printed, errors = job.communicate()
+    assert job.returncode == 130, errors
+    assert errors == f"job {name} was stopped; the same command resumes\n"
+    assert "interrupted; the same command resumes" in printed and "Traceback" not in printed
+
+
+def test_after_ctrl_c_the_job_goes_on_and_is_named(long, dashboard, tmp_path):
+    job = submit(long, "good.yaml", dashboard, tmp_path / "store")
     name = job.stdout.readline().split()[1]
     client = JobSubmissionClient(dashboard)
     wait_for(lambda: client.get_job_status(name) == "RUNNING")

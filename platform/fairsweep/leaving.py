@@ -4,6 +4,7 @@ import atexit
 import os
 import sys
 from contextlib import suppress
+from typing import NoReturn
 
 
 class Leaving:
@@ -20,7 +21,12 @@ class Leaving:
         atexit.register(self._leave)
 
     def _leave(self) -> None:
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                stream.flush()
-        os._exit(self.code)
+        leave(self.code)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once with this exit status; what was printed is written."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)

@@ -1,6 +1,9 @@
-"""What tests ask of a store."""
+"""What tests ask of a store, and what they wait for."""
 
 import io
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pyarrow.parquet as pq
 
@@ -37,3 +40,16 @@ def problems(store: Store) -> list[str]:
                 except Exception as error:
                     found.append(f"{entry.key}: {error}")
     return found
+
+
+def shards(root: Path) -> int:
+    """Return how many files of images are in a store."""
+    return len(list(root.glob("images/*/*/*.parquet")))
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 240) -> None:
+    """Return as soon as a condition holds; fail where it does not in so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)

@@ -121,7 +121,10 @@ def write_labels(
 
 
 def write_pictures(store: Store, labels: list[dict], sweep: str = "audit") -> None:
-    """Write one tiny coloured PNG per image, its colour telling the gender label; optional: seconds, error."""
+    """Write one tiny coloured PNG per image, its colour telling the gender label.
+
+    Optional: seconds, joules, error, versions.
+    """
     rows = []
     for row in labels:
         model, setting, prompt = (
@@ -142,10 +145,11 @@ def write_pictures(store: Store, labels: list[dict], sweep: str = "audit") -> No
                 "width": 16,
                 "height": 16,
                 "seconds": row.get("seconds", 0.5),
+                "joules": row.get("joules"),
                 "error": row.get("error"),
                 "device": "cpu",
                 "batch_size": 8,
-                "versions": json.dumps({"torch": "2.14.1"}),
+                "versions": row.get("versions", json.dumps({"torch": "2.14.1"})),
                 "created": datetime(2026, 1, 1, tzinfo=UTC),
             }
         )

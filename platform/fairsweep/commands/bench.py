@@ -1,4 +1,4 @@
-"""The commands that measure speed: bench sweep, guidance, metrics, store, explore."""
+"""The commands that measure speed: bench sweep, dispatch, guidance, metrics, store, explore, coverage."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ import typer
 def register(app: typer.Typer) -> None:
     """Add the group of commands to the app."""
     group = typer.Typer(help="Measure speed, as ratios within one run: compare nothing across machines.")
-    for command in (sweep, guidance, metrics, store, explore, coverage):
+    for command in (sweep, dispatch, guidance, metrics, store, explore, coverage):
         group.command()(command)
     app.add_typer(group, name="bench")
 
@@ -23,6 +23,17 @@ def sweep(
     from fairsweep.bench.sweep import run
 
     _show(run(images, busy=busy))
+
+
+def dispatch(
+    actors: Annotated[int, typer.Option("--actors", min=1)] = 256,
+    batches: Annotated[int, typer.Option("--batches", min=1, help="For each actor.")] = 10,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.0, help="That an actor waits for a batch.")] = 1.0,
+) -> None:
+    """Time the hand-out of batches to actors that only wait: how much of their time is used."""
+    from fairsweep.bench.dispatch import run
+
+    _show(run(actors, batches, seconds))
 
 
 def guidance(

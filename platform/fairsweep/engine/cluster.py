@@ -6,12 +6,13 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from fairsweep import registry
 from fairsweep.engine.device import Device, DeviceError, device
+from fairsweep.engine.guard import guarded
 from fairsweep.engine.journal import Journal
 from fairsweep.engine.places import Place
 from fairsweep.errors import ClusterError, first_line, reason
@@ -38,6 +39,14 @@ class Size:
         """Return the torch threads of one actor: the CPUs that it holds."""
         return max(1, int(self.cpus))
 
+    def needs(self) -> str:
+        """Say what each actor asks for, and what the cluster has."""
+        import ray
+
+        there = ray.cluster_resources()
+        asked = f"each asks for {self.cpus:g} CPUs and {self.gpus:g} GPUs"
+        return f"{asked}; the cluster has {there.get('CPU', 0):g} and {there.get('GPU', 0):g}"
+
 
 @contextmanager
 def connected(address: str | None, run: RunSpec | None = None) -> Iterator[str]:
@@ -49,14 +58,21 @@ def connected(address: str | None, run: RunSpec | None = None) -> Iterator[str]:
     Raises ClusterError where the cluster is not there, or where this machine has not the GPUs that actors need.
     """
     import ray
-    from ray.job_config import JobConfig
 
     if ray.is_initialized():
         yield "the cluster of this process"
         return
     address = address or os.environ.get("RAY_ADDRESS")
-    more = {} if address else {"include_dashboard": False, "num_cpus": len(os.sched_getaffinity(0))}
     _check_reachable(address)
+    with nullcontext() if address else loopback():
+        yield from _joined(address, run)
+
+
+def _joined(address: str | None, run: RunSpec | None) -> Iterator[str]:
+    import ray
+    from ray.job_config import JobConfig
+
+    more = {} if address else {"include_dashboard": False, "num_cpus": len(os.sched_getaffinity(0))}
     on_termination = signal.getsignal(signal.SIGTERM)
     # A runtime environment would say the same, and let each worker wait for its agent.
     job = JobConfig(_py_driver_sys_path=list(registry.folders))
@@ -78,15 +94,39 @@ def connected(address: str | None, run: RunSpec | None = None) -> Iterator[str]:
         resources = ray.cluster_resources()
         cards = resources.get("GPU", 0)
         if not address and run:
-            check_cards(run, cards)
+            check_room(run, cards, resources.get("CPU", 0))
         own = "a cluster of this run's own; --address auto joins one that runs here already"
-        yield f"{f'joined {address}' if address else own} ({resources.get('CPU', 0):g} CPUs, {cards:g} GPUs)"
+        with guarded(own=not address):
+            yield f"{f'joined {address}' if address else own} ({resources.get('CPU', 0):g} CPUs, {cards:g} GPUs)"
     finally:
         ray.shutdown()
 
 
-def check_cards(run: RunSpec, cards: float) -> None:
+@contextmanager
+def loopback() -> Iterator[None]:
+    """Let a cluster that is started inside the block listen on loopback alone, and on no other interface."""
+    from ray._private import ray_constants as constants
+
+    # Ray's own way for systems whose firewalls would ask; who sets the variable decides.
+    name, before = constants.ENABLE_RAY_CLUSTERS_ENV_VAR, constants.ENABLE_RAY_CLUSTER
+    if name in os.environ:
+        yield
+        return
+    os.environ[name], constants.ENABLE_RAY_CLUSTER = "0", False
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        constants.ENABLE_RAY_CLUSTER = before
+
+
+def check_room(run: RunSpec, cards: float, cpus: float) -> None:
     """Refuse what this machine can never give: on a cluster, nodes may still come."""
+    if (run.cpus_per_actor or 0) > cpus:
+        remedy = "join a cluster with --address, or give fewer, or leave the key out"
+        raise ClusterError(
+            f"run.cpus_per_actor is {run.cpus_per_actor:g}, and this machine has {cpus:g} CPUs: {remedy}"
+        )
     gpus = run.gpus_per_actor if run.gpus_per_actor is not None else float(cards >= 1)
     shares = {"gpus_per_actor": gpus, "classifier_gpus": run.classifier_gpus}
     fits = room(cards, gpus, run.classifier_gpus) if gpus else run.classifier_gpus <= cards
@@ -107,8 +147,16 @@ def _check_reachable(address: str | None) -> None:
         raise ClusterError(f"cannot join the Ray cluster at {address}: {error.strerror or error}") from None
 
 
-def generator_size(run: RunSpec, batches: int) -> Size:
-    """Return how many generator actors to ask for: one per GPU or share of it, or the CPUs shared out.
+def decided(run: RunSpec) -> RunSpec:
+    """Return the spec's run with `gpus_per_actor` as the cluster is now, so that who loses its card waits for another.
+
+    Asked anew while nodes go, it would put an actor's replacement on a CPU.
+    """
+    return run.model_copy(update={"gpus_per_actor": generator_size(run).gpus})
+
+
+def generator_size(run: RunSpec, batches: float = math.inf) -> Size:
+    """Return how many generator actors there is room and work for: one per GPU or share of it, or the CPUs shared out.
 
     On CPUs one actor holds them all where the spec is silent: two actors would each keep a copy of the model. Where
     there is no room yet, one actor is asked for, so that a cluster that grows on demand sees what is wanted.
@@ -122,9 +170,9 @@ def generator_size(run: RunSpec, batches: int) -> Size:
         cpus = run.cpus_per_actor or 1
     else:
         total = max(1.0, there.get("CPU", 1))
-        actors = run.actors or (int(total / run.cpus_per_actor) if run.cpus_per_actor else _nodes())
+        actors = run.actors or (int(total / run.cpus_per_actor) if run.cpus_per_actor else nodes())
         cpus = run.cpus_per_actor or max(0.5, int(total / max(1, actors)) or total / actors)
-    return Size(max(1, min(actors, batches)), cpus, gpus)
+    return Size(int(max(1, min(actors, batches))), cpus, gpus)
 
 
 def beside_size(run: RunSpec, generators: int) -> Size:
@@ -132,14 +180,14 @@ def beside_size(run: RunSpec, generators: int) -> Size:
     return Size(math.ceil(generators / _GENERATORS_PER_LABELLER), run.cpus_per_actor or 1, run.classifier_gpus)
 
 
-def label_size(run: RunSpec, tasks: int) -> Size:
-    """Return how many label actors to ask for when all images are there: on what the generators held."""
+def label_size(run: RunSpec) -> Size:
+    """Return how many label actors there is room for when all images are there: on what the generators held."""
     if not run.classifier_gpus:
-        return generator_size(run, tasks)
+        return generator_size(run)
     import ray
 
     actors = run.actors or room(ray.cluster_resources().get("GPU", 0), run.classifier_gpus, 0)
-    return Size(max(1, min(actors, tasks)), run.cpus_per_actor or 1, run.classifier_gpus)
+    return Size(max(1, actors), run.cpus_per_actor or 1, run.classifier_gpus)
 
 
 def room(cards: float, gpus: float, classifier_gpus: float) -> int:
@@ -163,8 +211,8 @@ def _shares(card: float, share: float) -> int:
     return int(card / share + 1e-9)
 
 
-def start(actor_class: type, size: Size, *args, restarts: int = 0) -> Any:
-    """Start an actor (a class with async methods); it lives where there is room.
+def start(actor_class: type, size: Size, *args, restarts: int = 0, calls: int = _CONCURRENT_CALLS) -> Any:
+    """Start an actor (a class with async methods, `calls` of which run at a time); it lives where there is room.
 
     Ray repeats none of its tasks, and starts it anew so many times (-1: always): the dispatcher replaces its own.
     """
@@ -175,7 +223,7 @@ def start(actor_class: type, size: Size, *args, restarts: int = 0) -> Any:
         num_gpus=size.gpus,
         max_restarts=restarts,
         max_task_retries=0,
-        max_concurrency=_CONCURRENT_CALLS,
+        max_concurrency=calls,
     )
     return remote.remote(*args)
 
@@ -197,6 +245,9 @@ def settle(threads: int, store: Store) -> tuple[Device, Place, Journal]:
     card, problem, name = device(ids), None, "unusable"
     try:
         name = card.open()
+        share = ray.get_runtime_context().get_assigned_resources().get("GPU", 0)
+        if 0 < share < 1:
+            card.limit(share)
         # Known before there is work, so that who dies early can be told from others.
         journal.step()
     except Exception as error:
@@ -212,7 +263,8 @@ def limit_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def _nodes() -> int:
+def nodes() -> int:
+    """Return how many nodes there are that actors may be put on."""
     import ray
 
     return sum(1 for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU"))

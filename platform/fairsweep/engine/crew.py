@@ -16,6 +16,8 @@ from fairsweep.errors import ClusterError
 GONE_AFTER_SECONDS = 30.0
 _ASK_EVERY_SECONDS = 5.0
 _SILENT_AFTER_SECONDS = 10.0
+# Before the next try after each round of starts that failed; who has nobody to work gives up after the last.
+_PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 @dataclass(eq=False)
@@ -32,14 +34,16 @@ class Member:
 class Crew:
     """Hold as many actors as are wanted. Those at places left alone stay, so that nobody else is put there.
 
-    start: starts an actor, whose `ready` returns its Place. size: how many are wanted, asked again and again.
+    start: starts an actor, whose `ready` returns its Place. size: how many are wanted, asked again and again. needs:
+    says what each one asks for, and what there is.
     """
 
-    def __init__(self, start: Callable[[], Any], size: Callable[[], int]):
-        self._start, self._size = start, size
+    def __init__(self, start: Callable[[], Any], size: Callable[[], int], needs: Callable[[], str] = str):
+        self._start, self._size, self._needs = start, size, needs
+        self._most = 1
         self._starting: dict[ray.ObjectRef, Any] = {}
         self._pings: dict[ray.ObjectRef, tuple[Member, float]] = {}
-        self._failed_starts, self._start_error = 0, ""
+        self._failed_rounds, self._start_error, self._pause_until = 0, "", 0.0
         self._asked = time.monotonic()
         self.wanted = max(1, size())
         self.members: list[Member] = []
@@ -63,21 +67,26 @@ class Crew:
 
     def recruit(self, most: int) -> None:
         """Start the actors that are wanted, `most` at most, and not there; raises ClusterError where none can be."""
-        while self._short(most) and not self._given_up():
-            actor = self._start()
-            self._starting[actor.ready.remote()] = actor
-        if not self._starting and all(member.place.problem for member in self.members):
-            problems = [member.place.problem for member in self.members] or [self._start_error]
+        self._most = most
+        while self._short(most) and time.monotonic() >= self._pause_until:
+            self._begin()
+        if self._starting or any(not member.place.problem for member in self.members):
+            return
+        # Nobody works and nobody comes: unless there is more room by now, or the pause before the next try is on.
+        self.wanted = max(1, self._size())
+        problems = [member.place.problem for member in self.members] or [self._start_error]
+        if self._failed_rounds > len(_PAUSES_SECONDS) or not self._short(most):
             raise ClusterError(f"no actor can be used: {problems[0]}")
+
+    def _begin(self) -> None:
+        actor = self._start()
+        self._starting[actor.ready.remote()] = actor
 
     def _short(self, most: int) -> bool:
         # Who cannot work holds a place, and does none of the work that `most` counts.
         able = sum(not member.place.problem for member in self.members)
         starting = len(self._starting)
         return able + starting < most and len(self.members) + starting < self.wanted
-
-    def _given_up(self) -> bool:
-        return self._failed_starts > 2 * self.wanted
 
     def heard(self, ref: ray.ObjectRef) -> tuple[Member, RayError] | None:
         """Take in that an actor has come or has answered; return one that turned out to be gone, and why."""
@@ -95,15 +104,26 @@ class Crew:
         try:
             place: Place = ray.get(ref)
         except RayError as error:
-            self._failed_starts += 1
-            self._start_error = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-            self.places.loss(None, f"an actor cannot start: {self._start_error}")
+            self._failed((str(error).strip().splitlines() or [type(error).__name__])[-1])
+            # One that only cannot be reached would hold its place.
+            ray.kill(actor, no_restart=True)
             return
-        self._failed_starts = 0
+        self._failed_rounds = 0
         if place.problem and place.device not in {other.device for other in self.arrived}:
             self.places.loss(place, place.problem)
         self.arrived.append(place)
         self.members.append(Member(actor, place))
+
+    def _failed(self, why: str) -> None:
+        """Say why an actor could not start, once, and pause before the next try, longer each time."""
+        if why != self._start_error:
+            self.places.loss(None, f"an actor cannot start: {why}")
+        self._start_error = why
+        now = time.monotonic()
+        # Those that were started together fail together.
+        if now >= self._pause_until:
+            self._pause_until = now + _PAUSES_SECONDS[min(self._failed_rounds, len(_PAUSES_SECONDS) - 1)]
+            self._failed_rounds += 1
 
     def look_around(self) -> Iterator[tuple[Member, str]]:
         """Ask now and then who is there and how many actors there may be; yield those who have not answered in time."""
@@ -148,9 +168,10 @@ class Crew:
 
     def note(self) -> str:
         """Return what is waited for, where it is anything but the actors' work."""
-        there = f"{len(self.members)} of {self.wanted} actors are there"
         if not any(member.tasks for member in self.members):
-            return f"waiting for the cluster: {there}"
+            able = sum(not member.place.problem for member in self.members)
+            there = f"{able} of {min(self.wanted, self._most)} actors are there"
+            return "; ".join(filter(None, [f"waiting for the cluster: {there}", self._needs()]))
         now = time.monotonic()
         silent = {
             member.place.device: now - since

@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+from fairsweep.engine.energy import Meter
 from fairsweep.errors import first_line
 from fairsweep.registry import find
 
@@ -17,9 +18,13 @@ class DeviceError(Exception):
 
 
 class Device:
-    """The CPU. Subclass it for what else torch computes on; `torch_device` is its name for torch."""
+    """The CPU. Subclass it for what else torch computes on.
+
+    torch_device: its name for torch. share: how much of it this process has.
+    """
 
     torch_device = "cpu"
+    share = 1.0
 
     def open(self) -> str:
         """Return the device's name, once it has computed something; raises DeviceError."""
@@ -28,8 +33,13 @@ class Device:
     def probe(self) -> None:
         """Raise DeviceError where the device does not compute any more."""
 
-    def free(self) -> None:
-        """Give back the memory that is held for tensors to come."""
+    def limit(self, share: float) -> None:
+        """Take no more than this share of the device's memory: others compute on it too."""
+        self.share = share
+
+    def meter(self) -> Meter:
+        """Return what counts the energy that this device uses, all processes on it together."""
+        return Meter(reason="a CPU has no counter of its own")
 
     def versions(self) -> dict[str, str]:
         """Return what else than Python packages decides the last bits of what is computed here."""
@@ -67,11 +77,18 @@ class Cuda(Device):
         except Exception as error:
             raise DeviceError(f"the CUDA context is dead: {first_line(error)}") from None
 
-    def free(self) -> None:
-        """Give back what torch's allocator holds and no tensor uses."""
+    def limit(self, share: float) -> None:
+        """Let torch's allocator fail before it takes what the card's other actors count on."""
         import torch
 
-        torch.cuda.empty_cache()
+        super().limit(share)
+        torch.cuda.set_per_process_memory_fraction(share)
+
+    def meter(self) -> Meter:
+        """Return the meter of this card."""
+        import torch
+
+        return Meter(f"GPU-{torch.cuda.get_device_properties(0).uuid}")
 
     def versions(self) -> dict[str, str]:
         """Return CUDA, cuDNN and the card's compute capability."""

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 from fairsweep import __version__
 from fairsweep.engine.blame import own_fault
+from fairsweep.engine.device import Device
+from fairsweep.engine.energy import Meter
 from fairsweep.engine.events import Answer
-from fairsweep.engine.gauges import Gauges
+from fairsweep.engine.gauges import Gauges, LabelGauges
 from fairsweep.engine.halving import Halving
 from fairsweep.engine.label import Labellers, LabelReport
 from fairsweep.engine.places import Place
@@ -36,13 +38,15 @@ class BatchReport:
     """What became of one batch.
 
     made: images written. failed: (image_id, error) of those that were not. seconds: by stage (load, generate,
-    classify, encode, write). labels: what the classifiers made of the images.
+    classify, encode, write). joules: what the card used while it generated, where that can be told. labels: what the
+    classifiers made of the images.
     """
 
     model: str
     made: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    joules: float | None = None
     labels: LabelReport = field(default_factory=LabelReport)
 
 
@@ -114,8 +118,10 @@ class GeneratorActor:
         self._label_actors = label_actors or []
         self._compute = ThreadPoolExecutor(1, initializer=limit_threads, initargs=(threads,))
         self._output = ThreadPoolExecutor(1)
-        self._gauges = Gauges()
-        self._waiting = 0
+        self._gauges = Gauges(model.name for model in spec.models)
+        # Label actors count what they label themselves.
+        self._label_gauges = LabelGauges(c.name for c in spec.classifiers) if self._labellers else None
+        self._meter = _meter(self._device, self._place)
         self._turn = 0
 
     async def ready(self) -> Place:
@@ -128,17 +134,12 @@ class GeneratorActor:
         without: classifiers that are not to be loaded here. Raises DeviceError where the device is of no more use.
         """
         loop = asyncio.get_running_loop()
-        self._waiting += 1
-        self._gauges.queue(batch.model, self._waiting)
-        try:
+        with self._gauges.queue.holding(batch.model):
             refusal = await loop.run_in_executor(self._compute, self._load, batch.model)
             if refusal:
                 return refusal
             work = await loop.run_in_executor(self._compute, self._computed, batch, without)
             return Answer(await loop.run_in_executor(self._output, functools.partial(self._stored, *work)))
-        finally:
-            self._waiting -= 1
-            self._gauges.queue(batch.model, self._waiting)
 
     def _load(self, model: str) -> Answer | None:
         start = time.perf_counter()
@@ -159,9 +160,13 @@ class GeneratorActor:
 
     def _computed(self, batch: Batch, without: tuple[str, ...]) -> tuple:
         report = BatchReport(batch.model)
-        start = time.perf_counter()
+        meter = self._meter
+        start, before = time.perf_counter(), meter.joules()
         images, prompts, sizes = self._generator.make(batch)
         report.seconds = {"load": self._load_seconds, "generate": time.perf_counter() - start}
+        after = meter.joules()
+        if before is not None and after is not None:
+            report.joules = after - before
         if any(isinstance(image, Exception) and not is_out_of_memory(image) for image in images):
             self._device.probe()
         labels: dict = {}
@@ -175,7 +180,9 @@ class GeneratorActor:
             report.seconds["classify"] = report.labels.seconds
             if report.labels.failed:
                 self._device.probe()
-        return batch, report, images, prompts, sizes, labels, versions(**self._generator.ran, **self._device.versions())
+        energy = {"energy": meter.reason} if meter.reason else {}
+        made_by = versions(**self._generator.ran, **self._device.versions(), **energy)
+        return batch, report, images, prompts, sizes, labels, made_by
 
     def _stored(
         self,
@@ -198,6 +205,7 @@ class GeneratorActor:
                 "width": None if png is None else image.width,
                 "height": None if png is None else image.height,
                 "seconds": report.seconds["generate"] / len(images),
+                "joules": None if report.joules is None else report.joules / len(images),
                 "device": self._place.device,
                 "batch_size": size,
                 "error": reason(image) if png is None else None,
@@ -215,6 +223,8 @@ class GeneratorActor:
             self._labellers.write(labels)
         report.seconds |= {"encode": wrote - start, "write": time.perf_counter() - wrote}
         self._gauges.batch(report)
+        if self._label_gauges:
+            self._label_gauges.labels(report.labels)
         return report
 
     def _sent(self, rows: list[dict]) -> LabelReport:
@@ -231,6 +241,11 @@ class GeneratorActor:
         except RayError as error:
             # The images are stored: what these labels lack is made up for when all images are there.
             return LabelReport(unready={"all classifiers": reason(error)})
+
+
+def _meter(device: Device, place: Place) -> Meter:
+    why = place.problem or ("the card is shared" if device.share < 1 else None)
+    return Meter(reason=why) if why else device.meter()
 
 
 def encode(image) -> bytes:

@@ -7,11 +7,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from fairsweep.classifiers.base import WHOLE_IMAGE
 from fairsweep.engine.blame import own_fault
 from fairsweep.engine.events import Answer
+from fairsweep.engine.gauges import LabelGauges
 from fairsweep.engine.halving import Halving
 from fairsweep.engine.places import Place
 from fairsweep.errors import FairsweepError, reason
@@ -145,6 +147,8 @@ class LabelActor:
         device, self._place, journal = settle(threads, store)
         self._compute = ThreadPoolExecutor(1, initializer=limit_threads, initargs=(threads,))
         self._labellers = Labellers(spec, store, device.torch_device, journal.step)
+        self._names = [classifier.name for classifier in spec.classifiers]
+        self._gauges = LabelGauges(self._names)
         self._device = device
 
     async def ready(self) -> Place:
@@ -153,11 +157,15 @@ class LabelActor:
 
     async def label(self, encoded: list[bytes], ids: list[str], prompts: list[str]) -> LabelReport:
         """Label images just made, by every classifier of the sweep."""
-        return await self._run(self._label, encoded, ids, prompts)
+        with ExitStack() as counted:
+            for classifier in self._names:
+                counted.enter_context(self._gauges.queue.holding(classifier))
+            return await self._run(self._label, encoded, ids, prompts)
 
     async def label_stored(self, task: LabelTask) -> Answer:
         """Label images of one stored file by one classifier."""
-        return await self._run(self._label_stored, task)
+        with self._gauges.queue.holding(task.classifier):
+            return await self._run(self._label_stored, task)
 
     async def _run(self, function, *args):
         return await asyncio.get_running_loop().run_in_executor(self._compute, function, *args)
@@ -165,6 +173,7 @@ class LabelActor:
     def _label(self, encoded: list[bytes], ids: list[str], prompts: list[str]) -> LabelReport:
         report, rows = self._labellers.label([_picture(png) for png in encoded], ids, prompts)
         self._labellers.write(rows)
+        self._gauges.labels(report)
         return report
 
     def _label_stored(self, task: LabelTask) -> Answer:
@@ -180,6 +189,7 @@ class LabelActor:
             self._device.probe()
         new = [row for row in rows[name] if row["attribute"] not in task.images[row["image_id"]][1]]
         self._labellers.write({name: new})
+        self._gauges.labels(report)
         return Answer(report)
 
 

@@ -1,5 +1,6 @@
 """Run what a sweep lacks: images, their labels, then compaction; the same call resumes whatever was cut short."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -16,10 +17,11 @@ from fairsweep.engine.events import GivenUp, LeftOut, Refused
 from fairsweep.engine.generate import BatchReport, GeneratorActor
 from fairsweep.engine.label import LabelActor, LabelReport, wanted_attributes
 from fairsweep.errors import StoreError
-from fairsweep.measure.catalogue import write_catalogue
+from fairsweep.measure.catalogue import connect, write_catalogue
+from fairsweep.measure.sql import listed
 from fairsweep.plan.plan import write_plan
 from fairsweep.plan.todo import Batch, LabelTask, Todo, batches, by_model
-from fairsweep.spec import LabelSpec, SweepSpec
+from fairsweep.spec import LabelSpec, RunSpec, SweepSpec
 from fairsweep.store import Store
 from fairsweep.store.compact import compact
 from fairsweep.store.verify import sift, verify
@@ -64,6 +66,8 @@ class Run:
         self.spec, self.store, self.console = spec, store, console
         self.outcome = Outcome()
         self._failures = 0
+        self._shared_spec: Any = None
+        self._run: RunSpec | None = None
         # Classifiers that end the process that loads them beside a model: they are tried again after all images.
         self._left_out: dict[str, str] = {}
 
@@ -109,17 +113,24 @@ class Run:
         rows = missing[:limit]
         if not len(rows):
             return
-        run, most = self.spec.run, -(-len(rows) // self.spec.run.batch_size)
-        size, beside = cluster.generator_size(run, most), []
+        run, beside = self._decided(), []
         if run.classifier_gpus:
             # They keep no batch: Ray itself starts them anew, and the labels that this costs are made up for below.
-            labellers = cluster.beside_size(run, size.actors)
+            generators = cluster.generator_size(run, -(-len(rows) // run.batch_size)).actors
+            labellers = cluster.beside_size(run, generators)
             beside = [self._start(LabelActor, labellers, restarts=-1) for _ in range(labellers.actors)]
+        turns = itertools.count()
+
+        def start(size: cluster.Size) -> Any:
+            # Each generator begins with another label actor, or all would wait for the first one.
+            first = next(turns) % max(1, len(beside))
+            return self._start(GeneratorActor, size, beside[first:] + beside[:first])
+
         streams = {f"model {model}": batches(path, own) for model, own in by_model(path, rows).items()}
         try:
             self._watch(
-                lambda: self._start(GeneratorActor, size, beside),
-                lambda: cluster.generator_size(run, most).actors,
+                start,
+                lambda: cluster.generator_size(run),
                 lambda actor, batch: actor.make.remote(batch, tuple(self._left_out)),
                 streams,
                 "images",
@@ -142,24 +153,42 @@ class Run:
             )
             if not (total := sum(counts.values())):
                 return
-            size = cluster.label_size(self.spec.run, -(-total // 16))
+            run = self._decided()
             self._watch(
-                lambda: self._start(LabelActor, size),
-                lambda: cluster.label_size(self.spec.run, -(-total // 16)).actors,
+                lambda size: self._start(LabelActor, size),
+                lambda: cluster.label_size(run),
                 lambda actor, task: actor.label_stored.remote(task),
                 {f"classifier {name}": todo.label_tasks(name, wanted[name]) for name in counts if counts[name]},
                 "labels",
                 total,
             )
 
+    def _decided(self) -> RunSpec:
+        """Return how the run runs, with what each actor holds of a card: the same until its end."""
+        if self._run is None:
+            if not cluster.nodes() and self.spec.run.gpus_per_actor is None:
+                said = (
+                    "no node is there yet, and actors will hold no GPU: where GPUs are to come, set run.gpus_per_actor"
+                )
+                self.console.print(said, soft_wrap=True)
+            self._run = cluster.decided(self.spec.run)
+        return self._run
+
     def _start(self, kind: type, size: cluster.Size, *more, restarts: int = 0) -> Any:
-        return cluster.start(kind, size, self.spec, str(self.store.root), size.threads, *more, restarts=restarts)
+        import ray
+
+        if self._shared_spec is None:
+            # Once for all actors: a spec of many prompts is large.
+            self._shared_spec = ray.put(self.spec)
+        return cluster.start(
+            kind, size, self._shared_spec, str(self.store.root), size.threads, *more, restarts=restarts
+        )
 
     def _watch(self, start: Callable, size: Callable, call: Callable, streams: dict, what: str, total: int) -> None:
         from fairsweep.engine.crew import Crew
         from fairsweep.engine.dispatch import Dispatcher
 
-        crew = Crew(start, size)
+        crew = Crew(lambda: start(size()), lambda: size().actors, lambda: size().needs())
         dispatcher = Dispatcher(crew, call, streams)
         started = time.perf_counter()
         count = 0
@@ -201,11 +230,14 @@ class Run:
                 self._left_out[what.removeprefix("classifier ")] = why
 
     def _give_up(self, work: Batch | LabelTask, why: str) -> None:
-        """Record as failed what ends every actor that works on it."""
+        """Record as failed what ends every actor that works on it; what one wrote before it ended is made."""
         if isinstance(work, Batch):
-            failed = [(row["image_id"], why) for row in work.rows]
-            self._fail_images(work.rows, why)
-            self._failed_in_a_row(failed)
+            there = self._stored([row["image_id"] for row in work.rows])
+            self.outcome.made += len(there)
+            self._progress.add(len(there), 0)
+            rows = [row for row in work.rows if row["image_id"] not in there]
+            self._fail_images(rows, why)
+            self._failed_in_a_row([(row["image_id"], why) for row in rows])
             return
         classifier = next(c for c in self.spec.classifiers if c.name == work.classifier)
         rows = [
@@ -217,6 +249,11 @@ class Run:
         self.store.write_labels(work.classifier, rows)
         self._fail_labels(len(work.images))
         self._remember([(work.classifier, why)])
+
+    def _stored(self, ids: list[str]) -> set[str]:
+        with connect(self.store) as connection:
+            query = f"select image_id from images where error is null and image_id in ({listed(ids)})"
+            return {image_id for (image_id,) in connection.execute(query).fetchall()}
 
     def _refuse(self, rest: Iterator[Batch | LabelTask], why: str) -> None:
         """Record what needs a model that cannot be used as failed; what needs a classifier has no label."""

@@ -66,6 +66,9 @@ def submit_sweep(
         return _INTERRUPTED
     except Exception as error:
         raise ClusterError(f"lost sight of job {job_id}, which may go on: {first_line(error)}; {follow}") from None
+    if info.status == "STOPPED":
+        print(f"job {job_id} was stopped; the same command resumes", file=sys.stderr)
+        return _INTERRUPTED
     if info.driver_exit_code is not None:
         return info.driver_exit_code
     print(f"job {job_id}: {info.status}: {' '.join((info.message or '').split())}", file=sys.stderr)

@@ -43,6 +43,8 @@ IMAGES = pa.schema(
         "width": pa.int32(),
         "height": pa.int32(),
         "seconds": pa.float64(),
+        # What the card used in these seconds; null where no counter tells, with the reason in `versions`.
+        "joules": pa.float64(),
         "device": pa.string(),
         "batch_size": pa.int32(),
         "error": pa.string(),

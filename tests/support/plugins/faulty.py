@@ -7,6 +7,7 @@ Ray id; everywhere where silent), and `times`: how often it happens in all (for 
 - load: loading a model runs out of memory
 - start_up: the process ends while it loads a model
 - poison: the process ends on rows, written "prompt seed;", that hold `text`
+- written: the process ends once it has stored rows whose prompt holds `text`
 - sticky: the first denoising ruins the device: every later call fails
 - slow: a batch takes `seconds` longer
 """
@@ -20,8 +21,10 @@ import ray
 import torch
 
 from fairsweep import pipelines
+from fairsweep.engine import energy
 from fairsweep.engine.device import Device, DeviceError
 from fairsweep.pipelines.pipeline import Pipeline
+from fairsweep.store import Store
 
 
 class Card(Device):
@@ -40,7 +43,7 @@ class Card(Device):
     def open(self) -> str:
         if self._strikes("no_cuda"):
             raise DeviceError("no usable CUDA: simulated")
-        load, denoise = pipelines.load, Pipeline.denoise
+        load, denoise, write = pipelines.load, Pipeline.denoise, Store.write_images
 
         def loading(*args):
             if self._strikes("load"):
@@ -60,7 +63,12 @@ class Card(Device):
                 time.sleep(fault["seconds"])
             return denoise(pipeline, conditionings, seeds)
 
-        pipelines.load, Pipeline.denoise = loading, denoising
+        def writing(store, rows):
+            write(store, rows)
+            if self._strikes("written", "".join(f"{row['prompt']};" for row in rows)):
+                os._exit(1)
+
+        pipelines.load, Pipeline.denoise, Store.write_images = loading, denoising, writing
         return "simulated card"
 
     def probe(self) -> None:
@@ -68,7 +76,10 @@ class Card(Device):
             raise DeviceError("the CUDA context is dead: simulated")
 
     def versions(self) -> dict[str, str]:
-        return {"cuda": "none"}
+        return {"cuda": "none", "share": str(self.share)}
+
+    def meter(self) -> energy.Meter:
+        return Meter()
 
     def _strikes(self, name: str, text: str = "") -> dict | None:
         for number, fault in enumerate(self._faults):
@@ -80,6 +91,19 @@ class Card(Device):
                         file.write("x")
                     return fault
         return None
+
+
+class Meter(energy.Meter):
+    """Count twelve joules more each time it is read."""
+
+    _joules = 0.0
+
+    def _open(self, identity: str) -> None:
+        pass
+
+    def joules(self) -> float:
+        self._joules += 12
+        return self._joules
 
 
 def _folder() -> Path:
