@@ -1,7 +1,7 @@
 -- Whether a prompt amplifies, reflects or mitigates the bias of a reference distribution: reflected when the shares are
 -- within the tolerance of the reference's, else amplified when they are farther from the target than it, else mitigated.
 -- good: mitigated
--- reads: reference_pairs, multinomial_tails
+-- reads: reference_pairs
 -- one row per: sweep, model, setting, prompt, attribute, classifier, reference
 -- source: Fair Diffusion, Friedrich et al., arXiv 2302.10893 (tolerance 0.04); Fisher, JRSS 98 (1935)
 -- read: The tested verdict needs a significant difference in place of the tolerance, by the exact tests of target_test;
@@ -18,6 +18,12 @@ with compared as (
         list_transform(reference_shares, lambda share: round(share * reference_n)::bigint) as reference_counts
     from reference_pairs
 ),
+exact as (
+    select distinct fair, n from compared where reference_n is null
+),
+listed as (
+    from multinomial_tails('exact')
+),
 tested as (
     select
         compared.*,
@@ -26,13 +32,13 @@ tested as (
             when reference_n is not null
                 then fisher_tests(counts, compared.n, reference_counts, list_sum(reference_counts)::bigint)
             when isinf(compared.statistic) then 0e0
-            when is_listed(compared.n, len(compared.fair)) then multinomial_tails.p_value
+            when is_listed(compared.n, len(compared.fair)) then listed.p_value
             else binomial_tests(counts, compared.n, reference_shares)
         end as p_value
     from compared
-    asof left join multinomial_tails
-        on multinomial_tails.fair = compared.fair and multinomial_tails.n = compared.n
-        and compared.statistic - 1e-6 <= multinomial_tails.statistic
+    asof left join listed
+        on listed.fair = compared.fair and listed.n = compared.n
+        and compared.statistic - 1e-6 <= listed.statistic
 ),
 adjusted as (
     from q_values('tested', {

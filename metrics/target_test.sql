@@ -2,7 +2,7 @@
 -- binomial test for two groups, for more the exact multinomial test of Pearson's statistic, or where its outcomes are too
 -- many to list (more than 20,000) Bonferroni over the groups' exact binomial tests.
 -- good: on target
--- reads: group_counts, multinomial_tails, test_limits
+-- reads: group_counts
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: Benjamini & Hochberg, JRSS B 57 (1995); Hoeffding, Annals of Mathematical Statistics 27 (1956)
 -- summary: count(*) filter (verdict = 'off target') as prompts_off_target, count(*) filter (verdict = 'not decided') as prompts_not_decided, min(least_difference) as least_difference
@@ -11,28 +11,73 @@
 -- (Hoeffding). The family of a q-value is all prompts of a sweep, model, setting, attribute and classifier. least_p is
 -- the least p-value that n images can give, least_difference the least total variation that n images can find; no
 -- verdict where nothing could be found, or where more than missing_tolerance() of the images show no group.
-with described as (
+with described as materialized (
     select
-        sweep, model, setting, prompt, prompt_name, attribute, classifier, images, n, missing, counts, targets,
-        possible_groups(targets) as fair, round(n * chi_square_of(shares, targets), 7) as statistic
+        row_number() over () as test, sweep, model, setting, prompt, prompt_name, attribute, classifier, images, n,
+        missing, counts, targets, possible_groups(targets) as fair,
+        round(n * chi_square_of(shares, targets), 7) as statistic
     from group_counts
 ),
+needed as (
+    select distinct fair, n from described where n > 0
+),
+listed as materialized (
+    from multinomial_tails('needed')
+),
+counted as materialized (
+    from binomial_tails('needed')
+),
+-- What n images can find at all.
+possible as (
+    select fair, n, p_value, variation from listed
+    union all
+    select fair, parts.n, least(1e0, group_tests(len(fair)) * p_value), difference
+    from (select *, unnest(fair) as share from needed where not is_listed(n, len(fair))) as parts
+    join counted on counted.share = parts.share and counted.n = parts.n
+),
+limits as (
+    select
+        fair, n, min(p_value) as least_p, min(variation) filter (p_value <= false_discovery_rate()) as least_difference
+    from possible
+    group by fair, n
+),
+-- Two groups are one test. Counts too far from their mean for the table are computed one by one.
+parts as (
+    select
+        test, n, unnest(counts) as count, unnest(targets) as share, unnest(range(len(targets))) as place,
+        len(fair) as groups
+    from described
+    where n > 0 and not is_listed(n, len(fair))
+),
+by_group as (
+    select
+        test, least(1e0, group_tests(any_value(groups)) * min(
+            coalesce(p_value, if(share < 1, binomial_test(parts.count, parts.n, share), 1e0))
+        )) as p_value
+    from parts
+    left join counted using (share, n, count)
+    where share > 0 and (place = 0 or groups > 2)
+    group by test
+),
 bounded as (
-    select * from described left join test_limits using (fair, n)
+    select described.*, least_p, least_difference, by_group.p_value as group_p
+    from described
+    left join limits using (fair, n)
+    left join by_group using (test)
 ),
 tested as (
     select
         sweep, model, setting, prompt, prompt_name, attribute, classifier, bounded.n, images, missing,
         case
             when isinf(bounded.statistic) then 0e0
-            when is_listed(bounded.n, len(bounded.fair)) then multinomial_tails.p_value
-            else binomial_tests(counts, bounded.n, targets)
+            when is_listed(bounded.n, len(bounded.fair)) then listed.p_value
+            else group_p
         end as p_value,
         least_p, least_difference
     from bounded
-    asof left join multinomial_tails
-        on multinomial_tails.fair = bounded.fair and multinomial_tails.n = bounded.n
-        and bounded.statistic - 1e-6 <= multinomial_tails.statistic
+    asof left join listed
+        on listed.fair = bounded.fair and listed.n = bounded.n
+        and bounded.statistic - 1e-6 <= listed.statistic
 )
 select
     *,

@@ -2,10 +2,29 @@
 -- much chance in the seeds, which all prompts and settings share, moves a mean. Eight blocks keep ten million labels to
 -- seconds; how few they are is in the intervals, as degrees of freedom (the delete-a-group jackknife: Kott, Journal of
 -- Official Statistics 17, 2001). No interval of their own: its columns are the shares.
--- reads: group_counts
+-- reads: group_counts, unit_counts
 -- one row per: sweep, model, setting, prompt, attribute, classifier, seed_block
-with without as (
-    select *, unnest(blocks) as lost from group_counts
+with blocks as (
+    select
+        judge, seed_block, sum(n)::bigint as images, coalesce(sum(n) filter (declared), 0)::bigint as n,
+        coalesce(sum(n) filter (not declared and outcome = 'no_face'), 0)::bigint as no_face,
+        coalesce(sum(n) filter (not declared and outcome = 'unknown'), 0)::bigint as unknown,
+        coalesce(list(outcome) filter (declared), []) as names, coalesce(list(n) filter (declared), []) as counts
+    from (
+        select judge, seed_block, outcome, declared, sum(n)::bigint as n
+        from unit_counts
+        where seed_block is not null
+        group by judge, seed_block, outcome, declared
+    )
+    group by judge, seed_block
+),
+without as (
+    select
+        group_counts.*,
+        struct_pack(seed_block, images := blocks.images, n := blocks.n, no_face := blocks.no_face,
+            unknown := blocks.unknown, names, counts := blocks.counts) as lost
+    from group_counts
+    join blocks using (judge)
 ),
 -- A prompt that has images of no other block keeps what it has.
 remaining as (

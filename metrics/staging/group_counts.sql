@@ -1,81 +1,67 @@
 -- The counts of a prompt as aligned lists over the declared groups, in their declared order, and what is missing; the
--- same of its strata (the images steered to one group, dealt by quota; all of them where nothing is steered) and of its
--- blocks of seeds. centres and variances are those of the intervals; floor_n is how many independent images would vary as little as these, whose directions were dealt.
+-- same of its strata (the images steered to one group, dealt by quota; all of them where nothing is steered).
+-- centres and variances are those of the intervals; floor_n is how many independent images would vary as little as
+-- these, whose directions were dealt.
 -- reads: unit_counts, targets, plan
 -- one row per: sweep, model, setting, prompt, attribute, classifier
-with tallies as materialized (
-    select *, hash(cell, attribute, classifier) as judge from unit_counts
+with tallies as (
+    select
+        judge, any_value(cell) as cell, any_value(sweep) as sweep, any_value(attribute) as attribute,
+        any_value(classifier) as classifier, steered_to, outcome, declared, sum(n)::bigint as n
+    from unit_counts
+    group by judge, steered_to, outcome, declared
 ),
 declared as (
-    select sweep, attribute, list("group" order by position, "group") as groups, list(target order by position, "group") as targets
+    select
+        sweep, attribute, list("group" order by position, "group") as groups,
+        list(target order by position, "group") as targets
     from targets
     group by sweep, attribute
 ),
 prompts as (
-    select sweep, model, setting, prompt, any_value(prompt_name) as prompt_name, hash(sweep, model, setting, prompt) as cell
+    select
+        sweep, model, setting, prompt, any_value(prompt_name) as prompt_name,
+        hash(sweep, model, setting, prompt) as cell
     from plan
     group by sweep, model, setting, prompt
+),
+by_stratum as (
+    select
+        judge, steered_to, any_value(cell) as cell, any_value(sweep) as sweep, any_value(attribute) as attribute,
+        any_value(classifier) as classifier, sum(n)::bigint as images,
+        coalesce(sum(n) filter (declared), 0)::bigint as n,
+        coalesce(sum(n) filter (not declared and outcome = 'no_face'), 0)::bigint as no_face,
+        coalesce(sum(n) filter (not declared and outcome = 'unknown'), 0)::bigint as unknown,
+        coalesce(sum(n) filter (not declared and outcome = 'failed'), 0)::bigint as failed,
+        coalesce(list(outcome) filter (declared), []) as names, coalesce(list(n) filter (declared), []) as counts
+    from tallies
+    group by judge, steered_to
 ),
 totals as (
     select
         judge, any_value(cell) as cell, any_value(sweep) as sweep, any_value(attribute) as attribute,
-        any_value(classifier) as classifier,
-        sum(n)::bigint as images,
-        coalesce(sum(n) filter (declared), 0)::bigint as n,
-        coalesce(sum(n) filter (not declared), 0)::bigint as missing,
-        coalesce(sum(n) filter (not declared and outcome = 'no_face'), 0)::bigint as no_face,
-        coalesce(sum(n) filter (not declared and outcome = 'unknown'), 0)::bigint as unknown,
-        coalesce(sum(n) filter (not declared and outcome = 'failed'), 0)::bigint as failed
-    from tallies
-    group by judge
-),
-by_group as (
-    select judge, list(outcome) as names, list(n) as counts
-    from (select judge, outcome, sum(n)::bigint as n from tallies where declared group by all)
-    group by judge
-),
-by_stratum as (
-    select judge, list(struct_pack(images, n, names, counts) order by steered_to) as strata
-    from (
-        select
-            judge, steered_to, sum(n)::bigint as images, coalesce(sum(n) filter (declared), 0)::bigint as n,
-            coalesce(list(outcome) filter (declared), []) as names, coalesce(list(n) filter (declared), []) as counts
-        from (select judge, steered_to, outcome, declared, sum(n)::bigint as n from tallies group by all)
-        group by judge, steered_to
-    )
-    group by judge
-),
-by_block as (
-    select judge, list(struct_pack(seed_block, images, n, no_face, unknown, names, counts) order by seed_block) as blocks
-    from (
-        select
-            judge, seed_block, sum(n)::bigint as images, coalesce(sum(n) filter (declared), 0)::bigint as n,
-            coalesce(sum(n) filter (not declared and outcome = 'no_face'), 0)::bigint as no_face,
-            coalesce(sum(n) filter (not declared and outcome = 'unknown'), 0)::bigint as unknown,
-            coalesce(list(outcome) filter (declared), []) as names, coalesce(list(n) filter (declared), []) as counts
-        from (
-            select judge, seed_block, outcome, declared, sum(n)::bigint as n
-            from tallies where seed_block is not null group by all
-        )
-        group by judge, seed_block
-    )
+        any_value(classifier) as classifier, sum(images)::bigint as images, sum(n)::bigint as n,
+        sum(images - n)::bigint as missing, sum(no_face)::bigint as no_face, sum(unknown)::bigint as unknown,
+        sum(failed)::bigint as failed, list(struct_pack(images, n, names, counts) order by steered_to) as strata
+    from by_stratum
     group by judge
 ),
 aligned as (
     select
-        totals.* exclude (judge, cell), prompts.model, prompts.setting, prompts.prompt, prompts.prompt_name,
-        groups, targets, align_counts(groups, names, counts) as counts,
-        list_transform(
-            list_filter(strata, lambda s: s.n > 0),
+        totals.* exclude (cell) replace (list_transform(
+            strata,
             lambda s: struct_pack(images := s.images, n := s.n, counts := align_counts(groups, s.names, s.counts))
-        ) as strata,
-        coalesce(blocks, []) as blocks
+        ) as strata),
+        prompts.model, prompts.setting, prompts.prompt, prompts.prompt_name, groups, targets
     from totals
     join prompts using (cell)
     join declared on declared.sweep = totals.sweep and declared.attribute = totals.attribute
-    left join by_group using (judge)
-    left join by_stratum using (judge)
-    left join by_block using (judge)
+),
+counted as (
+    select
+        * replace (list_filter(strata, lambda s: s.n > 0) as strata),
+        list_transform(groups, lambda g, i: list_sum(list_transform(strata, lambda s: s.counts[i]))::bigint) as counts
+    from aligned
 ),
 quantiles as (
     select list_transform(list_transform(
@@ -89,7 +75,7 @@ measured as (
         list_transform(groups, lambda g: 1e0 / len(groups)) as uniform,
         quantiles[if(len(groups) > 2, len(groups), 1)] as z,
         quantiles[1] as z_one
-    from aligned
+    from counted
     cross join quantiles
 ),
 shrunk as (
@@ -103,7 +89,7 @@ varied as (
 )
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, images, n, missing, no_face, unknown, failed,
-    groups, counts, targets, shares, uniform, z, z_one, strata, blocks, centres, variances,
+    groups, counts, targets, shares, uniform, z, z_one, judge, strata, centres, variances,
     if(len(strata) < 2, n, greatest(n, least(20 * n, round(
         list_sum(list_transform(centres, lambda c: c * (1e0 - c))) / list_sum(variances) - z * z
     )))::bigint) as floor_n

@@ -1,18 +1,15 @@
 -- The exact null distribution of Pearson's statistic, for each distribution of three or more groups that a test is
 -- against and each n whose outcomes can all be listed: how likely a statistic at least as large is, and the smallest
--- total variation of an outcome at least as unlikely. Where they are too many the tests are binomial_tests.
--- reads: group_counts, reference_pairs
+-- total variation of an outcome at least as unlikely. Where they are too many the tests are binomial.
+-- `source` names a view or CTE of: fair (a distribution without a zero), n.
 -- one row per: distribution, n, value of the statistic
 -- source: exact multinomial test; Cressie & Read, JRSS B 46 (1984)
-with recursive needed as (
-    select possible_groups(targets) as fair, n from group_counts
-    union
-    select possible_groups(reference_shares), n from reference_pairs where reference_n is null
-),
+create or replace macro multinomial_tails(source) as table
+with recursive
 -- One group after the other takes some of the images that are left; the last takes them all.
 outcomes as (
     select fair, n, 0 as g, n as rest, 0e0 as statistic, 0e0 as variation, lgamma(n + 1e0) as log_weight
-    from needed
+    from (select distinct fair, n from query_table(source))
     where is_listed(n, len(fair))
     union all
     select

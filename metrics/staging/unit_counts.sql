@@ -1,13 +1,14 @@
--- How many images of a unit had each outcome. A unit is the images of a prompt that one block of seeds made, steered to
--- the same groups: what the intervals take apart.
+-- How many images of a unit a classifier gave each label. A unit is the images of a prompt that one block of seeds made,
+-- steered to the same groups: what the intervals take apart. cell stands for the prompt, judge for prompt, attribute and
+-- classifier. Labels that no group declares are rows of their own, each of them unknown.
 -- reads: plan, seed_blocks, targets, label_rows
--- one row per: unit, attribute, classifier, outcome
+-- one row per: unit, attribute, classifier, label
 with
 -- 64-bit keys instead of text make the one large join and the one large aggregate several times faster.
 placed as (
     select
         *, hash(image_id) as image, hash(sweep, model, setting, prompt) as cell,
-        hash(sweep, model, setting, prompt, seed_block, direction) as unit
+        hash(sweep, model, setting, prompt, seed_block, if(cardinality(direction) = 0, null, direction)) as unit
     from plan
     left join seed_blocks using (sweep, seed)
 ),
@@ -29,41 +30,46 @@ tallies as (
 ),
 -- What any row may say, one column at a time, which reads the files' own dictionaries; a label that failed is null.
 dictionary as (
-    select *, answer_key(attribute, classifier, label) as answer
+    select
+        *, answer_key(attribute, classifier, label) as answer, hash(attribute, classifier) as judge
     from (select distinct attribute from label_rows)
     cross join (select distinct classifier from label_rows)
     cross join (select distinct label from label_rows)
-    where attribute <> '_image'
+),
+meanings as (
+    select
+        declared.sweep, dictionary.*, targets.group is not null as declared,
+        case when targets.group is not null or label = 'no_face' then label else 'unknown' end as outcome
+    from dictionary
+    join (select distinct sweep, attribute from targets) as declared using (attribute)
+    left join targets
+        on targets.sweep = declared.sweep and targets.attribute = dictionary.attribute and targets.group = label
 ),
 answered as (
-    select units.*, dictionary.attribute, classifier, label, targets.group as declared, n
+    select
+        units.sweep, unit, cell, xor(cell, judge) as judge, seed_block, direction[attribute] as steered_to, attribute,
+        classifier, outcome, declared, n
     from tallies
-    join dictionary using (answer)
-    join units on units.unit = xor(key, tallies.answer)
-    left join targets
-        on targets.sweep = units.sweep
-        and targets.attribute = dictionary.attribute
-        and targets.group = label
+    join units on unit = xor(key, answer)
+    join meanings on meanings.sweep = units.sweep and meanings.answer = tallies.answer
+    where label is not null
 ),
 judged as (
-    select distinct sweep, attribute, classifier from answered semi join targets using (sweep, attribute)
+    select distinct units.sweep, attribute, classifier, judge
+    from tallies
+    join units on unit = xor(key, answer)
+    join meanings on meanings.sweep = units.sweep and meanings.answer = tallies.answer
 ),
-answered_at_all as (
-    select unit, attribute, classifier, sum(n) as n from answered where label is not null group by all
+known as (
+    select unit, judge, sum(n) as n from answered group by unit, judge
 )
-select
-    sweep, cell, unit, seed_block, direction[attribute] as steered_to, attribute, classifier,
-    case when declared is not null or label = 'no_face' then label else 'unknown' end as outcome,
-    declared is not null as declared, sum(n)::bigint as n
-from answered
-semi join judged using (sweep, attribute, classifier)
-where label is not null
-group by all
+select * exclude (unit) from answered
 union all
 -- An image without any answer counts as failed, like one whose answer was an error.
 select
-    units.sweep, cell, units.unit, seed_block, direction[judged.attribute], judged.attribute, judged.classifier,
-    'failed', false, images - coalesce(answered_at_all.n, 0)::bigint
+    units.sweep, cell, xor(cell, judged.judge), seed_block, direction[attribute], attribute, classifier,
+    'failed', false, images - coalesce(known.n, 0)::bigint
 from units
 join judged using (sweep)
-left join answered_at_all using (unit, attribute, classifier)
+left join known on known.unit = units.unit and known.judge = xor(cell, judged.judge)
+where images > coalesce(known.n, 0)

@@ -125,7 +125,8 @@ def _load(connection: duckdb.DuckDBPyConnection, world: World, units: pa.Table) 
     connection.execute(
         f"""create or replace table simulated_units as
         select
-            'coverage' as sweep, hash('coverage', replicate::varchar, setting, prompt::varchar) as cell, 0 as unit,
+            'coverage' as sweep, hash('coverage', replicate::varchar, setting, prompt::varchar) as cell,
+            hash('coverage', replicate::varchar, setting, prompt::varchar) as judge,
             block as seed_block, {groups}[direction + 1] as steered_to, 'group' as attribute, 'c' as classifier,
             coalesce({groups}[outcome + 1], 'no_face') as outcome, outcome < {len(groups)} as declared, n
         from drawn"""

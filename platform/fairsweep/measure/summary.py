@@ -13,6 +13,9 @@ from fairsweep.measure.sql import value
 # Each block of seeds left out passes through a metric as a classifier of its own, which no metric mixes with another.
 _BLOCK = "classifier || ' without seeds ' || seed_block"
 
+# Read by most metrics, which would otherwise each carry their expressions through DuckDB's optimizer.
+_SHARED = ("distributions", "distributions_without_seeds")
+
 # What `tables` has parsed: the same few texts, asked again for every order and every column.
 _tables: dict[str, list[str]] = {}
 
@@ -84,7 +87,9 @@ def summary_query(connection, metrics: list[Metric], bodies: dict[str, str], the
     without = [name for metric in metrics if (name := f"{metric.name}_without_seeds") in bodies]
     names = [metric.name for metric in metrics] + ["distributions_without_seeds", *without]
     read = _upstream(connection, names, bodies)
-    parts = [f'"{name}" as ({bodies[name]}\n)' for name in read if name not in there]
+    parts = [
+        f'"{name}" as {"materialized " * (name in _SHARED)}({bodies[name]}\n)' for name in read if name not in there
+    ]
     cell = ", ".join(CELL)
     parts.append(
         f"cells as (select {cell}, row_number() over () as cell from (select distinct {cell} from distributions))"
