@@ -41,11 +41,9 @@ limits as (
     from possible
     group by fair, n
 ),
--- Two groups are one test. Counts too far from their mean for the table are computed one by one.
+-- Counts too far from their mean for the table are computed one by one.
 parts as (
-    select
-        test, n, unnest(counts) as count, unnest(targets) as share, unnest(range(len(targets))) as place,
-        len(fair) as groups
+    select test, n, unnest(counts) as count, unnest(targets) as share, len(fair) as groups
     from described
     where n > 0 and not is_listed(n, len(fair))
 ),
@@ -56,7 +54,7 @@ by_group as (
         )) as p_value
     from parts
     left join counted using (share, n, count)
-    where share > 0 and (place = 0 or groups > 2)
+    where share > 0
     group by test
 ),
 bounded as (
