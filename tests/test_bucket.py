@@ -11,7 +11,7 @@ import pytest
 from fairsweep import cli
 from fairsweep.errors import StoreError
 from fairsweep.measure.catalogue import connect
-from fairsweep.pages import pictures
+from fairsweep.pages import explore, pictures
 from fairsweep.store import Store, cache, lease
 from fairsweep.store.compact import compact
 from fairsweep.store.names import MANIFEST
@@ -154,6 +154,31 @@ def test_a_holder_of_this_machine_whose_process_ended_is_none(bucket):
         objects.put_if(lease.KEY, json.dumps(term | {"began": "long ago"}).encode(), held)
         with Store(bucket).lock():
             pass
+
+
+def test_work_that_is_half_done_has_a_place_of_its_own(bucket):
+    store = Store(bucket)
+    with store.lock():
+        write(store)
+        scratch = store.scratch("calibration", "what")
+        write(scratch)
+        compact(scratch, lambda: None, grace=0)
+        assert ask(scratch.root, "select count(*) from labels") == [(2,)]
+        scratch.discard()
+        assert not scratch.place.exists()
+    assert ask(bucket, "select count(*) from labels") == [(2,)]
+
+
+def test_the_explorer_reads_the_copies_and_nothing_else(bucket, tmp_path):
+    (tmp_path / "mine.csv").write_text("a,b\n")
+    store = Store(bucket)
+    with store.lock():
+        write(store)
+    sql = explore.connect(bucket)
+    assert explore.sweeps(sql, bucket) == ["tiny"]
+    assert explore.query(sql, "select label from labels").num_rows == 2
+    with pytest.raises(explore.SqlError):
+        explore.query(sql, f"from '{tmp_path}/mine.csv'")
 
 
 def test_an_index_stands_for_the_listing_while_nobody_writes(bucket, monkeypatch, caplog):

@@ -1,6 +1,8 @@
 import threading
+import time
 
 import pyarrow.parquet as pq
+import pytest
 
 from fairsweep.measure.catalogue import connect
 from fairsweep.store import Store
@@ -38,21 +40,27 @@ def test_many_shards_become_one_and_nothing_changes(tmp_path):
     assert (files(store), counts(store)) == (1, (2 * SHARDS * ROWS, 2 * SHARDS * ROWS))
 
 
-def test_a_reader_sees_every_row_once_at_every_moment(tmp_path):
-    store = Store(tmp_path)
+@pytest.mark.parametrize("place", ["disk", "bucket"])
+def test_a_reader_sees_every_row_once_at_every_moment(place, bucket, tmp_path):
+    root, grace = (tmp_path / "store", 1) if place == "disk" else (bucket, None)
+    store = Store(root)
     write_labels(store, 0)
     seen, done = [], threading.Event()
 
     def read() -> None:
         while not done.is_set():
-            seen.append(counts(store))
+            seen.append(counts(Store(root)))
 
     readers = [threading.Thread(target=read) for _ in range(2)]
     for reader in readers:
         reader.start()
-    for round_ in range(1, 4):
-        compact(store, lambda: None, grace=1)
-        write_labels(store, round_ * SHARDS)
+    with store.lock():
+        for round_ in range(1, 4):
+            before = len(seen)
+            compact(store, lambda: None, grace=grace)
+            write_labels(store, round_ * SHARDS)
+            while len(seen) < before + 2:
+                time.sleep(0.01)
     done.set()
     for reader in readers:
         reader.join()

@@ -11,10 +11,10 @@ import pytest
 
 from fairsweep import cli
 from fairsweep.engine.label import wanted_attributes
-from fairsweep.engine.run import check_classifiers_of_store
 from fairsweep.errors import StoreError
 from fairsweep.measure.catalogue import connect, write_catalogue
 from fairsweep.measure.metrics import list_metrics
+from fairsweep.plan.declared import check_classifiers
 from fairsweep.plan.plan import write_plan
 from fairsweep.plan.todo import Todo
 from fairsweep.spec import load_spec
@@ -43,7 +43,7 @@ def test_the_same_spec_finds_everything_there(old):
     spec, store = load_spec(old / "sweep.yaml"), Store(old / "store-0.1")
     ids = "select image_id from plan where sweep = 'before' order by all"
     before = ask(store.root, ids)
-    check_classifiers_of_store(spec, store)
+    check_classifiers(spec, store)
     path = write_plan(spec, store)
     assert ask(store.root, ids) == before
     with Todo(store, path) as todo:

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import uuid4
 
 from fairsweep.engine.generate import Generator
 from fairsweep.measure.catalogue import connect
@@ -17,14 +18,14 @@ from fairsweep.spec import SweepSpec, load_spec
 from fairsweep.store import Store
 
 
-def run(images: int = 512, single: int = 24, busy: int = 0) -> dict[str, float]:
+def run(images: int = 512, single: int = 24, busy: int = 0, bucket: str | None = None) -> dict[str, float]:
     """Return images per second of (a) one image per call, (b) a bare loop, (c) a sweep, and (c)'s start-up seconds.
 
     All make the demo's guided images at its dtype on the device that a sweep takes, a GPU where there is one.
     (a) is diffusers' SemanticStableDiffusionPipeline as Fair Diffusion calls it; (b) this guidance and the
     classifier in the demo's batches, one process without Ray or storage; (c) `fairsweep run`, images and labels
     stored. `single` images are made for (a), `images` for (b), (c). busy: (c) once more, beside so many processes
-    that each keep a core busy.
+    that each keep a core busy. bucket: (c) once more into a new store there.
     """
     import torch
 
@@ -37,6 +38,13 @@ def run(images: int = 512, single: int = 24, busy: int = 0) -> dict[str, float]:
         figures |= _sweep(spec, Store(folder))
     figures["sweep_over_one_per_call"] = figures["sweep"] / figures["one_per_call"]
     figures["sweep_over_bare_loop"] = figures["sweep"] / figures["bare_loop"]
+    if bucket:
+        store = Store(f"{bucket}/bench-{uuid4().hex[:12]}")
+        try:
+            figures["sweep_in_bucket"] = _sweep(spec, store)["sweep"]
+        finally:
+            store.discard()
+        figures["kept_in_bucket"] = figures["sweep_in_bucket"] / figures["sweep"]
     if busy:
         with tempfile.TemporaryDirectory() as folder, _busy(busy):
             figures["sweep_beside_others"] = _sweep(spec, Store(folder))["sweep"]

@@ -18,11 +18,14 @@ def sweep(
     busy: Annotated[
         int, typer.Option("--busy", min=0, help="Sweep once more beside so many processes that are busy.")
     ] = 0,
+    bucket: Annotated[
+        str | None, typer.Option("--bucket", help="Sweep once more into a bucket, s3://bucket/prefix, and remove that.")
+    ] = None,
 ) -> None:
     """Time a guided sweep on the built-in model beside a bare loop and beside one image per call."""
     from fairsweep.bench.sweep import run
 
-    _show(run(images, busy=busy))
+    _show(run(images, busy=busy, bucket=bucket))
 
 
 def dispatch(

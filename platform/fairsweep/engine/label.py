@@ -20,6 +20,7 @@ from fairsweep.errors import FairsweepError, reason
 from fairsweep.plan.todo import LabelTask
 from fairsweep.spec import ClassifierSpec, SweepSpec
 from fairsweep.store import Store
+from fairsweep.store.files import DamageError
 from fairsweep.store.pictures import read as read_pictures
 
 
@@ -60,6 +61,7 @@ class LabelReport:
     """What became of images at the classifiers, by classifier: counts, and first errors.
 
     refused: why one cannot be loaded anywhere. unready: why one cannot be loaded here; its labels are left to others.
+    damage: what is wrong with the file that the images were to be read from.
     """
 
     labelled: dict[str, int] = field(default_factory=dict)
@@ -67,6 +69,7 @@ class LabelReport:
     errors: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     unready: dict[str, str] = field(default_factory=dict)
+    damage: str = ""
     seconds: float = 0.0
 
     def add(self, classifier: str, rows: list[dict]) -> None:
@@ -178,7 +181,10 @@ class LabelActor:
 
     def _label_stored(self, task: LabelTask) -> Answer:
         name = task.classifier
-        pictures = read_pictures(self._store.place, task.file, task.images)
+        try:
+            pictures = read_pictures(self._store.place, task.file, task.images)
+        except DamageError as damage:
+            return Answer(LabelReport(damage=f"{task.file}: {damage}"))
         images = [_picture(png) for png in pictures.values()]
         prompts = [task.images[image_id][0] for image_id in pictures]
         report, rows = self._labellers.label(images, list(pictures), prompts, [name])

@@ -16,9 +16,9 @@ from fairsweep.engine import cluster
 from fairsweep.engine.events import GivenUp, LeftOut, Refused
 from fairsweep.engine.generate import BatchReport, GeneratorActor
 from fairsweep.engine.label import LabelActor, LabelReport, wanted_attributes
-from fairsweep.errors import StoreError
 from fairsweep.measure.catalogue import connect, write_catalogue
 from fairsweep.measure.sql import listed
+from fairsweep.plan.declared import check_classifiers
 from fairsweep.plan.plan import write_plan
 from fairsweep.plan.todo import Batch, LabelTask, Todo, batches, by_model
 from fairsweep.spec import LabelSpec, RunSpec, SweepSpec
@@ -59,6 +59,10 @@ class TooManyFailuresError(Exception):
     """Stop the sweep: nothing has worked for a while."""
 
 
+class DamagedFileError(Exception):
+    """Stop working: a file of images turned out damaged, and its images are to be made again."""
+
+
 class Run:
     """One run of a sweep over a store, on the Ray cluster that is connected."""
 
@@ -74,13 +78,13 @@ class Run:
     def execute(self, limit: int | None = None) -> Outcome:
         """Make and label what is missing, at most `limit` new images; the caller holds the store's lock."""
         sift(self.store)
-        check_classifiers_of_store(self.spec, self.store)
+        check_classifiers(self.spec, self.store)
         path = write_plan(self.spec, self.store)
         for name, shares in builtin.references(model.source for model in self.spec.models):
             self.store.write("references", name, shares)
         try:
             self._work(path, limit)
-        except duckdb.Error:
+        except (duckdb.Error, DamagedFileError):
             # A file that is damaged inside shows only when it is read.
             _, damaged = verify(self.store)
             if not damaged:
@@ -93,7 +97,7 @@ class Run:
     def label(self, plan: Path) -> Outcome:
         """Label the images of a plan that are in the store, made here or not; the caller holds the store's lock."""
         sift(self.store)
-        check_classifiers_of_store(self.spec, self.store)
+        check_classifiers(self.spec, self.store)
         self._label(plan)
         compact(self.store, lambda: write_catalogue(self.store))
         write_catalogue(self.store)
@@ -195,6 +199,8 @@ class Run:
 
         def tick() -> None:
             nonlocal count
+            # Where another run has taken over, this one would make the same images.
+            self.store.place.check_held()
             self._progress.tick(crew.note())
             for loss in crew.places.losses[count:]:
                 count += 1
@@ -296,6 +302,8 @@ class Run:
             raise TooManyFailuresError(f"stopped after {self._failures} failed images in a row; the first: {first}")
 
     def _count_labels(self, report: LabelReport) -> None:
+        if report.damage:
+            raise DamagedFileError(report.damage)
         self.outcome.labelled += sum(report.labelled.values())
         self.outcome.failed_labels += sum(report.failed.values())
         self._remember(list(report.errors.items()))
@@ -315,19 +323,6 @@ def label(spec: LabelSpec, store: Store, plan: Path, console: Console) -> Outcom
     """Label images that are in the store, made here or not, on the cluster that is connected; see `Run.label`."""
     # The label stage asks a spec for its attributes, its classifiers and its run, which both kinds have.
     return Run(cast(SweepSpec, spec), store, console).label(plan)
-
-
-def check_classifiers_of_store(spec: SweepSpec, store: Store) -> None:
-    """Refuse a classifier under a name whose labels in the store were made with other settings."""
-    for classifier in spec.classifiers:
-        now, before = classifier.model_dump(mode="json"), store.read_classifier(classifier.name)
-        if before is None:
-            store.write_classifier(classifier.name, now)
-        elif before != now:
-            raise StoreError(
-                f"the labels of classifier {classifier.name!r} in {store.root} were made with other settings: "
-                "give it another name, or use another store"
-            )
 
 
 def _stop(actors: list) -> None:

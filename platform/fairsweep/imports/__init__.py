@@ -9,9 +9,12 @@ from fairsweep.imports.counts import counted, reference_rows, referred
 from fairsweep.imports.declared import check, check_name
 from fairsweep.imports.images import image_table, read_images, write_images
 from fairsweep.imports.source import Source, holds_images, read_table
-from fairsweep.imports.sweep import check_new, has_same, read_sweep, write_sweep
+from fairsweep.imports.sweep import check_new, check_new_reference, has_same, read_sweep, write_sweep
+from fairsweep.plan.declared import check_classifiers
 from fairsweep.spec import LabelSpec
 from fairsweep.store import Store
+from fairsweep.store.compact import drop
+from fairsweep.store.names import labels_folder
 
 __all__ = ["Arrival", "Source", "bring"]
 
@@ -50,6 +53,12 @@ def bring(
             again = not replace and has_same(store, source, images)
             if not (again or replace):
                 check_new(store, source)
+            check_classifiers(pictures.labelling, store)
+            if replace:
+                ids = images.column("image_id").to_pylist()
+                readers = [labels_folder(classifier.name) for classifier in pictures.labelling.classifiers]
+                drop(store, "images", ids)
+                drop(store, "labels", ids, kept=readers)
             if not again:
                 write_images(store, source, pictures.rows)
             plan = write_sweep(store, source, images)
@@ -58,6 +67,8 @@ def bring(
     if as_ == "reference":
         rows = reference_rows(source, counted(source, read_table(source)), source.name)
         with store.lock():
+            if not replace:
+                check_new_reference(store, source.name)
             store.write("references", source.name, rows)
         return Arrival(f"{len(rows):,} shares of the reference {source.name}")
     images, counts = read_sweep(source)
@@ -65,6 +76,8 @@ def bring(
     with store.lock():
         if not replace:
             check_new(store, source)
+            if reference:
+                check_new_reference(store, reference)
         write_sweep(store, source, images, [reference] if reference else None)
         if reference:
             store.write("references", reference, rows)

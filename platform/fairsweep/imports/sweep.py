@@ -42,6 +42,13 @@ def check_new(store: Store, source: Source) -> None:
         raise ImportDataError(f"the store already has a sweep {source.name!r}: choose another --name or --replace")
 
 
+def check_new_reference(store: Store, reference: str) -> None:
+    """Refuse the name of a reference that the store has."""
+    if store.has_reference(reference):
+        another = "choose another name or --replace"
+        raise ImportDataError(f"the store already has a reference {reference!r}: {another}")
+
+
 def write_sweep(store: Store, source: Source, images: pa.Table, references: list[str] | None = None) -> Path:
     """Write labels (rows that have one), targets, settings and last the plan of an imported sweep; return the plan.
 

@@ -1,9 +1,11 @@
-"""What a sweep declares besides its images: the target of every group, and the settings it runs under."""
+"""What a sweep declares besides its images: targets of groups, the settings it runs under, who labels."""
 
 import json
 
 from fairsweep import builtin
-from fairsweep.spec import GuidanceSpec, SweepSpec
+from fairsweep.errors import StoreError
+from fairsweep.spec import GuidanceSpec, LabelSpec, SweepSpec
+from fairsweep.store import Store
 
 
 def edit_scale(setting: GuidanceSpec) -> float | None:
@@ -48,3 +50,16 @@ def settings(spec: SweepSpec) -> list[dict]:
         for model in spec.models
         for setting in spec.guidance
     ]
+
+
+def check_classifiers(spec: SweepSpec | LabelSpec, store: Store) -> None:
+    """Refuse a classifier under a name whose labels in the store were made with other settings."""
+    for classifier in spec.classifiers:
+        now, before = classifier.model_dump(mode="json"), store.read_classifier(classifier.name)
+        if before is None:
+            store.write_classifier(classifier.name, now)
+        elif before != now:
+            raise StoreError(
+                f"the labels of classifier {classifier.name!r} in {store.root} were made with other settings: "
+                "give it another name, or use another store"
+            )

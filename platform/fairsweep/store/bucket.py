@@ -57,7 +57,10 @@ class Bucket(Place):
         return self._cache.folder
 
     def below(self, key: str) -> "Bucket":
-        return Bucket(f"{self.root}/{key}")
+        inside = Bucket(f"{self.root}/{key}")
+        # Who may write here may write there.
+        inside._lease = self._lease
+        return inside
 
     def exists(self) -> bool:
         return self._objects.any()

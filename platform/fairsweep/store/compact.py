@@ -12,7 +12,7 @@ compaction drops the older rows from the merged file, readers leave them out: se
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -86,9 +86,34 @@ def _age(folder: Folder) -> float:
     return time.time() - max((entry.stamp for entry in folder.all), default=0) / 1e9
 
 
+def drop(store: Store, kind: str, image_ids: Collection[str], kept: Collection[str] = ()) -> None:
+    """Leave these images, or their labels, out of the store, but for the folders `kept`; the caller holds the lock.
+
+    The files that hold such rows are merged into others without them; the next compaction removes them.
+    """
+    place, ids = store.place, pa.array(image_ids, pa.string())
+    for key, folder in files.folders(place, kind).items():
+        later, outdated = _again(folder)
+        entries = [
+            entry for entry in (*folder.base, *folder.later) if not _imported(entry) and _holds(place, entry, ids)
+        ]
+        if key in kept or not entries:
+            continue
+        if not {*entries}.isdisjoint((*later, *outdated)):
+            # Which of two rows counts is told by the files that they stand in: these go together.
+            entries = [*entries, *(entry for entry in (*later, *outdated) if entry not in entries)]
+        entries.sort(key=lambda entry: (entry.stamp, entry.name))
+        _merge(place, kind, key, folder, entries, ids)
+
+
+def _holds(place: Place, entry: Entry, ids: pa.Array) -> bool:
+    with opened(place, entry) as file:
+        return bool(pc.any(pc.is_in(pq.read_table(file, columns=["image_id"]).column(0), ids)).as_py())
+
+
 def _folder(place: Place, kind: str, key: str) -> int:
     """Merge what is small in one folder; return how many files that were. What turns out damaged is set aside."""
-    while folder := files.folders(place, kind).get(key):
+    while folder := files.folders(place, kind, only=key).get(key):
         entries = _chosen(place, kind, folder)
         if not entries:
             return 0
@@ -103,13 +128,7 @@ def _folder(place: Place, kind: str, key: str) -> int:
 def _chosen(place: Place, kind: str, folder: Folder) -> list[Entry]:
     """Return the files to merge, in the order in which they were written."""
     limits = LIMITS[kind]
-    later = [entry for entry in folder.later if not _imported(entry)]
-    again = {files.parsed(entry.name).keys for entry in later}
-    outdated = [
-        entry
-        for entry in folder.base
-        if any(files.parsed(name).keys in again for name in folder.manifest.get(entry.name, ()))
-    ]
+    later, outdated = _again(folder)
     small = [
         entry
         for entry in folder.base
@@ -117,6 +136,18 @@ def _chosen(place: Place, kind: str, folder: Folder) -> list[Entry]:
     ]
     chosen = [*outdated, *later, *(small if later or len(small) >= limits.fewest else ())]
     return sorted(chosen, key=lambda entry: (entry.stamp, entry.name))
+
+
+def _again(folder: Folder) -> tuple[list[Entry], list[Entry]]:
+    """Return the files whose rows were written again after a merge, and the merged ones with the rows before."""
+    later = [entry for entry in folder.later if not _imported(entry)]
+    again = {files.parsed(entry.name).keys for entry in later}
+    outdated = [
+        entry
+        for entry in folder.base
+        if any(files.parsed(name).keys in again for name in folder.manifest.get(entry.name, ()))
+    ]
+    return later, outdated
 
 
 def _imported(entry: Entry) -> bool:
@@ -133,7 +164,10 @@ def _weight(place: Place, entry: Entry, limits: Limits) -> int:
     return rows
 
 
-def _merge(place: Place, kind: str, key: str, folder: Folder, entries: list[Entry]) -> None:
+def _merge(
+    place: Place, kind: str, key: str, folder: Folder, entries: list[Entry], without: pa.Array | None = None
+) -> None:
+    """Write what becomes of these files of a folder, and tell so. without: ids of images whose rows are left out."""
     there = {entry.name for entry in folder.all}
     manifest = {
         # A shard that is gone by now is known by whose rows it held.
@@ -150,6 +184,8 @@ def _merge(place: Place, kind: str, key: str, folder: Folder, entries: list[Entr
         shards += [shard for entry in group for shard in older.get(files.parsed(entry.name).keys, ())]
         schema = FOLDERS[kind].with_metadata({**FOLDERS[kind].metadata, MERGED_KEY: json.dumps(shards)})
         tables, rows = _tables(place, kind, group, folder.later), 0
+        if without is not None:
+            tables = (table.filter(pc.invert(pc.is_in(table["image_id"], without))) for table in tables)
         with place.scratch(key) as temporary:
             with pq.ParquetWriter(temporary, schema, **WRITING) as writer:
                 for table in _row_groups(tables, LIMITS[kind]):
@@ -186,7 +222,7 @@ def _tables(place: Place, kind: str, entries: list[Entry], later: list[Entry]) -
     for entry in entries:
         try:
             with opened(place, entry) as file:
-                held = pq.ParquetFile(file)
+                held = pq.ParquetFile(file, page_checksum_verification=True)
                 for group in range(held.num_row_groups):
                     table = held.read_row_group(group)
                     for field in schema:

@@ -129,9 +129,10 @@ class Disk(Place):
                 raise StoreError(f"cannot lock {self.root}: {error.strerror}; use another file system") from None
             for folder, depth in depths.items():
                 self._tidy(folder, depth)
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}")
-            file.flush()
+            # Who it is is good to know; a disk that is full is no reason not to merge what is on it.
+            with suppress(OSError):
+                file.truncate(0)
+                os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
             yield
 
     def misnamed(self, depths: dict[str, int]) -> list[str]:

@@ -101,12 +101,12 @@ def _find(place: Place, kind: str) -> Files:
     return files
 
 
-def folders(place: Place, kind: str) -> dict[str, Folder]:
-    """Return every folder of a kind with its whole files sorted."""
+def folders(place: Place, kind: str, only: str | None = None) -> dict[str, Folder]:
+    """Return every folder of a kind, or one of them, with its whole files sorted."""
     depth = DEPTHS.get(kind, 0)
     listed: dict[str, list[Entry]] = {}
     # Listing first and manifests after is what keeps a concurrent compaction invisible: see compact.py.
-    for entry in place.entries(kind, depth):
+    for entry in place.entries(kind, depth) if only is None else place.entries(only, 0):
         if not entry.name.endswith(".parquet"):
             continue
         if entry.key.count("/") != depth + 1:

@@ -13,10 +13,13 @@ from fairsweep.store.schemas import PICTURES
 
 
 def read(place: Place, key: str, ids: Collection[str]) -> dict[str, bytes]:
-    """Return the encoded pictures of these images (image_id -> bytes), from the row groups that hold them."""
+    """Return the encoded pictures of these images (image_id -> bytes), from the row groups that hold them.
+
+    Raises DamageError where a page of them is damaged.
+    """
     ids, pictures = set(ids), {}
     with opened(place, key) as file:
-        held = pq.ParquetFile(file)
+        held = pq.ParquetFile(file, page_checksum_verification=True)
         every = range(held.num_row_groups)
         _fetch(file, held, ["image_id"], every)
         groups = [

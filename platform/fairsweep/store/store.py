@@ -91,6 +91,10 @@ class Store:
         """Tell whether a sweep of that name was planned or imported."""
         return self.place.has(names.named("plan", sweep))
 
+    def has_reference(self, reference: str) -> bool:
+        """Tell whether there is a reference distribution of that name."""
+        return self.place.has(names.named("references", reference))
+
     def write_spec(self, sweep: str, resolved: dict) -> None:
         """Keep what a sweep asked for."""
         self._write_json(names.named(names.SPECS, sweep, ".json"), resolved)
