@@ -142,7 +142,7 @@ def test_a_stopped_job_says_how_it_resumes(long, dashboard, tmp_path):
     client.stop_job(name)
     printed, errors = job.communicate()
     assert job.returncode == 130, errors
-    assert errors == f"job {name} was stopped; the same command resumes\n"
+    assert errors.endswith(f"job {name} was stopped; the same command resumes\n")
     assert "interrupted; the same command resumes" in printed and "Traceback" not in printed
 
 

@@ -61,7 +61,8 @@ def run(
     """Make and label what the store lacks; Ctrl-C stops, the same command resumes."""
     from fairsweep.spec import load_spec
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    ending = _Ending()
+    signal.signal(signal.SIGTERM, ending)
     loaded = load_spec(spec, most_images, model or ())
     from fairsweep.engine import cluster
     from fairsweep.engine.run import Run
@@ -79,7 +80,7 @@ def run(
             screen.print(f"Ray: {where}", soft_wrap=True, markup=False)
             outcome = Run(loaded, opened, screen).execute(limit)
     except KeyboardInterrupt:
-        typer.echo("interrupted; the same command resumes", err=True)
+        ending.tell()
         if track and opened.readable("images"):
             screen.print("logging what is there; Ctrl-C once more leaves that out")
             with suppress(KeyboardInterrupt):
@@ -92,8 +93,21 @@ def run(
     raise typer.Exit(0 if outcome.complete else 1)
 
 
-def _interrupt(*_) -> None:
-    raise KeyboardInterrupt
+class _Ending:
+    """Answer SIGTERM, and say once that the same command resumes."""
+
+    told = False
+
+    def __call__(self, *_) -> None:
+        # At once: whoever sends it, such as `ray job stop`, may kill in seconds, and leaving a cluster takes as long.
+        self.tell()
+        raise KeyboardInterrupt
+
+    def tell(self) -> None:
+        if not self.told:
+            self.told = True
+            # Below Python's buffers, which a signal may find in use.
+            os.write(2, b"interrupted; the same command resumes\n")
 
 
 def _log(store, sweep: str, uri: str | None, screen, status: str | None, reason: str | None) -> str | None:
