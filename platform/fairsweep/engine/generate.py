@@ -23,7 +23,7 @@ from fairsweep.engine.label import Labellers, LabelReport
 from fairsweep.engine.places import Place
 from fairsweep.errors import FairsweepError, reason
 from fairsweep.memory import give_back, is_out_of_memory
-from fairsweep.plan.todo import Batch
+from fairsweep.plan.todo import Batch, stored
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
 
@@ -135,6 +135,10 @@ class GeneratorActor:
         """
         loop = asyncio.get_running_loop()
         with self._gauges.queue.holding(batch.model):
+            # A part of a batch that ended its process, maybe once it was written: stored twice, it would count twice.
+            ids = [] if batch.label else [row["image_id"] for row in batch.rows]
+            if ids and stored(self._store, ids) == set(ids):
+                return Answer(BatchReport(batch.model, made=len(ids)))
             refusal = await loop.run_in_executor(self._compute, self._load, batch.model)
             if refusal:
                 return refusal

@@ -16,11 +16,10 @@ from fairsweep.engine import cluster
 from fairsweep.engine.events import GivenUp, LeftOut, Refused
 from fairsweep.engine.generate import BatchReport, GeneratorActor
 from fairsweep.engine.label import LabelActor, LabelReport, wanted_attributes
-from fairsweep.measure.catalogue import connect, write_catalogue
-from fairsweep.measure.sql import listed
+from fairsweep.measure.catalogue import write_catalogue
 from fairsweep.plan.declared import check_classifiers
 from fairsweep.plan.plan import write_plan
-from fairsweep.plan.todo import Batch, LabelTask, Todo, batches, by_model
+from fairsweep.plan.todo import Batch, LabelTask, Todo, batches, by_model, stored
 from fairsweep.spec import LabelSpec, RunSpec, SweepSpec
 from fairsweep.store import Store
 from fairsweep.store.compact import compact
@@ -238,7 +237,7 @@ class Run:
     def _give_up(self, work: Batch | LabelTask, why: str) -> None:
         """Record as failed what ends every actor that works on it; what one wrote before it ended is made."""
         if isinstance(work, Batch):
-            there = self._stored([row["image_id"] for row in work.rows])
+            there = stored(self.store, [row["image_id"] for row in work.rows])
             self.outcome.made += len(there)
             self._progress.add(len(there), 0)
             rows = [row for row in work.rows if row["image_id"] not in there]
@@ -255,11 +254,6 @@ class Run:
         self.store.write_labels(work.classifier, rows)
         self._fail_labels(len(work.images))
         self._remember([(work.classifier, why)])
-
-    def _stored(self, ids: list[str]) -> set[str]:
-        with connect(self.store) as connection:
-            query = f"select image_id from images where error is null and image_id in ({listed(ids)})"
-            return {image_id for (image_id,) in connection.execute(query).fetchall()}
 
     def _refuse(self, rest: Iterator[Batch | LabelTask], why: str) -> None:
         """Record what needs a model that cannot be used as failed; what needs a classifier has no label."""

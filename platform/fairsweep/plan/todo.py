@@ -54,6 +54,14 @@ class LabelTask:
         return [replace(self, images={image_id: known}) for image_id, known in self.images.items()]
 
 
+def stored(store: Store, ids: list[str]) -> set[str]:
+    """Return which of these images are made and in the store now."""
+    with duckdb.connect() as connection:
+        views.create(connection, store.files())
+        query = f"select image_id from images where error is null and image_id in ({listed(ids)})"
+        return {image_id for (image_id,) in connection.execute(query).fetchall()}
+
+
 class Todo:
     """Look once at what a sweep lacks; hand it out lazily, so that memory does not grow with the plan."""
 
