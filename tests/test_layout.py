@@ -32,6 +32,7 @@ LAYERS = (
     "guidance classifiers pages",
     "families measure portraits",
     "builtin store",
+    "sources",
     "attributes hub mistakes registry textfile",
     "errors leaving memory shipped",
 )

@@ -20,7 +20,8 @@ units as (
     group by unit
 ),
 answers as (
-    select hash(image_id) as image, answer_key(attribute, classifier, label) as answer from label_rows
+    select hash(image_id) as image, answer_key(attribute, classifier, if(error is null, label, null)) as answer
+    from label_rows
 ),
 tallies as (
     select xor(unit, answer) as key, any_value(answer) as answer, count(*) as n
@@ -34,7 +35,7 @@ dictionary as (
         *, answer_key(attribute, classifier, label) as answer, hash(attribute, classifier) as judge
     from (select distinct attribute from label_rows)
     cross join (select distinct classifier from label_rows)
-    cross join (select distinct label from label_rows)
+    cross join (select label from label_rows union select null)
 ),
 meanings as (
     select

@@ -1,40 +1,144 @@
-"""The commands that audit a model's components beside its images: audit encoder."""
+"""The commands that audit what a model is made of: audit data, audit encoder, and audit SPEC, which is all of it."""
+
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from typer.core import TyperGroup
 
-from fairsweep.commands.options import DEFAULT_STORE, MostImagesOption, SpecArgument, WrittenStoreOption
+from fairsweep.commands.options import (
+    DEFAULT_STORE,
+    AddressOption,
+    MostImagesOption,
+    SpecArgument,
+    WrittenStoreOption,
+)
 from fairsweep.terminal.console import console
+
+_ALL = "all"
+
+
+class _OrSpec(TyperGroup):
+    """Take `audit SPEC` for `audit all SPEC`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        known = not args or args[0].startswith("-") or args[0] in self.commands
+        return super().resolve_command(ctx, args if known else [_ALL, *args])
 
 
 def register(app: typer.Typer) -> None:
     """Add the group of commands to the app."""
-    group = typer.Typer(help="Audit what a model is made of: its encoder.", no_args_is_help=True)
-    group.command()(encoder)
+    group = typer.Typer(
+        help="Audit what a model is made of: its training data, its encoder, and its pictures.",
+        cls=_OrSpec,
+        no_args_is_help=True,
+    )
+    group.command(_ALL)(everything)
+    for command in (data, encoder):
+        group.command()(command)
     app.add_typer(group, name="audit")
+
+
+def everything(
+    spec: SpecArgument,
+    store: WrittenStoreOption = DEFAULT_STORE,
+    address: AddressOption = None,
+    mlflow: Annotated[
+        str | None, typer.Option("--mlflow", help="Where runs are logged; silent: MLFLOW_TRACKING_URI or the store.")
+    ] = None,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="Log the audits to MLflow at the end.")] = True,
+    most_images: MostImagesOption = None,
+) -> None:
+    """Audit the training data (where the spec names any), the encoder and the pictures; `audit SPEC` for short."""
+    from fairsweep.audits.data import audit
+    from fairsweep.audits.data.sweep import data_sweep
+    from fairsweep.commands import sweep
+    from fairsweep.spec import load_spec
+    from fairsweep.store import Store
+    from fairsweep.terminal.findings import store_option
+
+    loaded = load_spec(spec, most_images)
+    if loaded.data:
+        audit.check(loaded)
+    complete = not loaded.data or _data(loaded, store, address)
+    _encoder(loaded, store)
+    opened = Store(store)
+    if loaded.data and track:
+        sweep.log(opened, data_sweep(loaded), mlflow, console(), None, None)
+    done = f"fairsweep sql{store_option(opened)} \"from components where sweep = '{loaded.name}'\""
+    try:
+        sweep.run(spec, store, address, mlflow=mlflow, track=track, most_images=most_images)
+    except typer.Exit as end:
+        if end.exit_code != 130:
+            _say(console(), f"Data, encoder and pictures side by side: {done}")
+        raise typer.Exit(end.exit_code or int(not complete)) from None
+
+
+def data(
+    spec: SpecArgument,
+    store: WrittenStoreOption = DEFAULT_STORE,
+    address: AddressOption = None,
+    most_images: MostImagesOption = None,
+) -> None:
+    """Match training data to the prompts, and label what matches as a sweep's images are; the same command resumes."""
+    from fairsweep.audits.data import audit
+    from fairsweep.spec import load_spec
+
+    loaded = load_spec(spec, most_images)
+    audit.check(loaded)
+    raise typer.Exit(0 if _data(loaded, store, address) else 1)
 
 
 def encoder(
     spec: SpecArgument, store: WrittenStoreOption = DEFAULT_STORE, most_images: MostImagesOption = None
 ) -> None:
     """Test what the text and image encoders associate: word and image sets, and each prompt with each group."""
-    import torch
-
-    from fairsweep.audits.encoder.audit import audit_encoders
     from fairsweep.spec import load_spec
+
+    _encoder(load_spec(spec, most_images), store)
+
+
+def _data(loaded, store, address: str | None) -> bool:
+    """Audit training data and tell whether everything that matched is labelled."""
+    from fairsweep.audits.data import audit
+    from fairsweep.engine import cluster
+    from fairsweep.store import Store
+
+    opened, screen = Store(store), console()
+    try:
+        with opened.lock(), cluster.connected(address, loaded.run):
+            report = audit.audit_data(loaded, opened, screen, _device())
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command resumes", err=True)
+        raise typer.Exit(130) from None
+    for line in report.lines(loaded):
+        _say(screen, line)
+    return report.outcome.complete
+
+
+def _encoder(loaded, store) -> None:
+    from fairsweep.audits.encoder.audit import audit_encoders
     from fairsweep.store import Store
     from fairsweep.terminal.findings import store_option
 
-    loaded = load_spec(spec, most_images)
-    opened = Store(store)
+    opened, screen = Store(store), console()
     with opened.lock():
-        report = audit_encoders(loaded, opened, "cuda" if torch.cuda.is_available() else "cpu")
-    screen = console()
+        report = audit_encoders(loaded, opened, _device())
     for line in report.left_out:
-        screen.print(f"left out: {line}", soft_wrap=True, markup=False)
-    screen.print(
+        _say(screen, f"left out: {line}")
+    _say(
+        screen,
         f"{loaded.name}: {report.tests:,} tests and {report.similarities:,} similarities of "
         f"{', '.join(report.encoders)}; see `fairsweep measure --metric encoder_tests{store_option(opened)}` and "
         f"`fairsweep measure --metric encoder_association{store_option(opened)}`",
-        soft_wrap=True,
-        markup=False,
     )
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _say(screen: Console, line: str) -> None:
+    screen.print(line, soft_wrap=True, markup=False, highlight=False)

@@ -1,4 +1,4 @@
-"""The commands that measure speed: bench sweep, dispatch, guidance, metrics, store, explore, coverage."""
+"""The commands that measure speed: bench sweep, dispatch, guidance, metrics, store, explore, coverage, audit."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ import typer
 def register(app: typer.Typer) -> None:
     """Add the group of commands to the app."""
     group = typer.Typer(help="Measure speed, as ratios within one run: compare nothing across machines.")
-    for command in (sweep, dispatch, guidance, metrics, store, explore, coverage):
+    for command in (sweep, dispatch, guidance, metrics, store, explore, coverage, audit):
         group.command()(command)
     app.add_typer(group, name="bench")
 
@@ -97,6 +97,18 @@ def coverage(
     from fairsweep.bench.coverage import grid, run, table
 
     typer.echo(table(run(grid(full), images)))
+
+
+def audit(
+    rows: Annotated[int, typer.Option("--rows", min=1000, help="Embeddings of 512 dimensions.")] = 1_000_000,
+    prompts: Annotated[int, typer.Option("--prompts", min=1)] = 150,
+    k: Annotated[int, typer.Option("--nearest", min=1, help="How many of the nearest of each prompt.")] = 250,
+    threads: Annotated[int, typer.Option("--threads", min=1)] = 2,
+) -> None:
+    """Time the search of a data audit beside plain NumPy and faiss's flat index, with the memory."""
+    from fairsweep.bench.audit import run
+
+    _show(run(rows, prompts, k, threads))
 
 
 def _show(figures: dict[str, float]) -> None:

@@ -84,11 +84,11 @@ def run(
         if track and opened.readable("images"):
             screen.print("logging what is there; Ctrl-C once more leaves that out")
             with suppress(KeyboardInterrupt):
-                _log(opened, loaded.name, mlflow, screen, status="interrupted", reason="stopped by the user")
+                log(opened, loaded.name, mlflow, screen, status="interrupted", reason="stopped by the user")
         raise typer.Exit(130) from None
     # Where nothing stopped it, what is there and what is not tells the state.
     status = "failed" if outcome.stopped else None
-    logged = _log(opened, loaded.name, mlflow, screen, status, outcome.stopped) if track else None
+    logged = log(opened, loaded.name, mlflow, screen, status, outcome.stopped) if track else None
     findings.show(opened, loaded.name, outcome, logged, screen)
     raise typer.Exit(0 if outcome.complete else 1)
 
@@ -110,7 +110,7 @@ class _Ending:
             os.write(2, b"interrupted; the same command resumes\n")
 
 
-def _log(store, sweep: str, uri: str | None, screen, status: str | None, reason: str | None) -> str | None:
+def log(store, sweep: str, uri: str | None, screen, status: str | None, reason: str | None) -> str | None:
     """Log the sweep to MLflow; a failure there never costs the results, which are in the store."""
     from fairsweep.terminal.findings import store_option
     from fairsweep.tracking import track

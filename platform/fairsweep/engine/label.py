@@ -16,12 +16,13 @@ from fairsweep.engine.events import Answer
 from fairsweep.engine.gauges import LabelGauges
 from fairsweep.engine.halving import Halving
 from fairsweep.engine.places import Place
-from fairsweep.errors import FairsweepError, reason
+from fairsweep.errors import FairsweepError, first_line, reason
 from fairsweep.plan.todo import LabelTask
+from fairsweep.sources import SourceError, read_pictures
 from fairsweep.spec import ClassifierSpec, SweepSpec
 from fairsweep.store import Store
 from fairsweep.store.files import DamageError
-from fairsweep.store.pictures import read as read_pictures
+from fairsweep.store.pictures import read_or_refer
 
 
 def wanted_attributes(spec: SweepSpec, classifier: ClassifierSpec) -> tuple[str, ...]:
@@ -120,6 +121,11 @@ class Labellers:
         report.seconds = time.perf_counter() - start
         return report, rows
 
+    def failed(self, name: str, image_id: str, why: str) -> list[dict]:
+        """Return the rows of an image that a classifier cannot be given."""
+        wanted = wanted_attributes(self._spec, self._specs[name])
+        return [{"image_id": image_id, "attribute": each, "label": "failed", "error": why} for each in wanted]
+
     def write(self, rows: dict[str, list[dict]]) -> None:
         """Write the rows of `label`."""
         for name, part in rows.items():
@@ -182,12 +188,17 @@ class LabelActor:
     def _label_stored(self, task: LabelTask) -> Answer:
         name = task.classifier
         try:
-            pictures = read_pictures(self._store.place, task.file, task.images)
+            images = _pictures(self._store, task)
         except DamageError as damage:
             return Answer(LabelReport(damage=f"{task.file}: {damage}"))
-        images = [_picture(png) for png in pictures.values()]
-        prompts = [task.images[image_id][0] for image_id in pictures]
-        report, rows = self._labellers.label(images, list(pictures), prompts, [name])
+        bad = {image_id: str(image) for image_id, image in images.items() if isinstance(image, Exception)}
+        fine = {image_id: image for image_id, image in images.items() if image_id not in bad}
+        prompts = [task.images[image_id][0] for image_id in fine]
+        report, rows = self._labellers.label(list(fine.values()), list(fine), prompts, [name])
+        if bad and name not in {*report.refused, *report.unready}:
+            unread = [row for image_id, why in bad.items() for row in self._labellers.failed(name, image_id, why)]
+            rows[name] = rows.get(name, []) + unread
+            report.add(name, unread)
         if name not in rows:
             trace = self._labellers.traceback
             return Answer(refused=report.refused.get(name), unready=report.unready.get(name), traceback=trace)
@@ -197,6 +208,23 @@ class LabelActor:
         self._labellers.write({name: new})
         self._gauges.labels(report)
         return Answer(report)
+
+
+def _pictures(store: Store, task: LabelTask) -> dict:
+    """Return a task's images by their id, opened, from the store or where they lie; why, for one that cannot be."""
+    held = read_or_refer(store.place, task.file, task.images)
+    apart = read_pictures([image for image in held.values() if isinstance(image, str)])
+    pictures: dict = {}
+    for image_id, image in held.items():
+        data = apart[image] if isinstance(image, str) else image
+        if data is None or isinstance(data, SourceError):
+            pictures[image_id] = data or SourceError("it has no picture")
+            continue
+        try:
+            pictures[image_id] = _picture(data)
+        except Exception as error:
+            pictures[image_id] = SourceError(f"not a readable picture ({first_line(error)})")
+    return pictures
 
 
 def _picture(png: bytes):

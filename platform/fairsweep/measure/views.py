@@ -31,6 +31,9 @@ def create(connection: duckdb.DuckDBPyConnection, files: dict[str, Files]) -> No
     _view(connection, "calibration_counts", "calibration", files["calibration"])
     _view(connection, "encoder_test_rows", "encoder_tests", files["encoder_tests"])
     _view(connection, "encoder_similarities", "encoder_similarities", files["encoder_similarities"])
+    _view(connection, "data_rows", "data", files["data"], {"source": "source"})
+    _view(connection, "match_rows", "matches", files["matches"])
+    _view(connection, "matchings", "matchings", files["matchings"])
     folders = {"model": "model", "setting": "guidance", "filename": None}
     _view(connection, "image_files", "images", files["images"], folders, "image_id")
     columns = [name for name in FOLDERS["images"].names if name != "image"]

@@ -15,6 +15,7 @@ from fairsweep import shipped
 _INKS = {"#010101": "ink", "#020202": "soft", "#030303": "line", "#040404": "paper", "#050505": "before"}
 _SERIES = {f"#0000{number:02d}": f"c{number}" for number in range(1, 7)}
 _MARKERS = "osD^vP"
+_STATIONS = ("data", "encoder", "pictures", "guided")
 # Characters of a label that leave room for a second one beside it, and inches that a line of labels takes.
 _LEGEND_COLUMN, _LEGEND_LINE = 28, 0.2
 
@@ -104,6 +105,40 @@ def draw(cells: list[dict], dose: list[dict]) -> list[dict]:
         if len({row["scale"] for row in dosed}) > 1:
             caption = f"{name}: distance to target as the edit scale grows."
             plots.append({"svg": dose_response(dosed, name), "caption": caption})
+    return plots
+
+
+def components(rows: list[dict]) -> list[dict]:
+    """Return a figure for each attribute whose training data or encoder was audited: a line a prompt.
+
+    rows: attribute, group, component, name, prompt_name, place.
+    """
+    plots = []
+    for attribute in dict.fromkeys(row["attribute"] for row in rows):
+        own = [row for row in rows if row["attribute"] == attribute and row["place"] is not None]
+        stations = sorted({(_STATIONS.index(row["component"]), row["name"]) for row in own})
+        if not any(place < 2 for place, _ in stations):
+            continue
+        figure, axes = _axes("", f"share of {own[0]['group']}")
+        for index, prompt in enumerate(dict.fromkeys(row["prompt_name"] for row in own)):
+            line = {
+                (_STATIONS.index(row["component"]), row["name"]): row["place"]
+                for row in own
+                if row["prompt_name"] == prompt
+            }
+            there = [number for number, station in enumerate(stations) if station in line]
+            style = {"color": _colour(index), "marker": _MARKERS[index // len(_SERIES) % len(_MARKERS)]}
+            axes.plot(there, [line[stations[number]] for number in there], label=prompt, linewidth=1.5, **style)
+        axes.set_xticks(range(len(stations)), [f"{_STATIONS[place]}\n{name}" for place, name in stations], fontsize=7)
+        axes.set_ylim(-0.02, 1.02)
+        name = attribute.replace("_", " ")
+        caption = (
+            f"{name}: each prompt's share of {own[0]['group']} from the training data to the pictures. The encoder's "
+            "association stands on a scale of its own, none at the middle."
+        )
+        plots.append(
+            {"svg": _svg(figure, f"{name}: data, encoder and pictures, a line per prompt"), "caption": caption}
+        )
     return plots
 
 

@@ -98,6 +98,7 @@ def render(store: Store, sweep: str | None = None, connection: duckdb.DuckDBPyCo
             shares=figures.share_plots(shares),
             wall=_wall(store, connection, sweep, shares),
             figures=figures.draw(measured, sentences.measured(q["dose"].rows)),
+            components=figures.components(q["components"].rows),
             checks=CHECKS,
             metrics=metrics,
             extent=_extent(q["extent"].rows[0]),

@@ -82,6 +82,9 @@ def _inline_files(data: dict, places: Places) -> None:
     def folder(*loc: str | int) -> Path:
         return Path(_at(places, loc)[0]).parent
 
+    for item in data["data"] if isinstance(data.get("data"), list) else ():
+        if isinstance(item, dict) and isinstance(item.get("source"), str):
+            item["source"] = str(folder("data").absolute() / os.path.expanduser(item["source"]))
     encoder = data.get("encoder")
     stimuli = encoder.get("stimuli") if isinstance(encoder, dict) else None
     for item in stimuli.values() if isinstance(stimuli, dict) else ():

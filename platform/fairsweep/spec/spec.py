@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from fairsweep.attributes import AttributeSpec, Frozen, Name
 from fairsweep.errors import near
 from fairsweep.mistakes import below, mistake
+from fairsweep.spec.data import DataSpec
 from fairsweep.spec.encoder import EncoderAuditSpec
 from fairsweep.spec.expand import expand_sweep
 from fairsweep.spec.plugins import ClassifierSpec, GuidanceSpec
@@ -112,7 +113,12 @@ class SweepSpec(Frozen):
     )
     direction_seed: int = Field(default=0, description="shuffles which seed is steered to which group")
     run: RunSpec = RunSpec()
-    # Out of the resolved spec while silent, so that the fingerprints of older specs stay.
+    # What is audited beside the images is out of the resolved spec while silent: the fingerprints of older specs stay.
+    data: tuple[DataSpec, ...] = Field(
+        default=(),
+        exclude_if=lambda value: not value,
+        description="the training data that `fairsweep audit data` looks at",
+    )
     encoder: EncoderAuditSpec | None = Field(
         default=None,
         exclude_if=lambda value: value is None,
@@ -145,6 +151,16 @@ class SweepSpec(Frozen):
             with below("guidance", index):
                 setting.check(self.attributes)
         check_classifiers(self.classifiers, self.attributes)
+        check_names("data", self.data)
+        for index, data in enumerate(self.data):
+            for attribute, groups in data.group_words.items():
+                if attribute not in self.attributes:
+                    hint = near(attribute, self.attributes)
+                    raise mistake(f"attribute {attribute!r} is not declared{hint}", "data", index, "group_words")
+                for group in groups:
+                    if group not in self.attributes[attribute].groups:
+                        hint = near(group, self.attributes[attribute].groups)
+                        raise mistake(f"no such group of {attribute}{hint}", "data", index, "group_words", attribute)
         if self.encoder:
             with below("encoder"):
                 self.encoder.check(self.attributes, [model.name for model in self.models])
@@ -157,7 +173,7 @@ class SweepSpec(Frozen):
         return hashlib.blake2b(self.model_dump_json(exclude=left_out).encode(), digest_size=8).hexdigest()
 
 
-def check_names(key: str, items: Iterable[ModelSpec | GuidanceSpec | ClassifierSpec]) -> None:
+def check_names(key: str, items: Iterable[ModelSpec | GuidanceSpec | ClassifierSpec | DataSpec]) -> None:
     """Refuse a name that two items of a list have."""
     names = set()
     for index, item in enumerate(items):

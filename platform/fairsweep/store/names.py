@@ -21,7 +21,7 @@ CLASSIFIERS = "classifiers"
 SCRATCH = "scratch"
 LOGS = "log"
 # Kind -> how many folders of partitions lie between it and its files.
-DEPTHS = {"images": 2, "labels": 1}
+DEPTHS = {"images": 2, "labels": 1, "data": 1}
 _LONGEST = 160
 IMPORTED = "imported-"
 _SHARD = re.compile(
@@ -93,6 +93,11 @@ def named(kind: str, name: str, suffix: str = ".parquet") -> str:
 def images_folder(model: str, setting: str) -> str:
     """Return where a cell's images lie."""
     return f"images/model={quoted(model)}/guidance={quoted(setting)}"
+
+
+def data_folder(source: str) -> str:
+    """Return where the index of a source of training data lies."""
+    return f"data/source={quoted(source)}"
 
 
 def labels_folder(classifier: str) -> str:

@@ -17,6 +17,17 @@ def read(place: Place, key: str, ids: Collection[str]) -> dict[str, bytes]:
 
     Raises DamageError where a page of them is damaged.
     """
+    held = _read(place, key, ids)
+    return {image_id: picture["bytes"] for image_id, picture in held.items() if picture["bytes"] is not None}
+
+
+def read_or_refer(place: Place, key: str, ids: Collection[str]) -> dict[str, bytes | str | None]:
+    """Return the same, and where a picture lies (a path) of which the store has no copy; None where it has neither."""
+    held = _read(place, key, ids)
+    return {id_: picture["path"] if picture["bytes"] is None else picture["bytes"] for id_, picture in held.items()}
+
+
+def _read(place: Place, key: str, ids: Collection[str]) -> dict[str, dict]:
     ids, pictures = set(ids), {}
     with opened(place, key) as file:
         held = pq.ParquetFile(file, page_checksum_verification=True)
@@ -31,7 +42,7 @@ def read(place: Place, key: str, ids: Collection[str]) -> dict[str, bytes]:
         for group in groups:
             for row in held.read_row_group(group, columns=["image_id", PICTURES]).to_pylist():
                 if row["image_id"] in ids and row[PICTURES]:
-                    pictures[row["image_id"]] = row[PICTURES]["bytes"]
+                    pictures[row["image_id"]] = row[PICTURES]
     return pictures
 
 

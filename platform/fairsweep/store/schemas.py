@@ -12,6 +12,7 @@ MERGED_KEY = "fairsweep.merged"
 PICTURES = "image"
 # A picture does not get smaller, and a byte that flips in it would be read as another picture but for the checksums.
 WRITING: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
+INPUT_KEY = "fairsweep.input"
 _VERSION = {VERSION_KEY: str(FORMAT)}
 TEXT_MAP = pa.map_(pa.string(), pa.string())
 
@@ -170,6 +171,57 @@ ENCODER_SIMILARITIES = pa.schema(
     metadata=_VERSION,
 )
 
+DATA = pa.schema(
+    {
+        # Where the picture lies; null where it cannot be had.
+        "reference": pa.string(),
+        "caption": pa.string(),
+        "error": pa.string(),
+        "embedding": pa.list_(pa.float32()),
+    },
+    metadata=_VERSION,
+)
+
+MATCHES = pa.schema(
+    {
+        "sweep": pa.string(),
+        "source": pa.string(),
+        "match": pa.string(),
+        "prompt": pa.string(),
+        "prompt_name": pa.string(),
+        "image_id": pa.string(),
+        "reference": pa.string(),
+        "similarity": pa.float64(),
+        # By similarity among the prompt's nearest; null for other matchings.
+        "rank": pa.int64(),
+        # Whether an earlier match of the prompt is nearly the same picture.
+        "duplicate": pa.bool_(),
+    },
+    metadata=_VERSION,
+)
+
+MATCHINGS = pa.schema(
+    {
+        "sweep": pa.string(),
+        "source": pa.string(),
+        "match": pa.string(),
+        "prompt": pa.string(),
+        "prompt_name": pa.string(),
+        # The sweep that the matched pictures are.
+        "data_sweep": pa.string(),
+        "n": pa.int64(),
+        "duplicates": pa.int64(),
+        "threshold": pa.float64(),
+        "precision": pa.float64(),
+        "recall": pa.float64(),
+        # Of the whole source: pictures, rows that could not be read, pictures without a caption.
+        "pictures": pa.int64(),
+        "damaged": pa.int64(),
+        "without_caption": pa.int64(),
+    },
+    metadata=_VERSION,
+)
+
 FOLDERS = {
     "plan": PLAN,
     "images": IMAGES,
@@ -180,4 +232,7 @@ FOLDERS = {
     "calibration": CALIBRATION,
     "encoder_tests": ENCODER_TESTS,
     "encoder_similarities": ENCODER_SIMILARITIES,
+    "data": DATA,
+    "matches": MATCHES,
+    "matchings": MATCHINGS,
 }

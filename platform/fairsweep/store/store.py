@@ -2,8 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ from fairsweep.store import files, names
 from fairsweep.store.disk import whole_file
 from fairsweep.store.files import Files
 from fairsweep.store.places import Place, place_at
-from fairsweep.store.schemas import FOLDERS, IMAGES, LABELS, WRITING
+from fairsweep.store.schemas import DATA, FOLDERS, IMAGES, INPUT_KEY, LABELS, WRITING
 
 
 class Store:
@@ -82,6 +82,44 @@ class Store:
             for table in tables:
                 writer.write_table(table)
         return self.place.path(key)
+
+    @contextmanager
+    def data_writer(self, source: str, part: str, made_from: str) -> Iterator[pq.ParquetWriter]:
+        """Yield the writer of the index of one part of training data; it appears whole when the block ends well."""
+        schema = DATA.with_metadata({**DATA.metadata, INPUT_KEY: json.dumps([part, made_from])})
+        with (
+            self.place.whole(self._data_key(source, part)) as temporary,
+            pq.ParquetWriter(temporary, schema, **WRITING) as writer,
+        ):
+            yield writer
+
+    def data_made_from(self, source: str, part: str) -> str | None:
+        """Return what the index of a part was made from; None where there is none that can be read."""
+        key = self._data_key(source, part)
+        try:
+            return self._data_input(key)[1] if self.place.has(key) else None
+        except (files.DamageError, KeyError, ValueError):
+            return None
+
+    def data_keys(self, source: str) -> list[str]:
+        """Return the keys of the index of a source, in the order of its parts' names."""
+        entries = self.place.entries(names.data_folder(source), 0)
+        return sorted((entry.key for entry in entries if entry.name.endswith(".parquet")), key=self._data_input)
+
+    def keep_data(self, source: str, parts: Iterable[str]) -> None:
+        """Remove from a source's index what is none of these parts."""
+        kept = {self._data_key(source, part) for part in parts}
+        for entry in self.place.entries(names.data_folder(source), 0):
+            if entry.key not in kept and entry.name.endswith(".parquet"):
+                self.place.delete(entry.key)
+
+    def _data_input(self, key: str) -> list[str]:
+        with files.opened(self.place, key) as file:
+            return json.loads((pq.read_schema(file).metadata or {})[INPUT_KEY.encode()])
+
+    @staticmethod
+    def _data_key(source: str, part: str) -> str:
+        return f"{names.data_folder(source)}/{names.digest([part])}.parquet"
 
     def _write_table(self, key: str, table: pa.Table) -> None:
         with self.place.whole(key) as temporary:

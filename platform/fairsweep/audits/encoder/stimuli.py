@@ -17,9 +17,9 @@ from PIL import Image
 
 from fairsweep.audits.encoder.encoders import Encoder
 from fairsweep.errors import FairsweepError, first_line, near
-from fairsweep.imports.images import SUFFIXES
 from fairsweep.measure.catalogue import connect
 from fairsweep.measure.selection import confine, selected
+from fairsweep.sources.base import SUFFIXES
 from fairsweep.spec.encoder import AssociationTestSpec, StimulusSpec
 from fairsweep.store import Store
 

@@ -1,0 +1,61 @@
+"""A folder of pictures with a metadata.csv or metadata.jsonl: file_name and a column of captions."""
+
+import csv
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+from fairsweep.errors import first_line
+from fairsweep.sources.base import Part, Row, Source, SourceError, check_column
+
+METADATA = ("metadata.csv", "metadata.jsonl")
+FILE = "file_name"
+_ROWS = 10_000
+
+
+class Folder(Source):
+    """Pictures as files; the metadata is read in parts of so many rows."""
+
+    @classmethod
+    def fits(cls, root: Path) -> bool:
+        return any((root / name).is_file() for name in METADATA)
+
+    def parts(self) -> list[Part]:
+        path = next(self.root / name for name in METADATA if (self.root / name).is_file())
+        try:
+            first = next(_records(path), None)
+            if first is None:
+                raise SourceError(f"data: {path} has no rows")
+            for column in (FILE, self.caption):
+                check_column(column, list(first), path)
+            count = sum(1 for _ in _records(path))
+        except (ValueError, OSError, csv.Error) as error:
+            raise SourceError(f"data: {path}: {first_line(error)}") from None
+        return [Part(path, start, min(start + _ROWS, count)) for start in range(0, count, _ROWS)]
+
+    def rows(self, part: Part, pictures: bool) -> Iterator[Row]:
+        for record in islice(_records(part.path), part.start, part.stop):
+            name = record.get(FILE) or ""
+            inside = PurePosixPath(name)
+            if not name or inside.is_absolute() or ".." in inside.parts or "\0" in name:
+                yield Row(None, record.get(self.caption), error=f"{name!r} names no file of {self.root}")
+                continue
+            reference, picture, error = str(self.root / inside), None, None
+            if pictures:
+                try:
+                    picture = Path(reference).read_bytes()
+                except OSError as reason:
+                    error = f"{reference}: {reason.strerror}"
+            yield Row(reference, record.get(self.caption), picture, error=error)
+
+
+def _records(path: Path) -> Iterator[dict]:
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        if path.suffix == ".csv":
+            yield from csv.DictReader(file)
+            return
+        for line in file:
+            if line.strip():
+                record = json.loads(line)
+                yield record if isinstance(record, dict) else {}

@@ -1,0 +1,70 @@
+"""Read pictures of training data by their references, each file opened once."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fairsweep.errors import first_line
+from fairsweep.sources.base import SourceError
+
+_IN_PARQUET = re.compile(r"(?P<path>.+\.parquet)#(?P<column>[^#:]+):(?P<row>\d+)", re.DOTALL)
+_IN_TAR = re.compile(r"(?P<path>.+\.tar)#(?P<offset>\d+)\+(?P<size>\d+)", re.DOTALL)
+
+
+def read_pictures(references: Iterable[str]) -> dict[str, bytes | SourceError]:
+    """Return the encoded picture at each reference, or why it cannot be read.
+
+    A reference is a file's path, path.tar#offset+size, or path.parquet#column:row.
+    """
+    pictures: dict[str, bytes | SourceError] = {}
+    rows: dict[tuple[str, str], dict[int, str]] = {}
+    for reference in references:
+        if place := _IN_PARQUET.fullmatch(reference):
+            rows.setdefault((place["path"], unquote(place["column"])), {})[int(place["row"])] = reference
+        else:
+            pictures[reference] = _bytes(reference)
+    for (path, column), wanted in rows.items():
+        pictures |= _of_parquet(path, column, wanted)
+    return pictures
+
+
+def _bytes(reference: str) -> bytes | SourceError:
+    place = _IN_TAR.fullmatch(reference)
+    path, offset, size = (place["path"], int(place["offset"]), int(place["size"])) if place else (reference, 0, -1)
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            data = file.read(size)
+    except (OSError, ValueError) as error:
+        return SourceError(f"{reference}: {getattr(error, 'strerror', None) or first_line(error)}")
+    return data if place is None or len(data) == size else SourceError(f"{reference}: the file ends before")
+
+
+def _of_parquet(path: str, column: str, wanted: dict[int, str]) -> dict[str, bytes | SourceError]:
+    pictures: dict[str, bytes | SourceError] = {}
+    try:
+        file, first = pq.ParquetFile(Path(path)), 0
+        for group in range(file.num_row_groups):
+            end = first + file.metadata.row_group(group).num_rows
+            if inside := [row for row in wanted if first <= row < end]:
+                values = file.read_row_group(group, columns=[column]).column(0)
+                for row in inside:
+                    value = values[row - first].as_py()
+                    data = value.get("bytes") if isinstance(value, dict) else value
+                    pictures[wanted[row]] = data if data is not None else SourceError(f"{wanted[row]}: it is empty")
+            first = end
+    except (pa.ArrowException, OSError, KeyError, IndexError) as error:
+        return pictures | {
+            reference: SourceError(f"{reference}: {first_line(error)}")
+            for reference in wanted.values()
+            if reference not in pictures
+        }
+    return pictures | {
+        reference: SourceError(f"{reference}: the file has no such row")
+        for reference in wanted.values()
+        if reference not in pictures
+    }
