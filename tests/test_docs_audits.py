@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
 import yaml
 
 from fairsweep import cli
@@ -18,6 +19,40 @@ def commands(section: str) -> list[list[str]]:
     text = PAGE[PAGE.index(f"\n## {section}") :]
     block = re.search(r"```sh\n(.*?)```", text, re.DOTALL)[1]
     return [shlex.split(line, comments=True)[1:] for line in block.splitlines() if line.startswith("fairsweep")]
+
+
+@pytest.mark.slow
+def test_the_sections_of_all_three_and_of_the_data(tmp_path, monkeypatch, ray_cluster):
+    """The page's commands in their order, on fewer portraits, prompts and seeds."""
+    monkeypatch.setenv("FAIRSWEEP_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("RAY_ADDRESS", ray_cluster)
+    spec = yaml.safe_load((ROOT / "jobs" / "audit.yaml").read_text())
+    assert yaml.safe_load(re.search(r"```yaml\n(data:.*?)```", PAGE, re.DOTALL)[1])["data"][0]["name"] == "portraits"
+    (tmp_path / "jobs").mkdir()
+    small = {
+        "prompts": {
+            "template": "a photo of the face of a {occupation}",
+            "variables": {"occupation": ["nurse", "pilot"]},
+        }
+    }
+    spec |= small | {"extends": str(ROOT / "jobs" / "demo.yaml"), "seeds": 16}
+    spec["data"][0]["nearest"] = [10]
+    (tmp_path / "jobs" / "audit.yaml").write_text(yaml.safe_dump(spec))
+    monkeypatch.chdir(tmp_path)
+    calls = commands("All three") + commands("The training data")
+    assert len(calls) == 6
+    for words in calls:
+        assert cli.run(["300" if word == "20000" else word for word in words]) == 0, words
+    rows = ask(tmp_path / "store", "select component, count(*) from components group by all order by all")
+    # Two prompts, two attributes of two and three groups; five matchings of the data.
+    assert rows == [("data", 5 * 2 * 5), ("encoder", 2 * 2 * 5), ("guided", 2 * 5), ("pictures", 5 * 2 * 5)]
+    verdicts = ask(
+        tmp_path / "store",
+        """select distinct prompt_name, verdict from components
+        where component = 'guided' and attribute = 'gender' order by all""",
+    )
+    # Guidance brings both to the target.
+    assert verdicts == [("nurse", "mitigated"), ("pilot", "mitigated")]
 
 
 def test_the_encoder_section(tmp_path, monkeypatch, capsys):

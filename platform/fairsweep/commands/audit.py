@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from fairsweep.commands.options import (
     DEFAULT_STORE,
     AddressOption,
+    ModelOption,
     MostImagesOption,
     SpecArgument,
     WrittenStoreOption,
@@ -41,6 +42,7 @@ def register(app: typer.Typer) -> None:
 
 def everything(
     spec: SpecArgument,
+    model: ModelOption = None,
     store: WrittenStoreOption = DEFAULT_STORE,
     address: AddressOption = None,
     mlflow: Annotated[
@@ -57,7 +59,7 @@ def everything(
     from fairsweep.store import Store
     from fairsweep.terminal.findings import store_option
 
-    loaded = load_spec(spec, most_images)
+    loaded = load_spec(spec, most_images, model or ())
     if loaded.data:
         audit.check(loaded)
     complete = not loaded.data or _data(loaded, store, address)
@@ -67,7 +69,7 @@ def everything(
         sweep.log(opened, data_sweep(loaded), mlflow, console(), None, None)
     done = f"fairsweep sql{store_option(opened)} \"from components where sweep = '{loaded.name}'\""
     try:
-        sweep.run(spec, store, address, mlflow=mlflow, track=track, most_images=most_images)
+        sweep.run(spec, model, store, address, mlflow=mlflow, track=track, most_images=most_images)
     except typer.Exit as end:
         if end.exit_code != 130:
             _say(console(), f"Data, encoder and pictures side by side: {done}")
@@ -76,6 +78,7 @@ def everything(
 
 def data(
     spec: SpecArgument,
+    model: ModelOption = None,
     store: WrittenStoreOption = DEFAULT_STORE,
     address: AddressOption = None,
     most_images: MostImagesOption = None,
@@ -84,18 +87,21 @@ def data(
     from fairsweep.audits.data import audit
     from fairsweep.spec import load_spec
 
-    loaded = load_spec(spec, most_images)
+    loaded = load_spec(spec, most_images, model or ())
     audit.check(loaded)
     raise typer.Exit(0 if _data(loaded, store, address) else 1)
 
 
 def encoder(
-    spec: SpecArgument, store: WrittenStoreOption = DEFAULT_STORE, most_images: MostImagesOption = None
+    spec: SpecArgument,
+    model: ModelOption = None,
+    store: WrittenStoreOption = DEFAULT_STORE,
+    most_images: MostImagesOption = None,
 ) -> None:
     """Test what the text and image encoders associate: word and image sets, and each prompt with each group."""
     from fairsweep.spec import load_spec
 
-    _encoder(load_spec(spec, most_images), store)
+    _encoder(load_spec(spec, most_images, model or ()), store)
 
 
 def _data(loaded, store, address: str | None) -> bool:

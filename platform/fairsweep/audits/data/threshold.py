@@ -62,7 +62,7 @@ class _Fit:
 def _fit(centres: np.ndarray, weights: np.ndarray, split: float) -> _Fit:
     total = weights.sum()
     part = np.stack([np.where(centres < split, weights, 0), np.where(centres >= split, weights, 0)])
-    mean = likelihood = None
+    mean, likelihood = np.array([-np.inf, np.inf]), -np.inf
     for _ in range(_ROUNDS):
         size = np.maximum(part.sum(axis=1), 1e-9)
         before, mean = mean, (part @ centres) / size
@@ -71,7 +71,7 @@ def _fit(centres: np.ndarray, weights: np.ndarray, split: float) -> _Fit:
         both = np.maximum(density.sum(axis=0), 1e-300)
         likelihood = float(weights @ np.log(both))
         part = weights * density / both
-        if before is not None and np.abs(mean - before).max() < _SETTLED:
+        if np.abs(mean - before).max() < _SETTLED:
             break
     order = np.argsort(mean)
     return _Fit(mean[order], variance[order], float(size[order][1] / total), likelihood)
