@@ -35,7 +35,7 @@ def test_the_sections_of_all_three_and_of_the_data(tmp_path, monkeypatch, ray_cl
             "variables": {"occupation": ["nurse", "pilot"]},
         }
     }
-    spec |= small | {"extends": str(ROOT / "jobs" / "demo.yaml"), "seeds": 16}
+    spec |= small | {"extends": str(ROOT / "jobs" / "demo.yaml"), "seeds": 32}
     spec["data"][0]["nearest"] = [10]
     (tmp_path / "jobs" / "audit.yaml").write_text(yaml.safe_dump(spec))
     monkeypatch.chdir(tmp_path)

@@ -20,13 +20,16 @@ def materialise(connection: duckdb.DuckDBPyConnection, sweep: str, first: int) -
     """
     # With the database's name: a schema `main` is also where temporary tables and views lie.
     views = f'"{value(connection.execute("select current_database()"))}".main'
+    own = f"where sweep = {literal(sweep)}"
+    # Its training data are a sweep of their own, beside which `components` sets it.
+    beside = f"{own} or sweep in (select data_sweep from {views}.matchings {own})"
     for name in _PER_SWEEP:
-        query = f"select * from {views}.{name} where sweep = {literal(sweep)}"
-        connection.execute(f"create or replace temp view {name} as {query}")
+        connection.execute(f"create or replace temp view {name} as select * from {views}.{name} {beside}")
     parts = summary.in_order(connection)
     after = [part for part in parts if summary.reads_summary(connection, part.sql)]
     tables = [part.name for part in parts if part not in after and _create(connection, part) == "table"]
-    connection.execute(f"create or replace temp table summary as {summary.query(connection, there=tables)}")
+    query = f"select * from ({summary.query(connection, there=tables)}) {own}"
+    connection.execute(f"create or replace temp table summary as {query}")
     for part in after:
         _create(connection, part)
     metrics = []
@@ -34,8 +37,8 @@ def materialise(connection: duckdb.DuckDBPyConnection, sweep: str, first: int) -
         columns = [column for column, *_ in connection.execute(f'describe "{metric.name}"').fetchall()]
         if "sweep" not in columns:
             continue
-        records = rows(connection.execute(f'select * exclude (sweep) from "{metric.name}" limit {first}'))
-        count = value(connection.execute(f'select count(*) from "{metric.name}"'))
+        records = rows(connection.execute(f'select * exclude (sweep) from "{metric.name}" {own} limit {first}'))
+        count = value(connection.execute(f'select count(*) from "{metric.name}" {own}'))
         metrics.append({**vars(metric), "rows": records, "count": count})
     return metrics
 

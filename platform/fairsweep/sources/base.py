@@ -64,8 +64,8 @@ class Source(ABC):
     caption, image, embedding: the names of its columns.
     """
 
-    def __init__(self, root: Path, caption: str, image: str, embedding: str):
-        self.root, self.caption, self.image, self.embedding = root, caption, image, embedding
+    def __init__(self, base: Path, caption: str, image: str, embedding: str):
+        self.base, self.caption, self.image, self.embedding = base, caption, image, embedding
 
     @classmethod
     @abstractmethod

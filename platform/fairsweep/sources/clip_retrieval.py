@@ -28,7 +28,7 @@ class ClipRetrieval(Source):
         return True
 
     def parts(self) -> list[Part]:
-        parts = sorted((Part(path) for path in self.root.glob("img_emb/*.npy")), key=lambda part: _number(part.path))
+        parts = sorted((Part(path) for path in self.base.glob("img_emb/*.npy")), key=lambda part: _number(part.path))
         for part in parts:
             if not self._metadata(part).is_file():
                 raise SourceError(f"data: {part.path} has no {self._metadata(part)} beside it")
@@ -51,13 +51,13 @@ class ClipRetrieval(Source):
                 block = np.asarray(vectors[count : count + batch.num_rows], np.float32)
                 for record, vector in zip(batch.to_pylist(), block, strict=True):
                     path = record.get(_PATH)
-                    yield Row(str(self.root / path) if path else None, record.get(self.caption), embedding=vector)
+                    yield Row(str(self.base / path) if path else None, record.get(self.caption), embedding=vector)
                 count += batch.num_rows
         except (pa.ArrowException, OSError, ValueError) as error:
             yield Row(None, error=f"{part.path} is damaged after {count:,} rows: {first_line(error)}")
 
     def _metadata(self, part: Part) -> Path:
-        return self.root / "metadata" / f"metadata_{_number(part.path)}.parquet"
+        return self.base / "metadata" / f"metadata_{_number(part.path)}.parquet"
 
 
 def _number(path: Path) -> int:

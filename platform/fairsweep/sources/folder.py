@@ -22,7 +22,7 @@ class Folder(Source):
         return any((root / name).is_file() for name in METADATA)
 
     def parts(self) -> list[Part]:
-        path = next(self.root / name for name in METADATA if (self.root / name).is_file())
+        path = next(self.base / name for name in METADATA if (self.base / name).is_file())
         try:
             first = next(_records(path), None)
             if first is None:
@@ -39,9 +39,9 @@ class Folder(Source):
             name = record.get(FILE) or ""
             inside = PurePosixPath(name)
             if not name or inside.is_absolute() or ".." in inside.parts or "\0" in name:
-                yield Row(None, record.get(self.caption), error=f"{name!r} names no file of {self.root}")
+                yield Row(None, record.get(self.caption), error=f"{name!r} names no file of {self.base}")
                 continue
-            reference, picture, error = str(self.root / inside), None, None
+            reference, picture, error = str(self.base / inside), None, None
             if pictures:
                 try:
                     picture = Path(reference).read_bytes()

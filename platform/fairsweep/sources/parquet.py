@@ -33,7 +33,7 @@ class ParquetFiles(Source):
 
     @cached_property
     def _paths(self) -> list[Path]:
-        return [self.root] if self.root.is_file() else sorted(self.root.glob("*.parquet"))
+        return [self.base] if self.base.is_file() else sorted(self.base.glob("*.parquet"))
 
     @cached_property
     def _first(self) -> Path:
@@ -44,7 +44,7 @@ class ParquetFiles(Source):
             except (pa.ArrowException, OSError):
                 continue
             return path
-        raise SourceError(f"data: no file of {self.root} is readable Parquet")
+        raise SourceError(f"data: no file of {self.base} is readable Parquet")
 
     @cached_property
     def _schema(self) -> pa.Schema:

@@ -17,7 +17,7 @@ class WebDataset(Source):
         return root.suffix == ".tar" if root.is_file() else any(root.glob("*.tar"))
 
     def parts(self) -> list[Part]:
-        return [Part(self.root)] if self.root.is_file() else [Part(path) for path in sorted(self.root.glob("*.tar"))]
+        return [Part(self.base)] if self.base.is_file() else [Part(path) for path in sorted(self.base.glob("*.tar"))]
 
     def rows(self, part: Part, pictures: bool) -> Iterator[Row]:
         row, stem, count = Row(None), "", 0
