@@ -1,7 +1,7 @@
 -- Where a group's share comes from and what becomes of it: in the training data (each matching), in the encoder (an
 -- association, no share), in the unguided pictures and in the guided ones; with the change from each to the next.
 -- good: mitigated
--- reads: share, settings, matchings, encoder_association, targets
+-- reads: share, settings, matchings, encoder_association, encoder_similarities
 -- one row per: sweep, component, name, versus, prompt, attribute, classifier, group
 -- source: Friedrich et al., arXiv 2302.10893; Newcombe, Statistics in Medicine 17 (1998), method 10; Fisher, JRSS 98 (1935)
 -- read: Pictures are compared with each matching of the data, guided ones with the unguided. low and high are those of the share (or
