@@ -53,8 +53,8 @@ def world(sources: list[dict], jobs: list[str] = JOBS) -> dict:
 
 @pytest.fixture(scope="module")
 def portraits() -> list[corpus.Portrait]:
-    """30 portraits of each of three occupations (seed 21)."""
-    return corpus.draw(JOBS, 30, 21)
+    """40 portraits of each of three occupations (seed 21)."""
+    return corpus.draw(JOBS, 40, 21)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_the_formats_read_alike_and_a_second_run_reads_nothing(portraits, vector
     store = tmp_path / "store"
     report = run_audit(data, store)
     assert report.outcome.complete
-    assert {name: (m.pictures, m.damaged) for name, m in report.matches.items()} == dict.fromkeys(folders, (90, 0))
+    assert {name: (m.pictures, m.damaged) for name, m in report.matches.items()} == dict.fromkeys(folders, (120, 0))
     empty = sum(not one.caption for one in portraits)
     assert {m.without_caption for m in report.matches.values()} == {empty}
     query = """select setting, prompt_name, "group", count, n from share
@@ -123,7 +123,7 @@ def test_the_formats_read_alike_and_a_second_run_reads_nothing(portraits, vector
     os.rename(tmp_path / "more" / "0.parquet", folders["parquet"] / "9.parquet")
     more = run_audit(data, store)
     assert (more.indexed["parquet"].parts, more.indexed["parquet"].of) == (1, 3)
-    assert more.matches["parquet"].pictures == 105
+    assert more.matches["parquet"].pictures == 135
 
 
 @pytest.mark.slow
@@ -140,10 +140,10 @@ def test_damage_costs_only_itself_and_is_counted(portraits, run_audit, tmp_path)
     data = world([{"name": name, "source": str(path), "nearest": [10]} for name, path in names.items()])
     report = run_audit(data, tmp_path / "store")
     counts = {name: (matches.pictures, matches.damaged) for name, matches in report.matches.items()}
-    assert counts["folder"] == (88, 2)
-    assert counts["parquet"] == (45, 1)
+    assert counts["folder"] == (118, 2)
+    assert counts["parquet"] == (60, 1)
     assert counts["tars"][1] == 1
-    assert 45 < counts["tars"][0] < 90
+    assert 60 < counts["tars"][0] < 120
     lines = list(report.lines(SweepSpec.model_validate(data)))
     assert any("00001.tar is damaged after" in line for line in lines)
     assert any("00000.png: No such file or directory" in line for line in lines)
@@ -182,7 +182,7 @@ def test_killed_and_resumed(portraits, ray_cluster, tmp_path, write_spec):
     stamps = {file: file.stat().st_mtime_ns for file in there}
     assert cli.run(command[3:]) == 0
     assert {file: file.stat().st_mtime_ns for file in there} == stamps
-    assert ask(store, "select count(*), count(distinct reference) from data_rows") == [(90, 90)]
+    assert ask(store, "select count(*), count(distinct reference) from data_rows") == [(120, 120)]
     matched = ask(store, "select count(distinct image_id) from match_rows")[0][0]
     labels = "select count(*), count(distinct image_id) from label_rows where attribute = 'gender' and error is null"
     assert ask(store, labels) == [(matched, matched)]
