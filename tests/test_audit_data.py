@@ -385,3 +385,11 @@ def test_training_data_show_what_was_planted(run_audit, tmp_path):
     )
     # Planted at half and half: artist and scientist.
     assert {job for job, verdict in verdicts.items() if verdict == "off target"} == set(jobs) - {"artist", "scientist"}
+
+
+def test_the_benchmark_finds_what_numpy_finds():
+    from fairsweep.bench.audit import run
+
+    figures = run(rows=4_000, prompts=3, k=10, threads=1)
+    assert figures["audit_checksum"] == pytest.approx(figures["numpy_checksum"], rel=1e-6)
+    assert figures["audit_mib"] > 0
