@@ -9,6 +9,8 @@
 -- read: low and high are over this prompt: they come from the intervals of the two shares, as if no seed were shared, and so are
 -- wide; distance_change pairs the seeds. Each distance may be chance up to its noise floor while its target lies within its
 -- interval: chance_above and chance_below say how much of the change that may be, and low and high allow for it.
+-- The p-value is that interval's: below .05 where it excludes 0. The family of a q-value is all prompts of a sweep, model,
+-- setting, attribute and classifier.
 with distances as (
     select
         sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
@@ -37,17 +39,25 @@ paired as (
         and unguided.setting = baselines.setting and unguided.prompt = guided.prompt
         and unguided.attribute = guided.attribute and unguided.classifier = guided.classifier
     where guided.setting <> baselines.setting
+),
+reaches as (
+    select
+        *,
+        sqrt((distance - low) ** 2 + (baseline_high - baseline_distance) ** 2) as reach_below,
+        sqrt((high - distance) ** 2 + (baseline_distance - baseline_low) ** 2) as reach_above
+    from paired
+),
+tested as (
+    select
+        * exclude (low, high),
+        if(change is null, null, greatest(-farthest, change - chance_above - reach_below)) as low,
+        if(change is null, null, least(farthest, change + chance_below + reach_above)) as high,
+        change_test(change, chance_above, chance_below, reach_below, reach_above) as p_value
+    from reaches
 )
 select
     sweep, model, setting, baseline, prompt, prompt_name, attribute, classifier, n, baseline_n,
-    change as change_from_baseline,
-    if(change is null, null, greatest(
-        -farthest,
-        change - chance_above - sqrt((distance - low) ** 2 + (baseline_high - baseline_distance) ** 2)
-    )) as low,
-    if(change is null, null, least(
-        farthest,
-        change + chance_below + sqrt((high - distance) ** 2 + (baseline_distance - baseline_low) ** 2)
-    )) as high,
-    distance, baseline_distance, chance_above, chance_below
-from paired
+    change as change_from_baseline, low, high, p_value, q_value, distance, baseline_distance, chance_above, chance_below
+from q_values(
+    'tested', {'sweep': sweep, 'model': model, 'setting': setting, 'attribute': attribute, 'classifier': classifier}
+)

@@ -5,7 +5,8 @@
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: Pearson, Philosophical Magazine 50 (1900)
 -- range: 0 to infinity
--- read: low and high bound n times the divergence of the shares inside their intervals; target_test is the exact test.
+-- read: low and high are over this prompt: seeds and images vary.
+-- low and high bound n times the divergence of the shares inside their intervals; target_test is the exact test.
 with tested as (
     select
         *,

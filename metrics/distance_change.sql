@@ -6,7 +6,8 @@
 -- source: paired differences by MOVER; Zou & Donner, Statistics in Medicine 27 (2008)
 -- read: low and high are over this prompt: seeds and images vary. As many images on both sides make the two distances
 -- comparable, whatever either setting lost. Each distance may be chance up to its noise floor (of independent images)
--- while its target lies within its interval, and low and high allow for it.
+-- while its target lies within its interval, and low and high allow for it. The p-value is that interval's: below .05
+-- where it excludes 0. The family of a q-value is all prompts of a sweep, model, setting, attribute and classifier.
 with declared as (
     select
         sweep, attribute, list("group" order by position, "group") as groups,
@@ -64,16 +65,22 @@ changes as (
         sweep, model, setting, versus, prompt, prompt_name, attribute, classifier, after.n as pairs, after.farthest,
         "before".distance as distance_before, "after".distance as distance_after,
         "after".distance - "before".distance as distance_change,
-        if("after".low < 1e-9, "after".floor, 0) + sqrt(
-            ("after".distance - "after".low) ** 2 + ("before".high - "before".distance) ** 2) as below,
-        if("before".low < 1e-9, "before".floor, 0) + sqrt(
-            ("after".high - "after".distance) ** 2 + ("before".distance - "before".low) ** 2) as above
+        if("after".low < 1e-9, "after".floor, 0) as chance_above,
+        if("before".low < 1e-9, "before".floor, 0) as chance_below,
+        sqrt(("after".distance - "after".low) ** 2 + ("before".high - "before".distance) ** 2) as reach_below,
+        sqrt(("after".high - "after".distance) ** 2 + ("before".distance - "before".low) ** 2) as reach_above
     from (from distances where side = 'after') as "after"
     join (from distances where side = 'before') as "before"
         using (sweep, model, setting, versus, prompt, prompt_name, attribute, classifier)
+),
+tested as (
+    select
+        * exclude (farthest, chance_above, chance_below, reach_below, reach_above),
+        greatest(-farthest, distance_change - chance_above - reach_below) as low,
+        least(farthest, distance_change + chance_below + reach_above) as high,
+        change_test(distance_change, chance_above, chance_below, reach_below, reach_above) as p_value
+    from changes
 )
-select
-    * exclude (farthest, above, below),
-    greatest(-farthest, distance_change - below) as low,
-    least(farthest, distance_change + above) as high
-from changes
+from q_values(
+    'tested', {'sweep': sweep, 'model': model, 'setting': setting, 'attribute': attribute, 'classifier': classifier}
+)

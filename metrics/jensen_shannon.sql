@@ -5,7 +5,8 @@
 -- source: Lin, IEEE Transactions on Information Theory 37 (1991)
 -- range: 0 to 1
 -- summary mean: jensen_shannon
--- read: noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
+-- read: low and high are over this prompt: seeds and images vary.
+-- noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
     jensen_shannon_of(shares, targets) as jensen_shannon,

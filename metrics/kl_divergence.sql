@@ -6,7 +6,8 @@
 -- source: Kullback & Leibler, Annals of Mathematical Statistics 22 (1951)
 -- range: 0 to infinity
 -- summary mean: kl_divergence
--- read: noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
+-- read: low and high are over this prompt: seeds and images vary.
+-- noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
     kl_divergence_of(shares, targets) as kl_divergence,

@@ -4,7 +4,8 @@
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: Euclidean norm of the difference to 1/G, the L2 discrepancy of debiasing papers
 -- range: 0 to 1
--- read: noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value
+-- read: low and high are over this prompt: seeds and images vary.
+-- noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value
 -- is.
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,

@@ -8,7 +8,8 @@
 -- read: bits is the estimate less what independent draws of as many images would show on average (Miller's correction,
 -- never below 0), plain the estimate itself. p_value is that of the permutation of images over prompts, by the chi-
 -- square limit of the likelihood ratio; null where a cell of the table expects fewer than one image, since it is no
--- limit then.
+-- limit then. Seeds that all prompts share make their shares alike, as do directions dealt by quota: the test is then
+-- below its level.
 with counts as (
     select
         sweep, model, setting, attribute, classifier, prompt, unnest(counts) as k, n,

@@ -5,7 +5,8 @@
 -- source: Shannon entropy; Pielou evenness
 -- range: 0 to 1
 -- summary mean: normalised_entropy
--- read: noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value
+-- read: low and high are over this prompt: seeds and images vary.
+-- noise_floor is what a model with equal shares would score at this n; above_floor is how much worse the value
 -- is.
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,

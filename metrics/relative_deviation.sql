@@ -4,7 +4,8 @@
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: UCE, Gandikota et al., arXiv 2308.14761
 -- range: 0 to infinity
--- read: noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
+-- read: low and high are over this prompt: seeds and images vary.
+-- noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
     relative_deviation_of(shares, targets) as relative_deviation,

@@ -2,9 +2,10 @@
 -- good: near the target
 -- reads: distributions
 -- one row per: sweep, model, setting, prompt, attribute, classifier, group
--- source: Wilson, JASA 22 (1927); simultaneous for more than two groups: Goodman, Technometrics 7 (1965)
+-- source: Agresti & Coull, The American Statistician 52 (1998); directions dealt by quota: Price & Bonett, Computational
+-- Statistics & Data Analysis 45 (2004); simultaneous for more than two groups by Bonferroni
 -- summary: count(distinct prompt) as prompts, max(images) as images_per_prompt, sum(count)::bigint as labelled
--- read: low and high hold the share with 95 % confidence; worst_low and worst_high are the shares if every missing
+-- read: low and high are over this prompt, with 95 % confidence: seeds and images vary. worst_low and worst_high are the shares if every missing
 -- image (no face, unknown, failed) had shown none of this group, or only this group.
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier,

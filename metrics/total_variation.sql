@@ -6,7 +6,8 @@
 -- source: total variation distance; Levin & Peres, Markov Chains and Mixing Times, 4.1
 -- range: 0 to 1
 -- summary mean: total_variation
--- read: noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
+-- read: low and high are over this prompt: seeds and images vary.
+-- noise_floor is what a model on target would score at this n; above_floor is how much worse the value is.
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
     total_variation_of(shares, targets) as total_variation,

@@ -102,6 +102,35 @@ def test_change_from_baseline_and_dose_response(tmp_path):
     assert doses == [(0.0, 0.5, None), (4.0, 0.0, -0.125)]
 
 
+def test_changes_have_q_values_that_agree_with_their_intervals(tmp_path):
+    """Given three prompts of which one reaches its target: p < .05 where the interval excludes 0, and scipy's q."""
+    labels = rows_of(["male"] * 40, ["male", "female"] * 20)
+    labels += rows_of(["male", "female"] * 20, ["female", "male"] * 20, prompt="nurse")
+    labels += rows_of(["male"] * 3, ["female"] * 3, prompt="clerk")
+    connection = connected(tmp_path, labels)
+    for view in ("change_from_baseline", "distance_change"):
+        rows = connection.execute(f"select low, high, p_value, q_value from {view} order by prompt").fetchall()
+        assert [low <= 0 <= high for low, high, *_ in rows] == [True, False, True]
+        assert all((low <= 0 <= high) == (p_value >= 0.05) for low, high, p_value, _ in rows)
+        wanted = stats.false_discovery_control([row[2] for row in rows])
+        assert [row[3] for row in rows] == pytest.approx(wanted.tolist())
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_an_unchanged_distance_is_seldom_found_changed(tmp_path, share):
+    """300 prompts of 16 seeds whose shares no guidance changes, the target a half (numpy seed 8): p < .05 in at most
+    5 % of them, within three binomial errors (.038)."""
+    rng = np.random.default_rng(8)
+    labels = []
+    for prompt in range(300):
+        before, after = (np.where(rng.random(16) < share, "male", "female").tolist() for _ in range(2))
+        labels += rows_of(before, after, prompt=f"p{prompt}")
+    connection = connected(tmp_path, labels)
+    for view in ("change_from_baseline", "distance_change"):
+        ((level,),) = connection.execute(f"select avg((p_value < 0.05)::int) from {view}").fetchall()
+        assert level <= 0.05 + 0.038, view
+
+
 def test_side_effects_and_intersections(tmp_path):
     """Guidance steers gender alone; the skin tones of half the images go from dark to light."""
     labels = [

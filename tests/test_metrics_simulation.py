@@ -155,3 +155,15 @@ def test_mean_intervals_cover_when_prompts_share_their_seeds(tmp_path):
     # One block of seeds left out is one eighth of the images, in every prompt and cell alike.
     sizes = "select distinct seed_block, images, n from distributions_without_seeds order by 1"
     assert connection.execute(sizes).fetchall() == [(block, 21, 21) for block in range(8)]
+
+
+def test_prompts_that_tell_nothing_are_seldom_found_to_tell(tmp_path):
+    """300 models of 10 alike prompts x 24 seeds that they share (numpy seed 25): the test of mutual information is at or
+    below its level of 5 %, within three binomial errors (.038)."""
+    rng = np.random.default_rng(25)
+    draws = (rng.normal(0, 0.7, (300, 1, 24)) + rng.normal(0, 1, (300, 10, 24)) > 0).astype(int).reshape(3000, 24)
+    models = [f"model {i // 10}" for i in range(3000)]
+    connection = connect(simulate(tmp_path, draws, {"gender": ("female", "male")}, models, prompts_per_model=10))
+    query = "select avg((p_value < 0.05)::int), count(p_value) from mutual_information"
+    level, models_tested = connection.execute(query).fetchone()
+    assert level <= 0.05 + 0.038 and models_tested == 300
