@@ -158,8 +158,8 @@ def test_mean_intervals_cover_when_prompts_share_their_seeds(tmp_path):
 
 
 def test_prompts_that_tell_nothing_are_seldom_found_to_tell(tmp_path):
-    """300 models of 10 alike prompts x 24 seeds that they share (numpy seed 25): the test of mutual information is at or
-    below its level of 5 %, within three binomial errors (.038)."""
+    """300 models of 10 alike prompts x 24 seeds that they share (numpy seed 25): p < .05 in at most 5 % of them, within
+    three binomial errors (.038)."""
     rng = np.random.default_rng(25)
     draws = (rng.normal(0, 0.7, (300, 1, 24)) + rng.normal(0, 1, (300, 10, 24)) > 0).astype(int).reshape(3000, 24)
     models = [f"model {i // 10}" for i in range(3000)]
