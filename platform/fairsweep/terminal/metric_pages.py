@@ -12,7 +12,7 @@ from fairsweep.measure.metrics import Metric
 _WIDTH = 100
 _KEYS = ("setting", "prompt_name", "attribute", "group", "verdict", "before", "after")
 _BOUNDS = ("low", "high", "p_value")
-_VALUES = ("share", "flipped_share", "kappa", "rate", "seconds")
+_VALUES = ("share", "flipped_share", "kappa", "rate", "seconds", "association", "effect", "value", "slope", "precision")
 
 
 def print_list(metrics: list[Metric], screen: Console) -> None:
