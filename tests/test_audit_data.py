@@ -78,6 +78,7 @@ def run_audit(ray_cluster):
     return run
 
 
+@pytest.mark.slow
 def test_the_formats_read_alike_and_a_second_run_reads_nothing(portraits, vectors, run_audit, tmp_path):
     folders = {
         "parquet": corpus.write_parquet(tmp_path / "parquet", portraits),

@@ -28,6 +28,7 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.mark.slow
 def test_guidance_counts_the_rows_of_the_shipped_settings(one_thread):
     options = [option for option in guidance.OPTIONS if option != "compile"]
     figures = guidance.run("portraits", batch=2, steps=STEPS, repeats=1, options=options)

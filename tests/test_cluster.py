@@ -127,6 +127,7 @@ def test_what_a_machine_can_never_give_is_refused_in_one_line():
     engine.check_room(RunSpec(), cards=0, cpus=1)
 
 
+@pytest.mark.slow
 def test_a_share_of_a_device_is_shared(tiny_data, tmp_path, nodes):
     cluster = nodes({"num_cpus": 2, "num_gpus": 1})
     spec = SweepSpec.model_validate(tiny_data)
@@ -152,6 +153,7 @@ def test_without_a_gpu_the_cpus_are_shared_out(nodes):
         assert engine.generator_size(RunSpec(cpus_per_actor=1), batches=2).actors == 2
 
 
+@pytest.mark.slow
 def test_a_run_that_starts_without_a_node_grows_as_nodes_appear(tiny_data, tmp_path, run_sweep, nodes, monkeypatch):
     monkeypatch.setattr(crew, "_ASK_EVERY_SECONDS", 0.5)
     # Ray sets it where a node starts, and only the main thread may.

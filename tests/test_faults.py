@@ -87,6 +87,7 @@ def test_a_bad_card_takes_no_place_of_the_only_batch(run, tmp_path):
     assert ask(tmp_path, "select joules, energy from cost") == [(12.0, "measured")]
 
 
+@pytest.mark.slow
 def test_one_place_that_cannot_load_costs_the_model_nothing(run, tmp_path):
     outcome = run({"fault": "load", "times": 1})
     assert outcome.complete
@@ -105,6 +106,7 @@ def test_what_no_place_can_load_is_refused_with_the_places_reason(run, tmp_path)
     assert "gpu" in outcome.refused_models["tiny"]
 
 
+@pytest.mark.slow
 def test_an_actor_leaves_its_process_when_its_device_is_dead(run, tmp_path):
     outcome = run({"fault": "sticky", "times": 1})
     assert outcome.complete
@@ -158,6 +160,7 @@ def test_a_classifier_without_memory_is_asked_of_several_places(run, tmp_path):
     assert "MemoryError" in outcome.refused_classifiers["large"]
 
 
+@pytest.mark.slow
 def test_a_batch_that_never_ends_goes_to_an_idle_actor(run, tmp_path):
     outcome = run({"fault": "slow", "times": 1, "seconds": 3600})
     assert outcome.complete

@@ -3,10 +3,12 @@
 import copy
 
 import pyarrow.parquet as pq
+import pytest
 
 from support.checks import assert_exactly_once
 
 
+@pytest.mark.slow
 def test_a_byte_that_flips_in_a_picture_costs_its_file_alone(tiny_data, tmp_path, run_sweep):
     assert run_sweep(tiny_data, tmp_path).complete
     path = min(tmp_path.glob("images/*/*/*.parquet"))

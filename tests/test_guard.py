@@ -56,6 +56,7 @@ def test_a_runs_own_cluster_listens_on_loopback_alone_and_its_raylets_end_is_one
     assert ask(tmp_path / "store", "select count(*) > 0 from images where error is null") == [(True,)]
 
 
+@pytest.mark.slow
 def test_the_end_of_a_runs_head_is_one_line(run):
     members = family(run)
     named(run, "gcs_server").kill()
