@@ -15,6 +15,8 @@ import fairsweep
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 DEPENDENCIES = PROJECT["project"]["dependencies"]
+# What extras bring, which need not be installed here: the module, the extra, its distribution.
+OPTIONAL = {"faiss": ("faiss", "faiss-cpu")}
 OWN = {"fairsweep", "support", *(path.stem for path in (ROOT / "tests").rglob("*.py"))}
 
 
@@ -47,7 +49,10 @@ def test_every_imported_package_is_declared(folders, declared):
     installed = packages_distributions()
     packages = imported(*folders)
     assert {"duckdb", "torch"} <= packages
-    assert {name for name in packages if not declared & set(map(distribution, installed.get(name, ())))} == set()
+    missing = {name for name in packages if not declared & set(map(distribution, installed.get(name, ())))}
+    assert missing <= set(OPTIONAL)
+    for extra, name in OPTIONAL.values():
+        assert name in map(distribution, PROJECT["project"]["optional-dependencies"][extra])
 
 
 def test_the_version_stands_in_one_place():

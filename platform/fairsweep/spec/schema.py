@@ -47,6 +47,9 @@ def spec_schema() -> dict[str, Any]:
     kinds = {name: get_classifier(name).Params for name in CLASSIFIERS}
     definitions[GuidanceSpec.__name__] = _variants(definitions, GuidanceSpec, "method", methods, grid=True)
     definitions[ClassifierSpec.__name__] = _variants(definitions, ClassifierSpec, "kind", kinds, grid=False)
+    # A file that extends another need say nothing itself, and models may be given to the command.
+    required = [name for name in schema.pop("required") if name != "models"]
+    schema["anyOf"] = [{"required": required}, {"required": ["extends"]}]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "fairsweep sweep"}
 
 
