@@ -1,13 +1,22 @@
 """Local Ray clusters on free ports."""
 
+import random
 import socket
+
+# Below those that the system hands out to whoever connects: between the choice and the use nobody else gets one.
+_PORTS = range(12_000, 32_000)
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
+    """Return a port that nobody listens on; another one every time, so that clusters side by side keep apart."""
+    while True:
+        with socket.socket() as taken:
+            port = random.SystemRandom().choice(_PORTS)
+            try:
+                taken.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def node_options(**more) -> dict:
