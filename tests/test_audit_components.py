@@ -138,6 +138,7 @@ def test_the_trend_over_prompts_is_that_of_scipy(store):
         assert data[6:8] == pytest.approx(tuple(ends), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_the_report_draws_them_and_its_numbers_are_those_of_the_view(store):
     """A line's points, back from pixels to shares by those of the axis, are the rows of the view."""
     page = report.render(store, "world")

@@ -78,6 +78,7 @@ def counted(metric: str) -> float | None:
     return sum(values) if values else None
 
 
+@pytest.mark.slow
 def test_every_actor_sits_on_a_device_of_its_own_and_all_work(tiny_data, tmp_path, nodes):
     cluster = nodes({"num_cpus": 2, "num_gpus": 2}, {"num_cpus": 2, "num_gpus": 2})
     spec = SweepSpec.model_validate(tiny_data | {"seeds": 16})
@@ -210,6 +211,7 @@ def test_a_killed_node_costs_only_its_batches_in_flight(slow_data, tmp_path, run
     assert_exactly_once(tmp_path, 48)
 
 
+@pytest.mark.slow
 def test_an_interrupted_and_a_killed_driver_resume(slow_data, tmp_path, ray_cluster, write_spec):
     store = tmp_path / "store"
     command = [sys.executable, "-c", "from fairsweep.cli import main; main()", "run", str(write_spec(slow_data))]

@@ -76,6 +76,7 @@ def test_label_actors_beside_generators_label_every_image(run, tmp_path):
     assert_exactly_once(tmp_path, 8)
 
 
+@pytest.mark.slow
 def test_a_bad_card_takes_no_place_of_the_only_batch(run, tmp_path):
     """Its two images share the twelve joules that the other card's meter went up by."""
     prompts = ["a nurse", "a doctor"]

@@ -45,6 +45,7 @@ def ends_in_one_line(process: subprocess.Popen, what: str) -> None:
     assert "raylet" not in printed and "Traceback" not in printed
 
 
+@pytest.mark.slow
 def test_a_runs_own_cluster_listens_on_loopback_alone_and_its_raylets_end_is_one_line(run, tmp_path: Path):
     members = family(run)
     sockets = [(member.name(), *socket.laddr) for member in members for socket in listening(member)]

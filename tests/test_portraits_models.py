@@ -78,6 +78,7 @@ def test_the_shares_of_the_card_are_drawn_again(studio, reader, card):
     assert again["recognised"]["mean"] >= shown["recognised"]["mean"] - 0.05
 
 
+@pytest.mark.slow
 def test_named_groups_are_obeyed_as_the_card_says(studio, reader, card):
     figures = evaluate_named_groups(studio, reader, 2)
     for name, entry in card["named_groups"].items():

@@ -72,6 +72,7 @@ def test_adding_an_attribute_labels_only_that_attribute(tiny_data, root, run_swe
     ]
 
 
+@pytest.mark.slow
 def test_one_or_three_actors_make_the_same_bytes(tiny_data, tmp_path, run_sweep):
     data = tiny_data | {"seeds": 12}
     run_sweep(data, tmp_path / "one")
@@ -80,6 +81,7 @@ def test_one_or_three_actors_make_the_same_bytes(tiny_data, tmp_path, run_sweep)
     assert pictures(tmp_path / "one") == pictures(tmp_path / "three")
 
 
+@pytest.mark.slow
 def test_the_batch_size_hardly_shows(tiny_data, tmp_path, run_sweep):
     data = tiny_data | {"seeds": 8}
     found = {}

@@ -134,6 +134,7 @@ def long(folder) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_stopped_job_says_how_it_resumes(long, dashboard, tmp_path):
     job = submit(long, "good.yaml", dashboard, tmp_path / "store")
     name = job.stdout.readline().split()[1]
@@ -162,6 +163,7 @@ def test_after_ctrl_c_the_job_goes_on_and_is_named(long, dashboard, tmp_path):
         client.stop_job(name)
 
 
+@pytest.mark.slow
 def test_the_address_that_is_given_holds(folder, dashboard, tmp_path):
     """Ray's client prefers the address in RAY_ADDRESS; and asks a cluster's other ports without http://."""
     elsewhere = os.environ | {"RAY_ADDRESS": "http://127.0.0.1:1"}
