@@ -209,7 +209,6 @@ def test_a_server_that_is_away_costs_one_line(made, capsys):
     assert f"fairsweep track --sweep audit --store {made.root}" in said
 
 
-@pytest.mark.slow
 def test_a_real_server_and_one_that_goes_away_in_the_middle(made, tmp_path, monkeypatch):
     shutil.copy(made.tracking, tmp_path / "server.db")
     port = serve.free_port(0)
