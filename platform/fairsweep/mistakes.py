@@ -36,3 +36,12 @@ def check_known(params: dict[str, Any], kind: type[BaseModel], own: Iterable[str
     for name in params:
         if name not in kind.model_fields:
             raise mistake("unknown key" + near(name, [*own, *kind.model_fields]), name)
+
+
+def check_names(key: str, items: Iterable[Any]) -> None:
+    """Refuse a `name` that two items of a list have."""
+    names = set()
+    for index, item in enumerate(items):
+        if item.name in names:
+            raise mistake(f"the name {item.name!r} is given twice", key, index, "name")
+        names.add(item.name)

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from PIL.Image import Image
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from fairsweep.attributes import Attributes
 from fairsweep.classifiers.base import NO_FACE, Classifier, ClassifierParams, Label, label_of
+from fairsweep.classifiers.templates import TEMPLATES, Templates, fill
 
 
 class OpenClipParams(ClassifierParams):
@@ -16,18 +17,8 @@ class OpenClipParams(ClassifierParams):
         default="ViT-B-32", description="an architecture, hf-hub:<id>, local-dir:<folder> or builtin:portraits"
     )
     pretrained: str | None = Field(default=None, description="the tag or checkpoint of an architecture's weights")
-    templates: tuple[str, ...] = Field(
-        default=("a photo of a {}", "a photo of the face of a {}", "a portrait of a {}", "{}"), min_length=1
-    )
+    templates: Templates = TEMPLATES
     no_face_text: str | None = Field(default=None, description="no_face is the label where this text fits best")
-
-    @field_validator("templates")
-    @classmethod
-    def _check(cls, templates: tuple[str, ...]) -> tuple[str, ...]:
-        for template in templates:
-            if "{}" not in template:
-                raise ValueError(f"the template {template!r} must hold {{}} for the group's text")
-        return templates
 
 
 class OpenClip(Classifier[OpenClipParams]):
@@ -70,10 +61,3 @@ class OpenClip(Classifier[OpenClipParams]):
             for text in texts.values()
         ]
         return list(texts), torch.nn.functional.normalize(torch.stack(means), dim=-1)
-
-
-def fill(template: str, text: str) -> str:
-    """Return a template with the text in its place, "a" or "an" as English wants."""
-    if text[:1].lower() in tuple("aeiou"):
-        template = template.replace("a {}", "an {}")
-    return template.replace("{}", text)

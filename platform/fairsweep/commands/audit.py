@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from fairsweep.commands.options import (
     DEFAULT_STORE,
     AddressOption,
+    MlflowOption,
     ModelOption,
     MostImagesOption,
     SpecArgument,
@@ -45,9 +46,7 @@ def everything(
     model: ModelOption = None,
     store: WrittenStoreOption = DEFAULT_STORE,
     address: AddressOption = None,
-    mlflow: Annotated[
-        str | None, typer.Option("--mlflow", help="Where runs are logged; silent: MLFLOW_TRACKING_URI or the store.")
-    ] = None,
+    mlflow: MlflowOption = None,
     track: Annotated[bool, typer.Option("--track/--no-track", help="Log the audits to MLflow at the end.")] = True,
     most_images: MostImagesOption = None,
 ) -> None:

@@ -31,6 +31,9 @@ WrittenStoreOption = Annotated[str, typer.Option("--store", callback=paths.new_s
 AddressOption = Annotated[
     str | None, typer.Option("--address", help="The Ray cluster to join, or auto; silent: one of its own here.")
 ]
+MlflowOption = Annotated[
+    str | None, typer.Option("--mlflow", help="Where runs are logged; silent: MLFLOW_TRACKING_URI or the store.")
+]
 DEFAULT_STORE = "fairsweep-store"
 SweepOption = Annotated[str | None, typer.Option("--sweep", help="The sweep's name; the one planned last if silent.")]
 PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="The port to try first; 0: any free one.")]

@@ -13,6 +13,7 @@ from fairsweep.commands.options import (
     DEFAULT_STORE,
     AddressOption,
     FormatOption,
+    MlflowOption,
     ModelOption,
     MostImagesOption,
     SpecArgument,
@@ -52,9 +53,7 @@ def run(
     store: WrittenStoreOption = DEFAULT_STORE,
     address: AddressOption = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Make at most so many new images.")] = None,
-    mlflow: Annotated[
-        str | None, typer.Option("--mlflow", help="Where runs are logged; silent: MLFLOW_TRACKING_URI or the store.")
-    ] = None,
+    mlflow: MlflowOption = None,
     track: Annotated[bool, typer.Option("--track/--no-track", help="Log the sweep to MLflow at the end.")] = True,
     most_images: MostImagesOption = None,
 ) -> None:

@@ -16,9 +16,9 @@ from fairsweep.engine.events import Answer
 from fairsweep.engine.gauges import LabelGauges
 from fairsweep.engine.halving import Halving
 from fairsweep.engine.places import Place
-from fairsweep.errors import FairsweepError, first_line, reason
+from fairsweep.errors import FairsweepError, reason
 from fairsweep.plan.todo import LabelTask
-from fairsweep.sources import SourceError, read_pictures
+from fairsweep.sources import open_pictures
 from fairsweep.spec import ClassifierSpec, SweepSpec
 from fairsweep.store import Store
 from fairsweep.store.files import DamageError
@@ -188,9 +188,11 @@ class LabelActor:
     def _label_stored(self, task: LabelTask) -> Answer:
         name = task.classifier
         try:
-            images = _pictures(self._store, task)
+            held = read_or_refer(self._store.place, task.file, task.images)
         except DamageError as damage:
             return Answer(LabelReport(damage=f"{task.file}: {damage}"))
+        # From the store, or from where they lie.
+        images = open_pictures(held)
         bad = {image_id: str(image) for image_id, image in images.items() if isinstance(image, Exception)}
         fine = {image_id: image for image_id, image in images.items() if image_id not in bad}
         prompts = [task.images[image_id][0] for image_id in fine]
@@ -208,23 +210,6 @@ class LabelActor:
         self._labellers.write({name: new})
         self._gauges.labels(report)
         return Answer(report)
-
-
-def _pictures(store: Store, task: LabelTask) -> dict:
-    """Return a task's images by their id, opened, from the store or where they lie; why, for one that cannot be."""
-    held = read_or_refer(store.place, task.file, task.images)
-    apart = read_pictures([image for image in held.values() if isinstance(image, str)])
-    pictures: dict = {}
-    for image_id, image in held.items():
-        data = apart[image] if isinstance(image, str) else image
-        if data is None or isinstance(data, SourceError):
-            pictures[image_id] = data or SourceError("it has no picture")
-            continue
-        try:
-            pictures[image_id] = _picture(data)
-        except Exception as error:
-            pictures[image_id] = SourceError(f"not a readable picture ({first_line(error)})")
-    return pictures
 
 
 def _picture(png: bytes):

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,11 +15,11 @@ from fairsweep.errors import ImportDataError, first_line
 from fairsweep.imports.labellers import label_spec
 from fairsweep.imports.source import Once, Source, cell, seed_of
 from fairsweep.imports.table import read_texts
+from fairsweep.sources.base import SUFFIXES, beside
 from fairsweep.spec import LabelSpec
 from fairsweep.store import Store
 
 BATCH = 256
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 @dataclass(frozen=True)
@@ -108,10 +107,9 @@ def _folder(source: Source) -> Iterator[tuple[dict, bytes]]:
 def _beside(source: Source, row: dict) -> bytes:
     """Return the bytes of the file that a row of the metadata names; it lies in the folder or below."""
     name = row["file_name"] or ""
-    inside = PurePosixPath(name)
-    if not name or inside.is_absolute() or ".." in inside.parts or "\0" in name:
+    path = beside(source.path, name)
+    if path is None:
         raise ImportDataError(f"{source.path}: row {row['row']}: {name!r} names no file of this folder")
-    path = source.path / inside
     if not path.is_file():
         raise ImportDataError(f"{source.path}: row {row['row']}: there is no file {name!r}")
     return path.read_bytes()

@@ -3,14 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from fairsweep.errors import FairsweepError, near
 from fairsweep.registry import find
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 KINDS = {
     "webdataset": "fairsweep.sources.webdataset:WebDataset",
     "clip-retrieval": "fairsweep.sources.clip_retrieval:ClipRetrieval",
@@ -107,3 +107,11 @@ def check_column(column: str, columns: list[str], path: Path) -> None:
     """Refuse a file without a column."""
     if column not in columns:
         raise SourceError(f"data: {path} has no column {column!r}{near(column, columns)}")
+
+
+def beside(folder: Path, name: str) -> Path | None:
+    """Return the path of a file that a folder's metadata names; None for no name, and for one that leads out of it."""
+    inside = PurePosixPath(name)
+    if not name or inside.is_absolute() or ".." in inside.parts or "\0" in name:
+        return None
+    return folder / inside

@@ -4,10 +4,10 @@ import csv
 import json
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from fairsweep.errors import first_line
-from fairsweep.sources.base import Part, Row, Source, SourceError, check_column
+from fairsweep.sources.base import Part, Row, Source, SourceError, beside, check_column
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 FILE = "file_name"
@@ -37,14 +37,14 @@ class Folder(Source):
     def rows(self, part: Part, pictures: bool) -> Iterator[Row]:
         for record in islice(_records(part.path), part.start, part.stop):
             name = record.get(FILE) or ""
-            inside = PurePosixPath(name)
-            if not name or inside.is_absolute() or ".." in inside.parts or "\0" in name:
+            path = beside(self.base, name)
+            if path is None:
                 yield Row(None, record.get(self.caption), error=f"{name!r} names no file of {self.base}")
                 continue
-            reference, picture, error = str(self.base / inside), None, None
+            reference, picture, error = str(path), None, None
             if pictures:
                 try:
-                    picture = Path(reference).read_bytes()
+                    picture = path.read_bytes()
                 except OSError as reason:
                     error = f"{reference}: {reason.strerror}"
             yield Row(reference, record.get(self.caption), picture, error=error)

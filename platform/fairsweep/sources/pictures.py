@@ -1,18 +1,40 @@
 """Read pictures of training data by their references, each file opened once."""
 
+import io
 import re
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from PIL import Image
 
 from fairsweep.errors import first_line
 from fairsweep.sources.base import SourceError
 
 _IN_PARQUET = re.compile(r"(?P<path>.+\.parquet)#(?P<column>[^#:]+):(?P<row>\d+)", re.DOTALL)
 _IN_TAR = re.compile(r"(?P<path>.+\.tar)#(?P<offset>\d+)\+(?P<size>\d+)", re.DOTALL)
+
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def open_pictures(held: Mapping[Key, bytes | str | None]) -> dict[Key, Image.Image | SourceError]:
+    """Return each picture opened, as RGB, or why it cannot be: of its bytes, or of the reference where it lies."""
+    apart = read_pictures(item for item in held.values() if isinstance(item, str))
+    pictures: dict[Key, Image.Image | SourceError] = {}
+    for key, item in held.items():
+        data = apart[item] if isinstance(item, str) else item
+        if data is None or isinstance(data, SourceError):
+            pictures[key] = data or SourceError("it has no picture")
+            continue
+        try:
+            pictures[key] = Image.open(io.BytesIO(data)).convert("RGB")
+        except Exception as error:
+            pictures[key] = SourceError(f"not a readable picture ({first_line(error)})")
+    return pictures
 
 
 def read_pictures(references: Iterable[str]) -> dict[str, bytes | SourceError]:

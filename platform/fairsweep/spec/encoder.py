@@ -2,14 +2,14 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from fairsweep.attributes import Frozen, Name
+from fairsweep.classifiers.templates import TEMPLATES, Templates
 from fairsweep.errors import near
-from fairsweep.mistakes import mistake
+from fairsweep.mistakes import check_names, mistake
 
 KINDS = ("words", "images", "embeddings", "sql")
-TEMPLATES = ("a photo of a {}", "a photo of the face of a {}", "a portrait of a {}", "{}")
 
 
 class StimulusSpec(Frozen):
@@ -63,7 +63,7 @@ class EncoderAuditSpec(Frozen):
     encoders: tuple[EncoderSpec, ...] = Field(
         default=(), description="silent: the sweep's open_clip classifiers, and the text encoders of its models"
     )
-    templates: tuple[str, ...] = Field(default=TEMPLATES, min_length=1, description="what a group's text is put into")
+    templates: Templates = Field(default=TEMPLATES, description="what a group's text is put into")
     stimuli: dict[Name, StimulusSpec] = Field(default={}, description="sets of one's own, beside those that ship")
     groups: dict[Name, dict[Name, tuple[str, ...]]] = Field(
         default={}, description="attribute -> group -> its sets of stimuli; without words the group's own text"
@@ -73,21 +73,10 @@ class EncoderAuditSpec(Frozen):
     )
     seed: int = Field(default=0, ge=0, description="draws the partitions where they are too many to go through")
 
-    @field_validator("templates")
-    @classmethod
-    def _hold_a_place(cls, templates: tuple[str, ...]) -> tuple[str, ...]:
-        for template in templates:
-            if "{}" not in template:
-                raise ValueError(f"the template {template!r} must hold {{}} for the group's text")
-        return templates
-
     def check(self, attributes: dict[str, Any], models: list[str]) -> None:
         """Refuse groups that are not declared, models that are not of the sweep, and names given twice."""
-        names: set[str] = set()
+        check_names("encoders", self.encoders)
         for index, encoder in enumerate(self.encoders):
-            if encoder.name in names:
-                raise mistake(f"the name {encoder.name!r} is given twice", "encoders", index, "name")
-            names.add(encoder.name)
             if encoder.kind == "pipeline" and encoder.model not in models:
                 raise mistake(f"no model {encoder.model!r}{near(encoder.model, models)}", "encoders", index, "model")
         for attribute, groups in self.groups.items():

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from fairsweep.attributes import AttributeSpec, Frozen, Name
 from fairsweep.errors import near
-from fairsweep.mistakes import below, mistake
+from fairsweep.mistakes import below, check_names, mistake
 from fairsweep.spec.data import DataSpec
 from fairsweep.spec.encoder import EncoderAuditSpec
 from fairsweep.spec.expand import expand_sweep
@@ -171,15 +171,6 @@ class SweepSpec(Frozen):
         """Return a short hash of the whole resolved spec."""
         left_out = {"references"} if self.references is None else None
         return hashlib.blake2b(self.model_dump_json(exclude=left_out).encode(), digest_size=8).hexdigest()
-
-
-def check_names(key: str, items: Iterable[ModelSpec | GuidanceSpec | ClassifierSpec | DataSpec]) -> None:
-    """Refuse a name that two items of a list have."""
-    names = set()
-    for index, item in enumerate(items):
-        if item.name in names:
-            raise mistake(f"the name {item.name!r} is given twice", key, index, "name")
-        names.add(item.name)
 
 
 def check_classifiers(classifiers: Iterable[ClassifierSpec], attributes: Mapping[str, AttributeSpec]) -> None:

@@ -10,6 +10,7 @@ from fairsweep.audits.data.index import Indexed, index, open_data
 from fairsweep.audits.data.match import Matches, match
 from fairsweep.audits.data.sweep import data_sweep, write_sweep
 from fairsweep.audits.encoder.encoders import encoders_of, load
+from fairsweep.audits.encoder.weat import unit
 from fairsweep.engine.label import wanted_attributes
 from fairsweep.engine.run import Outcome, label
 from fairsweep.errors import FairsweepError, near
@@ -68,7 +69,8 @@ def audit_data(spec: SweepSpec, store: Store, console: Console, device: str = "c
         report.indexed[data.name] = index(data, embedder, spec.run, store, console)
         if encoder and encoder.name not in queries:
             loaded = next(load(encoder, spec, device))
-            queries[encoder.name] = _unit(loaded.texts([prompt.text for prompt in spec.prompts.expand()]))
+            texts = loaded.texts([prompt.text for prompt in spec.prompts.expand()])
+            queries[encoder.name] = unit(texts).astype(np.float32)
         report.matches[data.name] = match(spec, data, store, queries[encoder.name] if encoder else None)
         matched.append((data, report.matches[data.name]))
     plan = write_sweep(spec, matched, store)
@@ -94,26 +96,17 @@ def _encoder(spec: SweepSpec, data: DataSpec) -> EncoderSpec | None:
 
 def _write_references(spec: SweepSpec, store: Store) -> None:
     """Make the shares of each source and matching a reference that sweeps can name, such as laion.captions."""
+    query = """
+        select model || '.' || setting, prompt_name, attribute, "group", share, n from share
+        where sweep = ? and attribute = ? and classifier = ? and share is not null"""
+    rows: list[tuple] = []
     with connect(store) as connection:
         for attribute in spec.attributes:
             lead = next((c.name for c in spec.classifiers if attribute in wanted_attributes(spec, c)), None)
-            connection.execute(
-                "create temp table if not exists chosen as select model || '.' || setting as reference, prompt_name, "
-                'attribute, "group", share, n from share limit 0'
-            )
-            connection.execute(
-                "insert into chosen select model || '.' || setting, prompt_name, attribute, \"group\", share, n "
-                "from share where sweep = ? and attribute = ? and classifier = ? and share is not null",
-                [data_sweep(spec), attribute, lead],
-            )
-        rows = connection.execute("select * from chosen").fetchall()
+            rows += connection.execute(query, [data_sweep(spec), attribute, lead]).fetchall()
     references: dict[str, list[dict]] = {}
     for reference, prompt_name, attribute, group, share, n in rows:
         row = {"reference": reference, "prompt_name": prompt_name, "attribute": attribute, "group": group}
         references.setdefault(reference, []).append(row | {"share": share, "n": n, "model": None})
     for reference, own in references.items():
         store.write("references", reference, own)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)

@@ -1,7 +1,6 @@
 """Read the parts of a source once, on Ray: references, captions and embeddings, a file of the store for each part."""
 
 import asyncio
-import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -12,7 +11,6 @@ from typing import cast
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
 from rich.console import Console
 
 from fairsweep.engine import cluster
@@ -22,8 +20,8 @@ from fairsweep.engine.dispatch import Dispatcher
 from fairsweep.engine.events import Answer, GivenUp, Refused
 from fairsweep.engine.places import Place
 from fairsweep.engine.queues import Work
-from fairsweep.errors import FairsweepError, first_line, reason
-from fairsweep.sources import Part, Row, Source, open_source
+from fairsweep.errors import FairsweepError, reason
+from fairsweep.sources import Part, Row, Source, SourceError, open_pictures, open_source
 from fairsweep.spec import RunSpec
 from fairsweep.spec.data import DataSpec
 from fairsweep.spec.encoder import EncoderSpec
@@ -180,23 +178,16 @@ def write_index(task: IndexTask, store: Store, clip=None) -> IndexReport:
 
 def _embed(batch: Sequence[Row], clip) -> None:
     """Fill in the embeddings of a batch's pictures, or what is wrong with them."""
-    from fairsweep.sources import SourceError, read_pictures
-
-    apart = [row for row in batch if row.picture is None and row.reference and not row.error]
-    pictures = read_pictures([row.reference for row in apart if row.reference])
+    held = {
+        place: row.reference if row.picture is None else row.picture for place, row in enumerate(batch) if not row.error
+    }
     readable, images = [], []
-    for row in batch:
-        if row.error:
-            continue
-        data = row.picture if row.picture is not None else pictures.get(row.reference or "")
-        if data is None or isinstance(data, SourceError):
-            row.error = str(data) if data is not None else "it has no picture"
-            continue
-        try:
-            images.append(Image.open(io.BytesIO(data)).convert("RGB"))
-            readable.append(row)
-        except Exception as error:
-            row.error = f"not a readable picture ({first_line(error)})"
+    for place, picture in open_pictures(held).items():
+        if isinstance(picture, SourceError):
+            batch[place].error = str(picture)
+        else:
+            readable.append(batch[place])
+            images.append(picture)
     if readable:
         vectors = clip.embed_images(images).float().cpu().numpy()
         for row, vector in zip(readable, vectors, strict=True):

@@ -59,8 +59,10 @@ def match(spec: SweepSpec, data: DataSpec, store: Store, queries: np.ndarray | N
             result.matchings += [Matching(match_, prompt, each) for prompt, each in enumerate(rows)]
     if queries is not None:
         _by_similarity(data, store, queries, by_caption, result)
-        _find_duplicates(data, store, result)
-    _refer(data, store, result)
+    matched = np.unique(np.concatenate([each.rows for each in result.matchings] or [np.array([], np.int64)]))
+    if queries is not None:
+        _find_duplicates(data, store, result, matched)
+    _refer(data, store, result, matched)
     return result
 
 
@@ -168,21 +170,20 @@ def _within(rows: np.ndarray, first: int, end: int) -> np.ndarray:
     return rows[np.searchsorted(rows, first) : np.searchsorted(rows, end)]
 
 
-def _find_duplicates(data: DataSpec, store: Store, result: Matches) -> None:
-    """Tell in every matching which pictures are nearly the same as an earlier one."""
-    wanted = np.unique(np.concatenate([each.rows for each in result.matchings] or [np.array([], np.int64)]))
-    if not len(wanted):
+def _find_duplicates(data: DataSpec, store: Store, result: Matches, matched: np.ndarray) -> None:
+    """Tell in every matching which pictures are nearly the same as an earlier one; matched: the rows of all of them."""
+    if not len(matched):
         return
     held, first = [], 0
     for block in blocks(store, data.name, ("embedding",)):
-        inside = _within(wanted, first, first + len(block)) - first
+        inside = _within(matched, first, first + len(block)) - first
         held += block["embedding"].take(pa.array(inside)).to_pylist()
         first += len(block)
     width = next((len(vector) for vector in held if vector is not None), 1)
     known = np.array([vector if vector is not None else [0.0] * width for vector in held], np.float32)
     known /= np.maximum(np.linalg.norm(known, axis=1, keepdims=True), 1e-12)
     for each in result.matchings:
-        each.duplicates = _repeats(known[np.searchsorted(wanted, each.rows)], data.duplicate_above)
+        each.duplicates = _repeats(known[np.searchsorted(matched, each.rows)], data.duplicate_above)
 
 
 def _repeats(known: np.ndarray, limit: float, block: int = 2048) -> np.ndarray:
@@ -196,11 +197,10 @@ def _repeats(known: np.ndarray, limit: float, block: int = 2048) -> np.ndarray:
     return repeats
 
 
-def _refer(data: DataSpec, store: Store, result: Matches) -> None:
-    wanted = np.unique(np.concatenate([each.rows for each in result.matchings] or [np.array([], np.int64)]))
+def _refer(data: DataSpec, store: Store, result: Matches, matched: np.ndarray) -> None:
     first = 0
     for block in blocks(store, data.name, ("reference",)):
-        inside = _within(wanted, first, first + len(block))
+        inside = _within(matched, first, first + len(block))
         references: Sequence[str | None] = block["reference"].take(pa.array(inside - first)).to_pylist()
         result.references.update(zip(inside.tolist(), references, strict=True))
         first += len(block)

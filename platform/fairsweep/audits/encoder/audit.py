@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
-import numpy as np
-
 from fairsweep.audits.encoder.encoders import Encoder, encoders_of, load
 from fairsweep.audits.encoder.stimuli import Stimuli, StimulusSets, checked, literature
-from fairsweep.audits.encoder.weat import associate
-from fairsweep.classifiers.open_clip import fill
+from fairsweep.audits.encoder.weat import associate, unit
+from fairsweep.classifiers.templates import fill
 from fairsweep.errors import FairsweepError, near
 from fairsweep.measure.catalogue import write_catalogue
 from fairsweep.spec import SweepSpec
@@ -138,7 +136,8 @@ def _similarities(spec: SweepSpec, encoder: Encoder, groups: list[_Group]) -> It
                 raise FairsweepError(
                     f"stimuli {stimulus} have {target.shape[1]} dimensions, encoder {encoder.name} {vectors.shape[1]}"
                 )
-            for prompt, cosine in zip(prompts, _cosines(vectors, target).mean(axis=1), strict=True):
+            cosines = unit(vectors) @ unit(target).T
+            for prompt, cosine in zip(prompts, cosines.mean(axis=1), strict=True):
                 yield {
                     "sweep": spec.name,
                     "encoder": encoder.name,
@@ -151,8 +150,3 @@ def _similarities(spec: SweepSpec, encoder: Encoder, groups: list[_Group]) -> It
                     "stimulus": stimulus,
                     "similarity": float(cosine),
                 }
-
-
-def _cosines(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
-    vectors, others = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in (vectors, others))
-    return vectors @ others.T

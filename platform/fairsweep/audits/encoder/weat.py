@@ -44,8 +44,8 @@ def associate(
 
 def scores(stimuli: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return s of each stimulus: its mean cosine with A minus its mean cosine with B."""
-    words = _unit(stimuli)
-    return (words @ _unit(a).T).mean(axis=1) - (words @ _unit(b).T).mean(axis=1)
+    words = unit(stimuli)
+    return (words @ unit(a).T).mean(axis=1) - (words @ unit(b).T).mean(axis=1)
 
 
 def compare(x: np.ndarray, y: np.ndarray, seed: int = 0, draws: int = DRAWS) -> Association:
@@ -85,6 +85,7 @@ def _sampled(both: np.ndarray, size: int, least_sum: float, seed: int, draws: in
     return reached
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Return the vectors, [vectors, dimensions], at length 1."""
     vectors = np.asarray(vectors, np.float64)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
