@@ -28,7 +28,7 @@ def materialise(connection: duckdb.DuckDBPyConnection, sweep: str, first: int) -
     parts = summary.in_order(connection)
     after = [part for part in parts if summary.reads_summary(connection, part.sql)]
     tables = [part.name for part in parts if part not in after and _create(connection, part) == "table"]
-    query = f"select * from ({summary.query(connection, there=tables)}) {own}"
+    query = f"select * from ({summary.query(connection, parts, tables)}) {own}"
     connection.execute(f"create or replace temp table summary as {query}")
     for part in after:
         _create(connection, part)

@@ -1,7 +1,7 @@
 """Create the views of all metrics, and compose `summary`: one query that counts the labels once for all of them."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import duckdb
@@ -22,12 +22,11 @@ _tables: dict[str, list[str]] = {}
 
 def create_views(connection: duckdb.DuckDBPyConnection, folders: list[Path] | None = None) -> None:
     """Create every macro and view, and `summary`, on a connection that has the base views of a store."""
-    folders = folders or metric_folders()
-    parts = bodies(folders)
-    ahead = {name: sql for name, sql in parts.items() if not reads_summary(connection, sql)}
-    _create(connection, ahead)
-    connection.execute(f"create or replace view summary as {query(connection, folders)}")
-    _create(connection, {name: sql for name, sql in parts.items() if name not in ahead})
+    parts = _parts(folders or metric_folders())
+    ahead = {name: part for name, part in parts.items() if not reads_summary(connection, part.sql)}
+    _create(connection, ahead.values())
+    connection.execute(f"create or replace view summary as {query(connection, parts.values())}")
+    _create(connection, [part for name, part in parts.items() if name not in ahead])
 
 
 def reads_summary(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
@@ -35,15 +34,16 @@ def reads_summary(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
     return not _is_macro(sql) and "summary" in tables(connection, sql)
 
 
-def query(connection: duckdb.DuckDBPyConnection, folders: list[Path] | None = None, there: Collection[str] = ()) -> str:
-    """Compose the query of `summary`; there: views that are tables already, and need not be part of it."""
-    metrics = [metric for metric in list_metrics(folders) if metric.means or metric.aggregates]
-    return summary_query(connection, metrics, bodies(folders), there)
+def query(connection: duckdb.DuckDBPyConnection, parts: Iterable[Metric], there: Collection[str] = ()) -> str:
+    """Compose the query of `summary` from all views; there: those that are tables already, and need no part in it."""
+    by_name = {part.name: part for part in parts}
+    metrics = [part for _, part in sorted(by_name.items()) if part.means or part.aggregates]
+    return summary_query(connection, metrics, {name: part.sql for name, part in by_name.items()}, there)
 
 
-def _create(connection: duckdb.DuckDBPyConnection, parts: dict[str, str]) -> None:
+def _create(connection: duckdb.DuckDBPyConnection, parts: Iterable[Metric]) -> None:
     """Create macros and views, each after those that it reads."""
-    waiting = {name: _statement(name, sql) for name, sql in parts.items()}
+    waiting = {part.name: _statement(part.name, part.sql) for part in parts}
     while waiting:
         refused: dict[str, duckdb.Error] = {}
         for name, statement in waiting.items():
