@@ -137,7 +137,7 @@ class GeneratorActor:
         with self._gauges.queue.holding(batch.model):
             # A part of a batch that ended its process, maybe once it was written: stored twice, it would count twice.
             ids = [] if batch.label else [row["image_id"] for row in batch.rows]
-            if ids and stored(self._store, ids) == set(ids):
+            if ids and await loop.run_in_executor(self._output, stored, self._store, ids) == set(ids):
                 return Answer(BatchReport(batch.model, made=len(ids)))
             refusal = await loop.run_in_executor(self._compute, self._load, batch.model)
             if refusal:
