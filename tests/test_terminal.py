@@ -7,7 +7,7 @@ import pytest
 from rich.table import Table
 
 from fairsweep import cli
-from fairsweep.engine.run import Outcome
+from fairsweep.engine.outcome import Outcome
 from fairsweep.imports import Source, bring
 from fairsweep.store import Store
 from fairsweep.terminal import findings

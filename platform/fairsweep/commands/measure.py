@@ -156,6 +156,8 @@ def calibrate(
     address: AddressOption = None,
 ) -> None:
     """Measure a classifier's errors on images of known truth, so that shares can be corrected for them."""
+    from fairsweep.engine import cluster
+    from fairsweep.engine.run import label
     from fairsweep.errors import FairsweepError, near
     from fairsweep.imports import calibration as work
     from fairsweep.imports.labellers import label_spec
@@ -173,9 +175,6 @@ def calibrate(
     opened = Store(store)
     (reader,) = labelling.classifiers
     with opened.lock():
-        from fairsweep.engine import cluster
-        from fairsweep.engine.run import label
-
         scratch = opened.scratch(work.NAME, reader.model_dump_json())
         staged = work.stage(scratch, declared, samples)
         with cluster.connected(address):

@@ -2,9 +2,8 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,53 +12,19 @@ from rich.console import Console
 
 from fairsweep import builtin
 from fairsweep.engine import cluster
-from fairsweep.engine.events import GivenUp, LeftOut, Refused
+from fairsweep.engine.account import Account, DamagedFileError, TooManyFailuresError
 from fairsweep.engine.generate import BatchReport, GeneratorActor
-from fairsweep.engine.label import LabelActor, LabelReport, wanted_attributes
+from fairsweep.engine.label import LabelActor, wanted_attributes
+from fairsweep.engine.outcome import Outcome
 from fairsweep.measure.catalogue import write_catalogue
 from fairsweep.plan.declared import check_classifiers
 from fairsweep.plan.plan import write_plan
-from fairsweep.plan.todo import Batch, LabelTask, Todo, batches, by_model, stored
+from fairsweep.plan.todo import Todo, batches, by_model
 from fairsweep.spec import LabelSpec, RunSpec, SweepSpec
 from fairsweep.store import Store
 from fairsweep.store.compact import compact
 from fairsweep.store.verify import sift, verify
 from fairsweep.terminal.progress import RunProgress
-
-_FAILED_ROWS = 4096
-_SHOWN = 20
-
-
-@dataclass
-class Outcome:
-    """What a run did: counts of images, and the first failures with their reasons."""
-
-    planned: int = 0
-    there: int = 0
-    made: int = 0
-    labelled: int = 0
-    failed: list[tuple[str, str]] = field(default_factory=list)
-    failed_images: int = 0
-    failed_labels: int = 0
-    refused_models: dict[str, str] = field(default_factory=dict)
-    refused_classifiers: dict[str, str] = field(default_factory=dict)
-    losses: list[str] = field(default_factory=list)
-    stopped: str | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
-    places: list[str] = field(default_factory=list)
-
-    @property
-    def complete(self) -> bool:
-        """Tell whether everything asked for is there."""
-        return not (self.failed_images or self.failed_labels or self.refused_models or self.stopped)
-
-
-class TooManyFailuresError(Exception):
-    """Stop the sweep: nothing has worked for a while."""
-
-
-class DamagedFileError(Exception):
-    """Stop working: a file of images turned out damaged, and its images are to be made again."""
 
 
 class Run:
@@ -67,12 +32,10 @@ class Run:
 
     def __init__(self, spec: SweepSpec, store: Store, console: Console):
         self.spec, self.store, self.console = spec, store, console
-        self.outcome = Outcome()
-        self._failures = 0
+        self._account = Account(spec, store)
+        self.outcome = self._account.outcome
         self._shared_spec: Any = None
         self._run: RunSpec | None = None
-        # Classifiers that end the process that loads them beside a model: they are tried again after all images.
-        self._left_out: dict[str, str] = {}
 
     def execute(self, limit: int | None = None) -> Outcome:
         """Make and label what is missing, at most `limit` new images; the caller holds the store's lock."""
@@ -134,7 +97,7 @@ class Run:
             self._watch(
                 start,
                 lambda: cluster.generator_size(run),
-                lambda actor, batch: actor.make.remote(batch, tuple(self._left_out)),
+                lambda actor, batch: actor.make.remote(batch, tuple(self._account.left_out)),
                 streams,
                 "images",
                 len(rows),
@@ -200,117 +163,23 @@ class Run:
             nonlocal count
             # Where another run has taken over, this one would make the same images.
             self.store.place.check_held()
-            self._progress.tick(crew.note())
+            progress.tick(crew.note())
             for loss in crew.places.losses[count:]:
                 count += 1
                 self.console.print(loss, soft_wrap=True, markup=False, highlight=False)
 
-        with RunProgress(self.console, what, total) as self._progress, closing(dispatcher.run(tick)) as events:
+        with RunProgress(self.console, what, total) as progress, closing(dispatcher.run(tick)) as events:
+            self._account.progress = progress
             for event in events:
                 if isinstance(event, BatchReport) and "startup" not in self.outcome.seconds:
                     work = sum(seconds for stage, seconds in event.seconds.items() if stage != "load")
-                    self._spent("startup", max(0.0, time.perf_counter() - started - work))
-                self._count(event)
+                    self.outcome.spend("startup", max(0.0, time.perf_counter() - started - work))
+                self._account.count(event)
         self.outcome.places += [place.device for place in crew.arrived]
         self.outcome.losses += crew.places.losses
         for log in {place.log for place in crew.arrived} - crew.places.logs:
             Path(log).unlink(missing_ok=True)
-        self._spent(what, time.perf_counter() - started)
-
-    def _count(self, event) -> None:
-        kind, _, name = getattr(event, "key", "").partition(" ")
-        match event:
-            case BatchReport():
-                self._count_batch(event)
-            case LabelReport():
-                self._count_labels(event)
-                self._progress.add(sum(event.labelled.values()), sum(event.failed.values()))
-            case GivenUp(work, why):
-                self._give_up(work, why)
-            case Refused(_, why, rest):
-                refused = self.outcome.refused_models if kind == "model" else self.outcome.refused_classifiers
-                refused.setdefault(name, why)
-                self._refuse(rest, why)
-            case LeftOut(what, why):
-                self._left_out[what.removeprefix("classifier ")] = why
-
-    def _give_up(self, work: Batch | LabelTask, why: str) -> None:
-        """Record as failed what ends every actor that works on it; what one wrote before it ended is made."""
-        if isinstance(work, Batch):
-            there = stored(self.store, [row["image_id"] for row in work.rows])
-            self.outcome.made += len(there)
-            self._progress.add(len(there), 0)
-            rows = [row for row in work.rows if row["image_id"] not in there]
-            self._fail_images(rows, why)
-            self._failed_in_a_row([(row["image_id"], why) for row in rows])
-            return
-        classifier = next(c for c in self.spec.classifiers if c.name == work.classifier)
-        rows = [
-            {"image_id": image_id, "attribute": name, "label": "failed", "error": why}
-            for image_id, (_, known) in work.images.items()
-            for name in wanted_attributes(self.spec, classifier)
-            if name not in known
-        ]
-        self.store.write_labels(work.classifier, rows)
-        self._fail_labels(len(work.images))
-        self._remember([(work.classifier, why)])
-
-    def _refuse(self, rest: Iterator[Batch | LabelTask], why: str) -> None:
-        """Record what needs a model that cannot be used as failed; what needs a classifier has no label."""
-        rows: list[dict] = []
-        for work in rest:
-            if isinstance(work, LabelTask):
-                self._fail_labels(len(work.images))
-                continue
-            rows += work.rows
-            if len(rows) >= _FAILED_ROWS:
-                self._fail_images(rows, why)
-                rows = []
-        self._fail_images(rows, why)
-
-    def _fail_images(self, rows: Sequence[dict], why: str) -> None:
-        if rows:
-            self.store.write_images([{**row, "error": why} for row in rows])
-            self.outcome.failed_images += len(rows)
-            self._progress.add(0, len(rows))
-
-    def _fail_labels(self, images: int) -> None:
-        self.outcome.failed_labels += images
-        self._progress.add(0, images)
-
-    def _count_batch(self, report: BatchReport) -> None:
-        self.outcome.made += report.made
-        self.outcome.failed_images += len(report.failed)
-        self._progress.add(report.made, len(report.failed))
-        self._count_labels(report.labels)
-        for stage, seconds in report.seconds.items():
-            self._spent(stage, seconds)
-        self._failures = 0 if report.made else self._failures
-        self._failed_in_a_row(report.failed, all_failed=not report.made)
-
-    def _failed_in_a_row(self, failed: list[tuple[str, str]], all_failed: bool = True) -> None:
-        self._remember(failed)
-        self._failures += len(failed) if all_failed else 0
-        if self._failures >= self.spec.run.max_consecutive_failures:
-            first = self.outcome.failed[0][1]
-            raise TooManyFailuresError(f"stopped after {self._failures} failed images in a row; the first: {first}")
-
-    def _count_labels(self, report: LabelReport) -> None:
-        if report.damage:
-            raise DamagedFileError(report.damage)
-        self.outcome.labelled += sum(report.labelled.values())
-        self.outcome.failed_labels += sum(report.failed.values())
-        self._remember(list(report.errors.items()))
-        for name, why in report.refused.items():
-            self.outcome.refused_classifiers.setdefault(name, why)
-
-    def _remember(self, failed: list[tuple[str, str]]) -> None:
-        known = {name for name, _ in self.outcome.failed}
-        room = max(0, _SHOWN - len(self.outcome.failed))
-        self.outcome.failed += [entry for entry in failed if entry[0] not in known][:room]
-
-    def _spent(self, stage: str, seconds: float) -> None:
-        self.outcome.seconds[stage] = self.outcome.seconds.get(stage, 0.0) + seconds
+        self.outcome.spend(what, time.perf_counter() - started)
 
 
 def label(spec: LabelSpec, store: Store, plan: Path, console: Console) -> Outcome:

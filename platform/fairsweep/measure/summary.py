@@ -98,7 +98,7 @@ def summary_query(connection, metrics: list[Metric], bodies: dict[str, str], the
         f"seed_cells as (select sweep, model, setting, attribute, {_BLOCK} as classifier, seed_block, cell "
         "from cells, (select unnest(range(8)) as seed_block))"
     )
-    values, joins, shown, means = [], [], [], []
+    values, joins, aggregates, means = [], [], [], []
     for metric in metrics:
         columns = _columns(connection, metric.name)
         keys = ", ".join(key for key in CELL if key in columns)
@@ -107,7 +107,7 @@ def summary_query(connection, metrics: list[Metric], bodies: dict[str, str], the
                 f'"{metric.name}_" as (select {keys}, {metric.aggregates} from "{metric.name}" group by {keys})'
             )
             joins.append(f'left join "{metric.name}_" using ({keys})')
-            shown.append(f'"{metric.name}_".* exclude ({keys})')
+            aggregates.append(f'"{metric.name}_".* exclude ({keys})')
         jackknife = _without_seeds(connection, metric, bodies)
         for column in metric.means:
             values.append(
@@ -127,12 +127,12 @@ def summary_query(connection, metrics: list[Metric], bodies: dict[str, str], the
                 )
             means += [
                 f"max({part}) filter (metric = '{column}') as \"{name}\""
-                for part, name in _shown(metric, column, "noise_floor" in columns)
+                for part, name in _mean_columns(metric, column, "noise_floor" in columns)
             ]
     parts.append("prompt_values as (" + "\nunion all\n".join(values) + ")")
     parts.append(f"means as (select cell, {', '.join(means)} from means('prompt_values') group by cell)")
     return (
-        "with " + ",\n".join(parts) + f"\nselect {', '.join(['cells.' + key for key in CELL] + shown)}, "
+        "with " + ",\n".join(parts) + f"\nselect {', '.join(['cells.' + key for key in CELL] + aggregates)}, "
         "means.* exclude (cell) from cells " + " ".join(joins) + f" left join means using (cell) order by {cell}"
     )
 
@@ -154,21 +154,21 @@ def _bounds(metric: Metric, columns: list[str]) -> str:
     return f"{own}, {floor} as floor, {above} as above, {below} as below"
 
 
-def _shown(metric: Metric, column: str, floor: bool) -> list[tuple[str, str]]:
+def _mean_columns(metric: Metric, column: str, floor: bool) -> list[tuple[str, str]]:
     """Return pairs of an expression over `means` and the column of `summary` that it is, inside the metric's range."""
     least, most = metric.range
     bounds = ("low", "high", "population_low", "population_high")
-    shown = [("mean", column)]
+    columns = [("mean", column)]
     for bound in bounds:
         inside = bound
         if least is not None:
             inside = f"greatest({least}, {inside})"
         if most is not None:
             inside = f"least({most}, {inside})"
-        shown.append((f"if({bound} is null, null, {inside})", f"{column}_{bound}"))
+        columns.append((f"if({bound} is null, null, {inside})", f"{column}_{bound}"))
     if floor:
-        shown += [("floor", f"{column}_floor"), ("without_chance", f"{column}_without_chance")]
-    return shown
+        columns += [("floor", f"{column}_floor"), ("without_chance", f"{column}_without_chance")]
+    return columns
 
 
 def _without_seeds(connection, metric: Metric, bodies: dict[str, str]) -> str | None:

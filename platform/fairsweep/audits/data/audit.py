@@ -12,7 +12,8 @@ from fairsweep.audits.data.sweep import data_sweep, write_sweep
 from fairsweep.audits.encoder.encoders import encoders_of, load
 from fairsweep.audits.encoder.weat import unit
 from fairsweep.engine.label import wanted_attributes
-from fairsweep.engine.run import Outcome, label
+from fairsweep.engine.outcome import Outcome
+from fairsweep.engine.run import label
 from fairsweep.errors import FairsweepError, near
 from fairsweep.measure.catalogue import connect, write_catalogue
 from fairsweep.spec import LabelSpec, SweepSpec
