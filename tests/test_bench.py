@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from fairsweep.bench import dispatch, explore, guidance, metrics, store, sweep
+from fairsweep.bench import dispatch, driver, explore, guidance, metrics, store, sweep
 from fairsweep.bench.architectures import ARCHITECTURES, build
 from fairsweep.errors import FairsweepError
 from fairsweep.families import family_of
@@ -113,6 +113,14 @@ def test_a_large_store_is_asked():
     figures = store.run(images=2_000, shards=20)
     assert all_positive(figures)
     assert figures["image_files"] == 4
+
+
+@pytest.mark.slow
+def test_the_memory_of_a_driver():
+    figures = driver.run(images=320)
+    assert (figures["images"], figures["labelled"]) == (320, 320)
+    assert all(figures[f"mib_after_{number}_of_4"] > 0 for number in range(1, 5))
+    assert figures["peak_mib"] >= figures["mib_after_4_of_4"]
 
 
 def test_dispatch_hands_every_batch_out():

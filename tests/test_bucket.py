@@ -4,6 +4,7 @@ import json
 import pickle
 import random
 import threading
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -128,6 +129,91 @@ def test_who_was_away_too_long_is_taken_over_and_changes_nothing_more(bucket, mo
             patch.setattr(old.place._lease, "_good_until", 0)
             with pytest.raises(StoreError, match="no longer the writer of s3://"):
                 old.write("plan", "tiny", [])
+
+
+@pytest.fixture
+def taken_over(bucket, monkeypatch):
+    """Return a function that lets another writer take over from the one that holds the lease, and returns its store."""
+    with ExitStack() as stack:
+
+        def take() -> Store:
+            objects = Objects(bucket)
+            content, version = objects.get(lease.KEY)
+            objects.put_if(lease.KEY, json.dumps(json.loads(content) | {"until": 0.0}).encode(), version)
+            store = Store(bucket)
+            stack.enter_context(store.lock())
+            return store
+
+        yield take
+
+
+@pytest.mark.parametrize("kind", ["plan", "specs"])
+def test_a_plan_on_its_way_when_another_took_over_does_not_replace_what_that_one_wrote(
+    bucket, taken_over, monkeypatch, kind
+):
+    def write(store: Store, sweep: str) -> None:
+        if kind == "plan":
+            store.write("plan", "tiny", [{"image_id": sweep, "sweep": sweep}])
+        else:
+            store.write_spec("tiny", {"spec": {"notes": sweep}})
+
+    old, put_if = Store(bucket), Objects.put_if
+    with old.lock():
+        write(old, "first")
+        taken: list[Store] = []
+
+        def late(objects, key, data, version):
+            # The request leaves now, and is long on its way.
+            if key.startswith(kind) and not taken:
+                taken.append(taken_over())
+                write(taken[0], "new")
+            return put_if(objects, key, data, version)
+
+        monkeypatch.setattr(Objects, "put_if", late)
+        with pytest.raises(StoreError, match=r"no longer the writer of s3://\S+: it was taken over by process"):
+            write(old, "old")
+        assert len(taken) == 1
+        if kind == "plan":
+            assert ask(bucket, "select sweep from plan") == [("new",)]
+        else:
+            assert old.read_spec("tiny") == {"spec": {"notes": "new"}}
+        write(taken[0], "newer")
+
+
+def test_an_actor_of_a_run_that_was_taken_over_stores_nothing_more(bucket, taken_over):
+    old = Store(bucket)
+    with old.lock():
+        actor = pickle.loads(pickle.dumps(old))
+        actor.write_images(image_rows("a"))
+        scratch = pickle.loads(pickle.dumps(actor.scratch("calibration", "what")))
+        scratch.write_images(image_rows("x"))
+        new = taken_over()
+        for store in (actor, scratch):
+            with pytest.raises(StoreError, match="no longer for the writer of s3://"):
+                store.write_images(image_rows("b"))
+        pickle.loads(pickle.dumps(new)).write_images(image_rows("b"))
+        assert ask(bucket, "select image_id from images order by all") == [("a",), ("b",)]
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_a_batch_on_its_way_when_another_took_over_counts_once(bucket, taken_over, merged):
+    """What the old run's actor had sent arrives after the new run has made the same batch: its name says whose rows."""
+    old = Store(bucket)
+    with old.lock():
+        actor = pickle.loads(pickle.dumps(old))
+        new = taken_over()
+        for batch in range(16):
+            new.write_images(image_rows(f"{batch} a", f"{batch} b", device="new"))
+            new.write_labels("clip", [{"image_id": f"{batch} a", "attribute": "gender", "label": "female"}])
+        if merged:
+            assert len(compact(new, lambda: None, grace=0)) == 2
+        actor.place._grant = None
+        actor.write_images(image_rows("3 a", "3 b", device="old"))
+        actor.write_labels("clip", [{"image_id": "3 a", "attribute": "gender", "label": "male"}])
+        for _ in range(2):
+            assert ask(bucket, "select count(*), count(distinct image_id) from images") == [(32, 32)]
+            assert ask(bucket, "select count(*), count(distinct image_id) from labels") == [(16, 16)]
+            compact(new, lambda: None, grace=0)
 
 
 def test_a_lease_is_renewed_while_its_holder_lives(bucket, monkeypatch):

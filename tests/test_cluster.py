@@ -87,7 +87,7 @@ def test_every_actor_sits_on_a_device_of_its_own_and_all_work(tiny_data, tmp_pat
     with engine.connected(cluster.address):
         size = engine.generator_size(RunSpec(), batches=16)
         assert (size.actors, size.gpus) == (4, 1)
-        actors = [engine.start(GeneratorActor, size, spec, str(tmp_path), 1) for _ in range(size.actors)]
+        actors = [engine.start(GeneratorActor, size, spec, Store(tmp_path), 1) for _ in range(size.actors)]
         places = [place.device for place in ray.get([actor.ready.remote() for actor in actors])]
         assert len(set(places)) == 4
         assert Counter(place.split(", ")[1] for place in places) == {"gpu 0": 2, "gpu 1": 2}
@@ -135,7 +135,7 @@ def test_a_share_of_a_device_is_shared(tiny_data, tmp_path, nodes):
     with engine.connected(cluster.address):
         size = engine.generator_size(RunSpec(gpus_per_actor=0.5), batches=16)
         assert (size.actors, size.gpus) == (2, 0.5)
-        actors = [engine.start(GeneratorActor, size, spec, str(tmp_path), 1) for _ in range(size.actors)]
+        actors = [engine.start(GeneratorActor, size, spec, Store(tmp_path), 1) for _ in range(size.actors)]
         places = [place.device for place in ray.get([actor.ready.remote() for actor in actors])]
     assert [place.split(", ")[1] for place in places] == ["gpu 0", "gpu 0"]
 

@@ -140,12 +140,29 @@ def test_the_job_for_kubernetes_has_what_kuberay_requires():
     for group in cluster["workerGroupSpecs"]:
         assert {"groupName", "minReplicas", "maxReplicas", "template", "rayStartParams"} <= group.keys()
     store = shlex.split(job["spec"]["entrypoint"])[-1]
-    for group in groups:
-        pod = group["template"]["spec"]
-        volumes = {volume["name"] for volume in pod["volumes"]}
-        for container in pod["containers"]:
-            mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
-            assert mounts.keys() <= volumes and Path(store).is_relative_to(mounts["results"])
+    assert bucket_address(store) == store
+    _mounts_what_it_has(groups, None)
+    assert {group["template"]["spec"]["serviceAccountName"] for group in groups} == {"fairsweep"}, "a role, and no keys"
+    assert "AWS_" not in JOB.read_text(encoding="utf-8")
     # KubeRay passes these on as text.
     assert all(isinstance(value, str) for group in groups for value in group["rayStartParams"].values())
     assert (ROOT / shlex.split(job["spec"]["entrypoint"])[2]).is_file()
+
+
+def test_the_job_for_kubernetes_takes_a_volume_without_its_marks():
+    text = JOB.read_text(encoding="utf-8")
+    head, _, body = text.partition("apiVersion:")
+    (store,) = re.findall(r"--store (/\S+),", head)
+    cluster = yaml.safe_load("apiVersion:" + body.replace("#v ", ""))["spec"]["rayClusterSpec"]
+    _mounts_what_it_has([cluster["headGroupSpec"], *cluster["workerGroupSpecs"]], store)
+
+
+def _mounts_what_it_has(groups: list[dict], store: str | None) -> None:
+    """Check that every container mounts volumes of its pod, and where a store is a path that it can be seen."""
+    for group in groups:
+        pod = group["template"]["spec"]
+        volumes = {volume["name"] for volume in pod.get("volumes", ())}
+        for container in pod["containers"]:
+            mounts = {mount["name"]: mount["mountPath"] for mount in container.get("volumeMounts", ())}
+            assert mounts.keys() <= volumes
+            assert store is None or Path(store).is_relative_to(mounts["results"])

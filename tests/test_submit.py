@@ -21,6 +21,7 @@ from ray.runtime_env import RuntimeEnv
 
 from fairsweep.engine.upload import check_size, package_size, runtime_env, uploaded
 from fairsweep.spec import load_spec
+from support.buckets import SECRET
 from support.checks import assert_exactly_once, wait_for
 from support.clusters import free_port, start_cluster
 
@@ -53,7 +54,7 @@ def folder(tiny_data, tmp_path) -> Path:
     return tmp_path / "work"
 
 
-def submit(folder: Path, spec: str, address: str, store: Path, *more: str, **options) -> subprocess.Popen:
+def submit(folder: Path, spec: str, address: str, store: Path | str, *more: str, **options) -> subprocess.Popen:
     command = [
         sys.executable,
         "-m",
@@ -70,18 +71,22 @@ def submit(folder: Path, spec: str, address: str, store: Path, *more: str, **opt
     return subprocess.Popen(command, cwd=folder, **pipes, **options)
 
 
-def test_a_job_runs_the_sweep_and_a_second_one_is_refused(folder, dashboard, tmp_path):
-    job = submit(folder, "good.yaml", dashboard, tmp_path / "store")
+def test_a_job_runs_the_sweep_into_a_bucket_and_a_second_one_is_refused(folder, dashboard, bucket):
+    """The cluster has rights of its own to the bucket, as through its machines' role; the job is told none."""
+    here = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    job = submit(folder, "good.yaml", dashboard, bucket, env=here)
     first = job.stdout.readline()
     assert first.startswith("job raysubmit_")
-    second = submit(folder, "good.yaml", dashboard, tmp_path / "store")
+    second = submit(folder, "good.yaml", dashboard, bucket, env=here)
     _, errors = second.communicate()
     assert second.returncode == 2
     assert f"this spec is running already as {first.strip()}" in errors
     printed, errors = job.communicate()
     assert job.returncode == 0, printed + errors
     assert "4 images made" in printed
-    assert_exactly_once(tmp_path / "store", 4)
+    assert_exactly_once(bucket, 4)
+    told = JobSubmissionClient(dashboard).get_job_info(first.split()[1])
+    assert SECRET not in printed + errors + str(told)
 
 
 def test_ray_makes_the_folders_that_the_readme_gives_to_grafana(cluster):

@@ -1,4 +1,4 @@
-"""The commands that measure speed: bench sweep, dispatch, guidance, metrics, store, explore, coverage, audit."""
+"""The commands that measure: bench sweep, dispatch, driver, guidance, metrics, store, explore, coverage, audit."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ import typer
 def register(app: typer.Typer) -> None:
     """Add the group of commands to the app."""
     group = typer.Typer(help="Measure speed, as ratios within one run: compare nothing across machines.")
-    for command in (sweep, dispatch, guidance, metrics, store, explore, coverage, audit):
+    for command in (sweep, dispatch, driver, guidance, metrics, store, explore, coverage, audit):
         group.command()(command)
     app.add_typer(group, name="bench")
 
@@ -37,6 +37,15 @@ def dispatch(
     from fairsweep.bench.dispatch import run
 
     _show(run(actors, batches, seconds))
+
+
+def driver(
+    images: Annotated[int, typer.Option("--images", min=100, help="Images of the run.")] = 100_000,
+) -> None:
+    """Measure the memory of a run's driver over many images, made by actors that write without a model."""
+    from fairsweep.bench.driver import run
+
+    _show(run(images))
 
 
 def guidance(

@@ -104,10 +104,10 @@ class GeneratorActor:
     label_actors: actors that classify; where there are none, the classifiers run here, beside the pipeline.
     """
 
-    def __init__(self, spec: SweepSpec, root: str, threads: int, label_actors: list | None = None):
+    def __init__(self, spec: SweepSpec, store: Store, threads: int, label_actors: list | None = None):
         from fairsweep.engine.cluster import limit_threads, settle
 
-        self._store = Store(root)
+        self._store = store
         self._device, self._place, self._journal = settle(threads, self._store)
         on = self._device.torch_device
         try:

@@ -149,10 +149,10 @@ class Labellers:
 class LabelActor:
     """A Ray actor that labels images: handed over encoded, or read from the store."""
 
-    def __init__(self, spec: SweepSpec, root: str, threads: int):
+    def __init__(self, spec: SweepSpec, store: Store, threads: int):
         from fairsweep.engine.cluster import limit_threads, settle
 
-        self._store = store = Store(root)
+        self._store = store
         device, self._place, journal = settle(threads, store)
         self._compute = ThreadPoolExecutor(1, initializer=limit_threads, initargs=(threads,))
         self._labellers = Labellers(spec, store, device.torch_device, journal.step)

@@ -146,9 +146,7 @@ class Run:
         if self._shared_spec is None:
             # Once for all actors: a spec of many prompts is large.
             self._shared_spec = ray.put(self.spec)
-        return cluster.start(
-            kind, size, self._shared_spec, str(self.store.root), size.threads, *more, restarts=restarts
-        )
+        return cluster.start(kind, size, self._shared_spec, self.store, size.threads, *more, restarts=restarts)
 
     def _watch(self, start: Callable, size: Callable, call: Callable, streams: dict, what: str, total: int) -> None:
         from fairsweep.engine.crew import Crew

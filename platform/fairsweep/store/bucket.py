@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from fairsweep.errors import StoreError
 from fairsweep.store import cache, index, lease
-from fairsweep.store.names import DEPTHS, MANIFEST, shard_name
+from fairsweep.store.names import DEPTHS, MANIFEST, of_content, shard_name
 from fairsweep.store.objects import ConflictError, Objects
 from fairsweep.store.places import Entry, Place
 from fairsweep.store.ranges import Ranges
@@ -33,13 +33,16 @@ class Bucket(Place):
     def __init__(self, root: str, objects: Objects | None = None):
         self.root, self._opened = root, objects
         self._lease: lease.Lease | None = None
+        # In a process that works for the holder of a lease.
+        self._grant: lease.Grant | None = None
         self._index: tuple[int, list[Entry]] | None = None
 
     def __getstate__(self) -> dict:
-        return {"root": self.root}
+        return {"root": self.root, "grant": self._lease.grant if self._lease else self._grant}
 
     def __setstate__(self, state: dict) -> None:
         self.__init__(state["root"])  # type: ignore[misc]
+        self._grant = state["grant"]
 
     @property
     def _objects(self) -> Objects:
@@ -59,7 +62,7 @@ class Bucket(Place):
     def below(self, key: str) -> "Bucket":
         inside = Bucket(f"{self.root}/{key}")
         # Who may write here may write there.
-        inside._lease = self._lease
+        inside._lease, inside._grant = self._lease, self._grant
         return inside
 
     def exists(self) -> bool:
@@ -139,8 +142,27 @@ class Bucket(Place):
         return self._cache.key(path)
 
     def put(self, key: str, data: bytes) -> None:
+        self._put(key, data)
+
+    def _put(self, key: str, data: bytes | Path) -> None:
+        """Put bytes, or a file's, under a key, unless another writer has taken over from this one.
+
+        A request that was under way when that happened may still arrive. Under a name made from its content it changes
+        nothing that is there. Under any other name it is refused where the new writer has put something since: the
+        lease was this writer's after the version was read.
+        """
         self.check_held()
-        self._objects.put(key, data)
+        if self._lease is None or of_content(key.rpartition("/")[2]):
+            self._objects.put(key, data)
+            return
+        content = data.read_bytes() if isinstance(data, Path) else data
+        for _ in range(_TRIES):
+            there = self._objects.head(key)
+            self._lease.confirm()
+            with suppress(ConflictError):
+                self._objects.put_if(key, content, there.version if there else None)
+                return
+        raise StoreError(f"cannot change {self.name(key)}: others change it all the time")
 
     def read_shared(self, key: str) -> bytes | None:
         there = self._objects.get(key)
@@ -173,8 +195,7 @@ class Bucket(Place):
             yield Path(temporary, "new")
 
     def adopt(self, file: Path, key: str) -> None:
-        self.check_held()
-        self._objects.put(key, file)
+        self._put(key, file)
 
     def delete(self, key: str) -> None:
         self._objects.delete([key])
@@ -222,6 +243,8 @@ class Bucket(Place):
     def check_held(self) -> None:
         if self._lease is not None:
             self._lease.check()
+        elif self._grant is not None:
+            self._grant.check()
 
     def log(self, name: str) -> Path:
         return self._cache.folder / name

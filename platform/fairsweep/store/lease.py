@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -67,6 +68,11 @@ class Lease:
     def number(self) -> int:
         return self._term.number
 
+    @property
+    def grant(self) -> "Grant":
+        """Return what a process that works for this holder needs, to know whether it still is one."""
+        return Grant(self._objects.address, self._term.token)
+
     def check(self) -> None:
         """Raise StoreError where the lease is another's by now, or may be."""
         if not self._lost and time.monotonic() > self._good_until:
@@ -74,6 +80,13 @@ class Lease:
         if self._lost:
             again = "what this run has stored is kept; the same command goes on"
             raise StoreError(f"no longer the writer of {self._objects.address}: {self._lost}; {again}")
+
+    def confirm(self) -> None:
+        """Raise StoreError where the object itself names another holder, whatever the clocks say."""
+        self.check()
+        if not _holds(self._objects, self._term.token):
+            self._lost = _taken_over(self._objects)
+            self.check()
 
     def release(self) -> None:
         """Let the next writer in at once."""
@@ -121,13 +134,39 @@ class Lease:
             try:
                 self._put(self._term)
             except ConflictError:
-                there = self._objects.get(KEY)
-                holder = term(there[0], self._objects.address).holder if there else "someone who removed it"
-                self._lost = f"it was taken over by {holder}"
+                self._lost = _taken_over(self._objects)
                 return
             except StoreError:
                 # Out of reach for now: until the time is over it may come back.
                 continue
+
+
+@dataclass(frozen=True)
+class Grant:
+    """The right of a process that writes for a lease's holder; token: what no other holder has."""
+
+    address: str
+    token: str
+
+    def check(self) -> None:
+        """Raise StoreError where the holder is one no more."""
+        if not _holds(_objects(self.address), self.token):
+            raise StoreError(f"no longer for the writer of {self.address}: its lease is over; the same command goes on")
+
+
+# One client for a process.
+_objects = lru_cache(Objects)
+
+
+def _holds(objects: Objects, token: str) -> bool:
+    there = objects.get(KEY)
+    now = term(there[0], objects.address) if there else None
+    return now is not None and now.token == token and not now.released
+
+
+def _taken_over(objects: Objects) -> str:
+    there = objects.get(KEY)
+    return f"it was taken over by {term(there[0], objects.address).holder if there else 'someone who removed it'}"
 
 
 def term(content: bytes, address: str) -> Term:

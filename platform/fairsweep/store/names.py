@@ -54,6 +54,12 @@ def shard_name(name: str) -> ShardName | None:
     return ShardName(parts["keys"], parts["kind"] == COMPACTED, parts["kind"] == IMPORTED, **numbers)
 
 
+def of_content(name: str) -> bool:
+    """Tell whether a file's name is made from what it holds, so that to write it once more changes nothing."""
+    shard = shard_name(name)
+    return shard is not None and shard.size is not None
+
+
 def name_shard(keys: Iterable[str], data: bytes, rows: int) -> str:
     """Return the name of a shard: made from its rows' keys and from its content, so that no two writes share one."""
     content = hashlib.blake2b(data, digest_size=8).hexdigest()

@@ -27,6 +27,8 @@ _TIMEOUT = 60.0
 _LONGEST = 200
 # Below this, one request; a request that is cut short costs no more than one part.
 _PART = 2**23
+# Bytes a second.
+_SLOWEST = 2**19
 # Parts so close to each other come in one request.
 _NEAR = 2**16
 _CONFLICT = (AlreadyExistsError, PreconditionError)
@@ -43,6 +45,7 @@ class Objects:
     def __init__(self, address: str, objects: Any = None):
         self.address = address
         self._objects = objects or _connected(address)
+        self._given = objects is not None
 
     def get(self, key: str) -> tuple[bytes, str] | None:
         """Return what lies under a key, and its version; None where nothing does."""
@@ -84,9 +87,12 @@ class Objects:
         tells whether they arrived.
         """
         mode = "create" if version is None else _condition(version)
+        # A condition holds for one request alone, however large: it gets the time that it takes.
+        patient = len(data) > 4 * _PART and not self._given
+        objects = _connected(self.address, len(data) / _SLOWEST) if patient else self._objects
         for attempt in range(_TRIES):
             try:
-                return _version(self._put(key, data, mode=mode))
+                return _version(self._put(key, data, objects, mode=mode))
             except (*_CONFLICT, StoreError) as error:
                 there = self.get(key)
                 if there and there[0] == data:
@@ -131,9 +137,9 @@ class Objects:
         """Put under another key what lies under this one; raises FileNotFoundError."""
         self._ask(lambda: obstore.copy(self._objects, key, to))
 
-    def _put(self, key: str, data: bytes | Path, **options) -> Any:
+    def _put(self, key: str, data: bytes | Path, objects: Any = None, **options) -> Any:
         try:
-            return self._ask(lambda: obstore.put(self._objects, key, data, **options))
+            return self._ask(lambda: obstore.put(objects or self._objects, key, data, **options))
         except FileNotFoundError:
             raise StoreError(f"cannot write to {self.address}: there is no such bucket") from None
 
@@ -155,8 +161,9 @@ class Objects:
         raise AssertionError("the last try returns or raises")
 
 
-def _connected(address: str) -> Any:
-    options: dict[str, Any] = {"timeout": timedelta(seconds=_TIMEOUT), "connect_timeout": "5s"}
+def _connected(address: str, more: float = 0.0) -> Any:
+    """Return a client. more: seconds that one request may take beyond the usual."""
+    options: dict[str, Any] = {"timeout": timedelta(seconds=_TIMEOUT + more), "connect_timeout": "5s"}
     config: dict[str, Any] = {}
     if address.startswith("s3"):
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")

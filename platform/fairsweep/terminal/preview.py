@@ -2,36 +2,13 @@
 
 from rich.console import Console
 
-from fairsweep.measure.catalogue import connect
+from fairsweep.measure.status import COLUMNS, status
 from fairsweep.plan.estimate import Estimate, estimate, rates, rows_by_cell
 from fairsweep.plan.plan import write_plan
 from fairsweep.spec import RunSpec, SweepSpec
 from fairsweep.store import Store
 from fairsweep.terminal.progress import duration
 from fairsweep.terminal.tables import print_rows
-
-STATUS = """
-with cells as (
-    select sweep, model, setting, count(*) as planned,
-        count(*) filter (where made.found and made.error is null) as done,
-        count(*) filter (where made.error is not null) as failed,
-        min(made.error) as error
-    from plan left join (select image_id, error, true as found from images) as made using (image_id)
-    group by all
-),
-per_image as (
-    select image_id, classifier, bool_or(error is not null) as failed from labels group by all
-),
-readers as (select distinct sweep, classifier from plan join per_image using (image_id)),
-labelled as (
-    select sweep, model, setting, min(done) as labelled from (
-        select sweep, model, setting, classifier, count(*) filter (where not per_image.failed) as done
-        from plan join readers using (sweep) left join per_image using (image_id, classifier) group by all
-    ) group by all
-)
-select sweep, model, setting, planned, done, coalesce(labelled, 0) as labelled, failed, coalesce(error, '') as error
-from cells left join labelled using (sweep, model, setting) order by all
-"""
 
 
 def show_plan(spec: SweepSpec, store: Store, console: Console, rate: float | None = None) -> None:
@@ -78,7 +55,4 @@ def _words(work: Estimate, speeds: dict[str, float], run: RunSpec) -> str:
 
 def show_status(store: Store, console: Console) -> None:
     """Print per sweep and cell what is planned, done, labelled and failed."""
-    with connect(store) as connection:
-        result = connection.execute(STATUS)
-        columns, rows = [column[0] for column in result.description], result.fetchall()
-    print_rows(columns, rows, console)
+    print_rows(list(COLUMNS), status(store), console)
