@@ -185,13 +185,14 @@ def _row_groups(path: Path, rows: np.ndarray, columns: list[str] | None = None) 
 
 
 def _unlabelled(classifier: str, wanted: tuple[str, ...]) -> str:
-    names = listed(wanted)
+    # To count distinct attributes would take a set for each image.
+    every = " and ".join(f"bool_or(attribute = {literal(name)})" for name in wanted)
     return f"""
         select distinct image_id from plan
         where image_id in (select image_id from images where error is null)
         and image_id not in (
             select image_id from label_rows
-            where classifier = {literal(classifier)} and attribute in ({names}) and error is null
-            group by image_id having count(distinct attribute) = {len(wanted)}
+            where classifier = {literal(classifier)} and error is null
+            group by image_id having {every}
         )
     """
