@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-all check lint lock clean
+.PHONY: demo test test-all check lint docs lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/fairsweep run jobs/demo.yaml
@@ -25,6 +25,10 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/mypy
+
+# The pages of docs/ that the code itself knows; a test says when they are old.
+docs: $(INSTALLED)
+	$(BIN)/python -m fairsweep.terminal.handbook docs
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

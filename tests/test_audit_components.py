@@ -141,7 +141,7 @@ def test_the_trend_over_prompts_is_that_of_scipy(store):
 @pytest.mark.slow
 def test_the_report_draws_them_and_its_numbers_are_those_of_the_view(store):
     """A line's points, back from pixels to shares by those of the axis, are the rows of the view."""
-    page = report.render(store, "world")
+    page = report.render(store, ["world"])
     svg = re.search(r'<section id="components">.*?(<svg.*?</svg>)', page, re.DOTALL)[1]
     ticks = [float(y) for y in re.findall(r'<g id="ytick_\d+">.*?<path d="M [\d.]+ ([\d.]+)', svg, re.DOTALL)]
     assert len(ticks) == 6  # 0 to 1 by fifths

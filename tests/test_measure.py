@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -17,7 +18,7 @@ from fairsweep.measure.metrics import list_metrics
 from fairsweep.measure.sql import rows
 from fairsweep.measure.summary import tables
 from fairsweep.store import Store
-from support.synthetic import build
+from support.synthetic import build, write_labels, write_plan
 
 LATE = """-- The smallest share of any group.
 -- good: high
@@ -37,9 +38,17 @@ def store(tmp_path_factory):
     return build(tmp_path_factory.mktemp("store"))
 
 
-def test_a_new_file_is_a_view_a_listing_and_summary_columns(tmp_path, monkeypatch, store, capsys):
-    (tmp_path / "smallest_share.sql").write_text(LATE)
-    monkeypatch.setenv("FAIRSWEEP_METRICS", str(tmp_path))
+@pytest.fixture
+def own(store):
+    """Return the folder of the store's own metrics, gone with the test."""
+    folder = store.root / "metrics"
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_a_file_in_the_store_is_a_view_a_listing_and_summary_columns(tmp_path, monkeypatch, store, own, capsys):
+    (own / "smallest_share.sql").write_text(LATE)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     connection = connect(store)
     assert connection.execute("select count(*) from smallest_share").fetchone()[0] == 18
@@ -48,8 +57,8 @@ def test_a_new_file_is_a_view_a_listing_and_summary_columns(tmp_path, monkeypatc
         where setting = 'none' and attribute = 'gender'"""
     ).fetchone()
     assert row[1] <= row[0] <= row[2] and row[3] == 0.125
-    assert "smallest_share" in {metric.name for metric in list_metrics()}
-    assert run(["metrics", "--format", "csv"]) == 0
+    where = ["--store", str(store.root), "--format", "csv"]
+    assert run(["metrics", *where]) == 0
     assert "smallest_share,The smallest share of any group.,high" in capsys.readouterr().out
 
 
@@ -76,7 +85,7 @@ def materialised(store, old_store):
     for each in (store, old_store):
         for (sweep,) in connect(each).execute("select distinct sweep from plan order by all").fetchall():
             connections[each, sweep] = connect(each)
-            assert len(materialise(connections[each, sweep], sweep, first=3)) > 40
+            assert len(materialise(connections[each, sweep], [sweep], first=3)) > 40
     return connections
 
 
@@ -100,9 +109,8 @@ def test_every_header_names_the_views_that_are_read(store):
         assert set(metric.reads.split(", ")) == set(tables(connection, metric.sql)) & views - own, metric.name
 
 
-def test_a_broken_metric_is_named(tmp_path, monkeypatch, store):
-    (tmp_path / "broken.sql").write_text("select nothing_of_the_kind from share")
-    monkeypatch.setenv("FAIRSWEEP_METRICS", str(tmp_path))
+def test_a_broken_metric_is_named(tmp_path, monkeypatch, store, own):
+    (own / "broken.sql").write_text("select nothing_of_the_kind from share")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(FairsweepError, match=r"metric broken: .*nothing_of_the_kind"):
         connect(store)
@@ -218,3 +226,44 @@ def test_what_is_materialised_are_the_sweeps_rows_of_every_view(materialised, ol
             tables = rows(materialised[old_store, sweep].execute(f'from "{name}"'))
             if (tables and "sweep" in tables[0]) or sweep in by_sweep:
                 assert rounded(tables) == rounded(by_sweep[sweep]), name
+
+
+@pytest.mark.parametrize(
+    ("name", "sql", "reason"),
+    [
+        ("share", "select 1 as a", "needs a name of its own"),
+        ("plan", "select 1 as a", "metric plan: "),
+        ('x"y', "select 1 as a", "needs a name of its own"),
+        ("two", "select 1 as a; copy (select 1) to 'written.csv'", "is one SELECT"),
+        ("macro", "create macro f(x) as x", "is one SELECT"),
+        ("not_text", "select '\xff' as a".encode("latin-1"), "it is not UTF-8 text"),
+    ],
+)
+def test_a_metric_of_a_store_does_nothing_but_answer(name, sql, reason, store, own, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (own / f"{name}.sql").write_bytes(sql if isinstance(sql, bytes) else sql.encode())
+    assert run(["sql", "select 1 as one", "--store", str(store.root)]) == 2
+    line = capsys.readouterr().err
+    assert reason in line and line.count("\n") == 1
+    assert not (tmp_path / "written.csv").exists()
+
+
+def test_shares_by_a_variable_are_means_over_the_prompts_of_each_level(tmp_path):
+    """Two languages, two occupations each, shares of the first group 1/4 and 3/4, and 1/2 and 1/2."""
+    counts = {("nurse", "English"): 1, ("pilot", "English"): 3, ("nurse", "French"): 2, ("pilot", "French"): 2}
+    labels = [
+        {"prompt": f"{job} {language}", "seed": seed, "gender": ("female", "male")[seed >= count]}
+        | {"variables": {"language": language, "occupation": job, "text": f"{job} {language}"}}
+        for (job, language), count in counts.items()
+        for seed in range(4)
+    ]
+    labels += [{"prompt": "nurse French", "seed": 4, "gender": "no_face", "variables": labels[8]["variables"]}]
+    store = Store(tmp_path)
+    write_plan(store, labels, {"gender": ("female", "male")})
+    write_labels(store, labels, {"gender": ("female", "male")})
+    found = rows(connect(store).execute("""from share_by_variable where "group" = 'female' order by variable, level"""))
+    values = {(row["variable"], row["level"]): row["share"] for row in found}
+    expected = {("language", "English"): 0.5, ("language", "French"): 0.5}
+    assert values == expected | {("occupation", "nurse"): 0.375, ("occupation", "pilot"): 0.625}
+    assert all(row["low"] < row["share"] < row["high"] and row["prompts"] == 2 for row in found)
+    assert {row["n"] for row in found} == {8} and {row["population_low"] for row in found} == {None}

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from fairsweep.measure.metrics import metric_folders
+from fairsweep import shipped
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +14,7 @@ def macros():
 
     connection = duckdb.connect()
     for name in ("parameters", "normal", "tails", "student", "wilson", "matrices", "strata", "means", "q_values"):
-        connection.execute((metric_folders()[0] / "staging" / f"{name}.sql").read_text())
+        connection.execute((shipped.path("metrics") / "staging" / f"{name}.sql").read_text())
     return connection
 
 

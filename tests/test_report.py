@@ -8,7 +8,7 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from fairsweep import cli
+from fairsweep import cli, shipped
 from fairsweep.measure.catalogue import connect
 from fairsweep.pages import figures, sentences
 from fairsweep.store import Store
@@ -30,13 +30,12 @@ def store(tmp_path_factory) -> Store:
 
 @pytest.fixture(scope="module")
 def page(store, tmp_path_factory):
-    extra = tmp_path_factory.mktemp("metrics")
+    own = store.root / "metrics"
+    own.mkdir()
     header = "-- Counts <b>planned</b> images.\n-- one row per: sweep\n"
-    (extra / "planned_here.sql").write_text(header + "select sweep, count(*) as planted from plan group by 1")
+    (own / "planned_here.sql").write_text(header + "select sweep, count(*) as planted from plan group by 1")
     path = tmp_path_factory.mktemp("page") / "report.html"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FAIRSWEEP_METRICS", str(extra))
-        assert cli.run(["report", "--store", str(store.root), "-o", str(path)]) == 0
+    assert cli.run(["report", "--store", str(store.root), "-o", str(path)]) == 0
     return path
 
 
@@ -69,7 +68,7 @@ def test_sentences_come_from_the_numbers():
     limits = "8 images of a prompt and setting: a difference below 42 % could not have been found."
     assert sentences.limits(cells) == limits
     said = [(finding.kind, finding.text) for finding in sentences.sentences(cells, shares)]
-    distance = "gender: mean distance to target 0.40 [0.30, 0.50] unguided, 0.05 [0.02, 0.10] with fair."
+    distance = "gender: mean distance to target 40 % [30, 50] unguided, 5 % [2, 10] with fair."
     assert said[0] == ("good", distance)
     assert said[1] == ("plain", "firefighter: 94 % [90, 97] male, target 50 %; with fair 52 % [45, 58].")
     kept = "Scene kept: cosine 0.90 [0.88, 0.92] between the images of fair and the unguided ones of their seeds"
@@ -97,7 +96,7 @@ def test_what_is_not_measured_is_said_and_never_wins():
     assert sentences.headline(cells) == said
     texts = [finding.text for finding in sentences.sentences(cells, [])]
     assert texts[0] == "m, fair: no image has a recognised gender so far."
-    assert "gender: mean distance to target 0.40 [0.30, 0.50] unguided." in texts
+    assert "gender: mean distance to target 40 % [30, 50] unguided." in texts
     assert sentences.headline([cell(**empty)]) == "Nothing is labelled yet."
 
 
@@ -153,9 +152,12 @@ def test_figures_use_the_pages_colours_and_escape_text():
     assert "<b>" not in figure["svg"] and 'role="img"' in figure["svg"]
 
 
-def test_page_is_one_file_without_scripts_or_addresses_to_load(page):
+def test_page_is_one_file_with_one_script_of_its_own_and_no_addresses_to_load(page):
     html = page.read_text(encoding="utf-8")
-    assert "<script" not in html and "<img src=x" not in html and "<b>planned" not in html
+    (script,) = re.findall(r"<script(.*?)</script", html, re.DOTALL)
+    assert script == ">" + (shipped.path("dashboards") / "report" / "page.js").read_text(encoding="utf-8")
+    assert "script-src 'sha256-" in html and "default-src 'none'" in html
+    assert "<img src=x" not in html and "<b>planned" not in html
     assert not re.search(r'(src|href)="(?!data:|#|https://arxiv\.org)', html)
     assert "&lt;script&gt;" in html and "planned_here" in html and "fairsweep sql" in html
 
@@ -239,7 +241,7 @@ def test_checks_hold_what_the_views_say(page, store):
     sql = connect(store)
     assert counts["Flips"] == sql.sql("from mcnemar where prompt is null").shape[0]
     assert counts["All prompts together"] == sql.sql("from cell_test").shape[0]
-    assert counts["Models side by side"] == sql.sql("from model_comparison").shape[0]
+    assert counts["Differences of models"] == sql.sql("from model_comparison").shape[0]
     assert counts["Images without a group"] == min(10, sql.sql("from missing_share where missing_share > 0").shape[0])
     assert counts["Corrected for classifier error"] == sql.sql("from corrected_share where prompt is null").shape[0]
     for model, setting, images, speed in sql.sql(
@@ -254,3 +256,131 @@ def test_unknown_sweep_and_store_are_one_clear_line(store, tmp_path, capsys):
     assert "holds no sweep 'nope': choose one of audit" in capsys.readouterr().err
     assert cli.run(["report", "--store", str(tmp_path / "none")]) == 2
     assert "there is no store at" in capsys.readouterr().err
+
+
+def wide(driver, selector: str) -> int:
+    """Return by how many pixels what a selector finds is wider than its place."""
+    element = driver.find_element(By.CSS_SELECTOR, selector)
+    return driver.execute_script("return arguments[0].scrollWidth - arguments[0].clientWidth", element)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_column_of_the_settings_is_on_screen(page, width):
+    with browser.chromium(width=width) as driver:
+        driver.get(page.as_uri())
+        assert wide(driver, "#settings .scroll") == 0
+        cells = driver.find_elements(By.CSS_SELECTOR, "#settings tbody tr:first-child td")
+        assert len(cells) >= 10
+        assert all(cell.is_displayed() and cell.rect["x"] + cell.rect["width"] <= width for cell in cells)
+
+
+def test_distances_and_shares_have_one_unit(page, store, capsys):
+    """Per cent in the headline's findings, in the tables and in the terminal."""
+    html = page.read_text(encoding="utf-8")
+    (table,) = re.findall(r'aria-label="settings, table">(.*?)</table>', html, re.DOTALL)
+    for name in ("distance", "missing"):
+        cells = re.findall(rf'data-name="{name}">(.*?)<', table)
+        assert cells and all(re.fullmatch(r"[\d.]+ % ?", cell) for cell in cells), cells
+    assert re.search(r"mean distance to target \d+ % \[\d+, \d+\] unguided".replace(" %", "\u00a0%"), html)
+
+
+def test_a_line_over_the_dose_needs_three_points():
+    dose = [
+        {"model": "m", "method": "fair", "attribute": "gender", "scale": scale, "distance": 0.5 - scale / 20}
+        | {"distance_low": 0.1, "distance_high": 0.6}
+        for scale in (0, 2, 4)
+    ]
+    assert len(figures.draw([cell()], dose)) == 1
+    assert figures.draw([cell()], dose[:2]) == []
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Return a store with a sweep of twelve prompts, another of the same model, and counts from elsewhere."""
+    folder = tmp_path_factory.mktemp("two")
+    prompts = [f"job {number:02}" for number in range(12)]
+    first = build(folder / "store", prompts=tuple(prompts), settings=("none", "fair"), seeds=4)
+    labels = [
+        {"seed": seed, "prompt": prompt, "gender": ("female", "male")[seed % 4 > 0]}
+        for prompt in prompts
+        for seed in range(4)
+    ]
+    write_plan(first, labels, sweep="later", groups={"gender": ("female", "male")})
+    write_labels(first, labels, sweep="later", groups={"gender": ("female", "male")})
+    counts = folder / "counts.csv"
+    counts.write_text("prompt,female,male\n" + "".join(f"{prompt},30,10\n" for prompt in prompts))
+    words = ["import", str(counts), "--groups", "gender=female,male", "--model", "closed", "--name", "published"]
+    assert cli.run([*words, "--store", str(first.root)]) == 0
+    return first
+
+
+def test_sweeps_and_an_import_stand_side_by_side(two, tmp_path):
+    page = tmp_path / "report.html"
+    words = [word for name in ("audit", "later", "published") for word in ("--sweep", name)]
+    assert cli.run(["report", *words, "--store", str(two.root), "-o", str(page)]) == 0
+    html = page.read_text(encoding="utf-8")
+    assert "do not declare it alike: skin tone." in html and "fairsweep sql" in html
+    assert "480 images made elsewhere" in html and "0 seeds" not in html
+    (table,) = re.findall(r'aria-label="settings, table">(.*?)</table>', html, re.DOTALL)
+    models = set(re.findall(r'data-name="model">([^<]*)', table))
+    assert models == {"m (audit)", "m (later)", "closed"}
+    (board,) = re.findall(r"models by distance to target</h3>(.*?)</table>", html, re.DOTALL)
+    assert set(re.findall(r'<th scope="row">([^<]*)', board)) == models
+    assert "Read by portraits, imported," in html
+    with connect(two) as connection:
+        for sweep, model in (("later", "m (later)"), ("published", "closed")):
+            (distance,) = connection.execute(
+                "select total_variation from summary where sweep = ? and attribute = 'gender'", [sweep]
+            ).fetchone()
+            row = next(row for row in re.findall(r"<tr.*?</tr>", table, re.DOTALL) if f">{model}<" in row)
+            assert f'data-name="distance">{100 * distance:.0f} %' in row
+
+
+def test_sweeps_that_have_nothing_in_common_are_refused_in_a_line(two, tmp_path, capsys):
+    counts = tmp_path / "counts.csv"
+    counts.write_text("prompt,young,old\njob 01,30,10\n")
+    words = ["import", str(counts), "--groups", "age=young,old", "--name", "ages", "--store", str(two.root)]
+    assert cli.run(words) == 0
+    words = ["report", "--sweep", "later", "--sweep", "ages", "--store", str(two.root)]
+    assert cli.run([*words, "-o", str(tmp_path / "report.html")]) == 2
+    assert "later and ages declare no attribute with the same groups" in capsys.readouterr().err
+
+
+def test_the_report_of_counts_from_elsewhere(two, tmp_path):
+    page = tmp_path / "report.html"
+    assert cli.run(["report", "--sweep", "published", "--store", str(two.root), "-o", str(page)]) == 0
+    html = page.read_text(encoding="utf-8")
+    assert "1 model × 1 setting × 12 prompts: 480 images made elsewhere" in html
+
+
+def test_prompts_are_seen_at_once_found_and_sorted(two, tmp_path):
+    page = tmp_path / "report.html"
+    assert cli.run(["report", "--sweep", "audit", "--store", str(two.root), "-o", str(page)]) == 0
+    with browser.chromium() as driver:
+        driver.get(page.as_uri())
+
+        def rows() -> list[str]:
+            listed = driver.find_elements(By.CSS_SELECTOR, "h3#shares-1 ~ .shares tbody tr")[:12]
+            return [row.get_attribute("data-prompt") for row in listed if row.is_displayed()]
+
+        overview = driver.find_element(By.CSS_SELECTOR, "h3#shares-1 ~ .figures .slopes")
+        assert overview.is_displayed() and overview.size["height"] > 90
+        assert len([dot for dot in overview.find_elements(By.CSS_SELECTOR, "circle") if dot.is_displayed()]) == 24
+        search = driver.find_element(By.CSS_SELECTOR, ".find input")
+        search.send_keys("JOB 07")
+        assert rows() == ["job 07"] and driver.find_element(By.CSS_SELECTOR, ".find output").text == "1 of 12 prompts"
+        search.clear()
+        search.send_keys(Keys.SPACE, Keys.BACKSPACE)
+        driver.find_element(By.CSS_SELECTOR, ".find option[value=name]").click()
+        assert rows() == [f"job {number:02}" for number in range(12)]
+        driver.find_element(By.CSS_SELECTOR, ".find option[value=change]").click()
+        with connect(two) as connection:
+            changes = connection.execute(
+                """select prompt_name, round(abs(one.share - other.share), 6) as change
+                from share as one join share as other using (sweep, prompt_name, attribute, classifier, "group")
+                where sweep = 'audit' and attribute = 'gender' and "group" = 'female'
+                and one.setting = 'none' and other.setting = 'fair' order by change desc"""
+            ).fetchall()
+        by_prompt = dict(changes)
+        assert [by_prompt[name] for name in rows()] == sorted(by_prompt.values(), reverse=True)
+        assert browser.errors(driver) == []

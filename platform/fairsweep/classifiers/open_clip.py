@@ -17,7 +17,9 @@ class OpenClipParams(ClassifierParams):
         default="ViT-B-32", description="an architecture, hf-hub:<id>, local-dir:<folder> or builtin:portraits"
     )
     pretrained: str | None = Field(default=None, description="the tag or checkpoint of an architecture's weights")
-    templates: Templates = TEMPLATES
+    templates: Templates = Field(
+        default=TEMPLATES, description="sentences for a group's text, whose embeddings are averaged"
+    )
     no_face_text: str | None = Field(default=None, description="no_face is the label where this text fits best")
 
 

@@ -17,8 +17,13 @@ def _hold_a_place(templates: tuple[str, ...]) -> tuple[str, ...]:
 Templates = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_hold_a_place)]
 
 
+def vowel(text: str) -> bool:
+    """Tell whether a text begins with a vowel, so that "an" goes before it."""
+    return text[:1].lower() in tuple("aeiou")
+
+
 def fill(template: str, text: str) -> str:
     """Return a template with the text in its place, "a" or "an" as English wants."""
-    if text[:1].lower() in tuple("aeiou"):
+    if vowel(text):
         template = template.replace("a {}", "an {}")
     return template.replace("{}", text)

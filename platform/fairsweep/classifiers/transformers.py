@@ -16,8 +16,8 @@ class TransformersParams(ClassifierParams):
     """Which model, and what its labels mean: attribute -> the model's label -> group."""
 
     model: str = Field(min_length=1, description="a Hub id or a folder")
-    revision: str | None = None
-    labels: dict[str, dict[str, str]] = Field(min_length=1)
+    revision: str | None = Field(default=None, description="of a Hub id: a commit, tag or branch")
+    labels: dict[str, dict[str, str]] = Field(min_length=1, description="attribute -> the model's label -> group")
 
 
 class Transformers(Classifier[TransformersParams]):

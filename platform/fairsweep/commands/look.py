@@ -38,17 +38,20 @@ def show(
 
 
 def report(
-    sweep: SweepOption = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option("--sweep", help="The sweep's name; repeatable: side by side. Silent: the one planned last."),
+    ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", callback=paths.new_file, help="The file.")] = Path(
         "report.html"
     ),
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Write a sweep's report: one HTML file that needs no network."""
+    """Write the report of a sweep, or of several side by side: one HTML file that needs no network."""
     from fairsweep.pages.report import write
     from fairsweep.store import Store
 
-    typer.echo(write(Store(store), sweep, output))
+    typer.echo(write(Store(store), sweep or (), output))
 
 
 def explore(port: PortOption = 2718, headless: HeadlessOption = False, store: StoreOption = DEFAULT_STORE) -> None:

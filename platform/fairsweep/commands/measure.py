@@ -38,8 +38,8 @@ def measure(
     from fairsweep.measure.metrics import list_metrics
     from fairsweep.store import Store, sweeps
 
-    _check_metric(metric, [*(each.name for each in list_metrics()), "summary"])
     opened = Store(store)
+    _check_metric(metric, [*(each.name for each in list_metrics(opened.metrics())), "summary"])
     with connect(opened) as connection:
         known = sorted(sweeps.newest_first(opened))
         if sweep is not None and sweep not in known:
@@ -52,17 +52,20 @@ def measure(
 
 def metrics(
     name: Annotated[str | None, typer.Argument(help="One metric: its page.", show_default=False)] = None,
+    store: StoreOption = DEFAULT_STORE,
     format: FormatOption = Format.table,
 ) -> None:
-    """List every metric with what it means; with a NAME: how it is read, its columns, a query."""
+    """List every metric with what it means, the store's own too; with a NAME: how it is read, its columns, a query."""
     from fairsweep.measure.catalogue import describe
     from fairsweep.measure.metrics import list_metrics
+    from fairsweep.store import Store
     from fairsweep.terminal import metric_pages
 
-    listed = {each.name: each for each in list_metrics()}
+    own = Store(store).metrics()
+    listed = {each.name: each for each in list_metrics(own)}
     if name is not None:
         _check_metric(name, listed)
-        types = describe(name)
+        types = describe(name, own)
         if format is Format.table:
             metric_pages.print_page(listed[name], types, console())
         else:
@@ -83,7 +86,10 @@ def _check_metric(name: str, names: Iterable[str]) -> None:
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Counts, labels, or images.", show_default=False)],
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="Counts, labels, images, or another store.", show_default=False),
+    ],
     store: WrittenStoreOption = DEFAULT_STORE,
     name: Annotated[str | None, typer.Option("--name", help="The sweep's name; silent: the file's.")] = None,
     groups: GroupsOption = None,
@@ -107,14 +113,21 @@ def import_(
     address: AddressOption = None,
     as_: Annotated[str, typer.Option("--as", help="sweep, or reference: the counts of one distribution.")] = "sweep",
 ) -> None:
-    """Bring in counts per prompt, labels per image, or images, which are then labelled; the same command resumes."""
+    """Bring in counts, labels, images, which are then labelled, or another store; the same command resumes."""
     from fairsweep.imports import Source, bring
+    from fairsweep.imports.stores import bring_store, holds_store
     from fairsweep.measure.catalogue import write_catalogue
     from fairsweep.store import Store
 
+    if holds_store(file):
+        opened = Store(store)
+        line = bring_store(opened, file)
+        write_catalogue(opened)
+        console().print(f"{line}; see `fairsweep status`", soft_wrap=True)
+        return
     source = Source(
-        path=file,
-        name=name or file.stem,
+        path=Path(file),
+        name=name or Path(file).stem,
         columns=_pairs("--column", column),
         groups={key: tuple(value.split(",")) for key, value in _pairs("--groups", groups).items()},
         targets={key: _share(key, value) for key, value in _pairs("--target", target).items()},

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import duckdb
 
+from fairsweep import shipped
 from fairsweep.measure import metrics, summary, views
+from fairsweep.measure.metrics import Sources
 from fairsweep.measure.sql import literal, value
 from fairsweep.store import Store
 from fairsweep.store.files import Files
@@ -36,7 +38,7 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
     store.check()
     follow(store)
     connection = duckdb.connect()
-    create(connection, store.files())
+    create(connection, store.files(), store.metrics())
     return connection
 
 
@@ -51,7 +53,7 @@ def write_catalogue(store: Store) -> Path | None:
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder, CATALOGUE)
         with duckdb.connect(str(fresh), config={"storage_compatibility_version": READABLE_FROM}) as connection:
-            create(connection, store.files())
+            create(connection, store.files(), store.metrics())
             for macro in _MISSING_IN_DUCKDB_1:
                 connection.execute(f"create macro {macro}")
             connection.execute(f"comment on view plan is {literal(store.root)}")
@@ -69,20 +71,20 @@ def follow(store: Store) -> None:
                 write_catalogue(store)
 
 
-def describe(view: str) -> list[tuple[str, str]]:
-    """Return the name and the type of each column of a view, whatever the store."""
+def describe(view: str, own: Sources = ()) -> list[tuple[str, str]]:
+    """Return the name and the type of each column of a view, whatever the store; own: metrics of one's own."""
     with duckdb.connect() as connection:
-        create(connection, {kind: Files() for kind in FOLDERS})
+        create(connection, {kind: Files() for kind in FOLDERS}, own)
         return [row[:2] for row in connection.execute(f'describe "{view}"').fetchall()]
 
 
-def create(connection: duckdb.DuckDBPyConnection, files: dict[str, Files]) -> None:
+def create(connection: duckdb.DuckDBPyConnection, files: dict[str, Files], own: Sources = ()) -> None:
     """Create the base views over the files, and all metrics, on an empty connection."""
     try:
-        template = _template()
+        template = _template(own)
     except OSError:
         views.create(connection, files)
-        summary.create_views(connection)
+        summary.create_views(connection, own)
         return
     database = value(connection.execute("select current_database()"))
     connection.execute(f"attach {literal(template)} as template (read_only)")
@@ -91,15 +93,13 @@ def create(connection: duckdb.DuckDBPyConnection, files: dict[str, Files]) -> No
     views.create(connection, files)
 
 
-def _template() -> Path:
+def _template(own: Sources) -> Path:
     """Return the database with empty base views and all metrics, built when the metrics or DuckDB are new."""
-    folders = metrics.metric_folders()
     sources = [duckdb.__version__, *(str(schema) for schema in FOLDERS.values())]
     for source in [Path(__file__), Path(metrics.__file__), Path(summary.__file__), Path(views.__file__)]:
         sources.append(source.read_text(encoding="utf-8"))
-    for folder in folders:
-        for path in sorted(Path(folder).rglob("*.sql")):
-            sources += [str(path.relative_to(folder)), path.read_text(encoding="utf-8")]
+    for path in (*sorted(shipped.path("metrics").rglob("*.sql")), *own):
+        sources += [path.stem, str(path.read_bytes())]
     key = hashlib.blake2b("\0".join(sources).encode(), digest_size=16).hexdigest()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fairsweep"
     template = cache / f"metrics-{key}.duckdb"
@@ -110,7 +110,7 @@ def _template() -> Path:
         try:
             with duckdb.connect(str(fresh)) as connection:
                 views.create(connection, {kind: Files() for kind in FOLDERS})
-                summary.create_views(connection, folders)
+                summary.create_views(connection, own)
             os.replace(fresh, template)
         finally:
             fresh.unlink(missing_ok=True)

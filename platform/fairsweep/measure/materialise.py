@@ -1,44 +1,42 @@
 """Compute every metric of a sweep once, for readers that ask each of them more than once."""
 
+from collections.abc import Sequence
+
 import duckdb
 
-from fairsweep.measure import summary
-from fairsweep.measure.metrics import Metric, list_metrics
+from fairsweep.measure import beside, summary
+from fairsweep.measure.metrics import Metric, Sources, list_metrics
 from fairsweep.measure.sql import literal, rows, value
 
-# The base views that say of which sweep a row is; all else follows from them.
-_PER_SWEEP = ("plan", "targets", "settings")
 # What has a row per image or seed is as long as the labels: asked anew where it is read, rather than kept.
 _LONG = {"image", "seed"}
 
 
-def materialise(connection: duckdb.DuckDBPyConnection, sweep: str, first: int) -> list[dict]:
-    """Make the sweep's rows of `summary` and of every metric tables on this connection, in the views' place.
+def materialise(
+    connection: duckdb.DuckDBPyConnection, sweeps: Sequence[str], first: int, own: Sources = ()
+) -> list[dict]:
+    """Make the rows of `summary` and of every metric of a sweep, or of several as one, tables in the views' place.
 
     What several metrics read is counted once for all of them. Return each metric's header with its number of rows
-    (`count`) and the `first` of them (`rows`).
+    (`count`) and the `first` of them (`rows`). own: the files of metrics of one's own.
     """
-    # With the database's name: a schema `main` is also where temporary tables and views lie.
-    views = f'"{value(connection.execute("select current_database()"))}".main'
-    own = f"where sweep = {literal(sweep)}"
-    # Its training data are a sweep of their own, beside which `components` sets it.
-    beside = f"{own} or sweep in (select data_sweep from {views}.matchings {own})"
-    for name in _PER_SWEEP:
-        connection.execute(f"create or replace temp view {name} as select * from {views}.{name} {beside}")
-    parts = summary.in_order(connection)
+    only = f"where sweep = {literal(beside.name(sweeps))}"
+    for name, query in beside.scope(connection, sweeps).items():
+        connection.execute(f"create or replace temp view {name} as {query}")
+    parts = summary.in_order(connection, own)
     after = [part for part in parts if summary.reads_summary(connection, part.sql)]
     tables = [part.name for part in parts if part not in after and _create(connection, part) == "table"]
-    query = f"select * from ({summary.query(connection, parts, tables)}) {own}"
+    query = f"select * from ({summary.query(connection, parts, tables)}) {only}"
     connection.execute(f"create or replace temp table summary as {query}")
     for part in after:
         _create(connection, part)
     metrics = []
-    for metric in list_metrics():
+    for metric in list_metrics(own):
         columns = [column for column, *_ in connection.execute(f'describe "{metric.name}"').fetchall()]
         if "sweep" not in columns:
             continue
-        records = rows(connection.execute(f'select * exclude (sweep) from "{metric.name}" {own} limit {first}'))
-        count = value(connection.execute(f'select count(*) from "{metric.name}" {own}'))
+        records = rows(connection.execute(f'select * exclude (sweep) from "{metric.name}" {only} limit {first}'))
+        count = value(connection.execute(f'select count(*) from "{metric.name}" {only}'))
         metrics.append({**vars(metric), "rows": records, "count": count})
     return metrics
 

@@ -17,15 +17,21 @@ A cell is one sweep x model x setting x attribute x classifier; a view that know
 """
 
 import math
-import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fairsweep import shipped
+from fairsweep.errors import FairsweepError
+from fairsweep.textfile import read_text
 
 CELL = ("sweep", "model", "setting", "attribute", "classifier")
 _KEYS = ("good", "reads", "one row per", "source", "range", "read", "summary mean", "summary")
+_MOST_BYTES = 2**20
+
+# The files of metrics of one's own: those of a store lie in its folder `metrics`.
+Sources = Sequence[Path]
 
 
 @dataclass(frozen=True)
@@ -45,26 +51,21 @@ class Metric:
     sql: str
 
 
-def list_metrics(folders: list[Path] | None = None) -> list[Metric]:
-    """Return the metrics of the folders (default: the shipped ones and FAIRSWEEP_METRICS), by name."""
-    by_name = {}
-    for folder in folders or metric_folders():
-        for path in sorted(Path(folder).glob("*.sql")):
-            by_name[path.stem] = parse(path)
+def list_metrics(own: Sources = ()) -> list[Metric]:
+    """Return the shipped metrics and those of one's own, by name; one's own takes the place of a shipped one."""
+    paths = [*sorted(shipped.path("metrics").glob("*.sql")), *own]
+    by_name = {path.stem: parse(path) for path in paths}
     return [by_name[name] for name in sorted(by_name)]
-
-
-def metric_folders() -> list[Path]:
-    """Return the shipped folder and those that the environment variable FAIRSWEEP_METRICS adds."""
-    added = [Path(text) for text in os.environ.get("FAIRSWEEP_METRICS", "").split(os.pathsep) if text]
-    return [shipped.path("metrics"), *added]
 
 
 def parse(path: Path) -> Metric:
     """Return what a metric's file says: its header, and its SQL."""
     lines: dict[str, list[str]] = {"meaning": []}
     key = "meaning"
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = read_text(path, _MOST_BYTES)
+    except FairsweepError as error:
+        raise FairsweepError(f"{path}: {error}") from None
     for line in text.splitlines():
         if not line.startswith("--"):
             break

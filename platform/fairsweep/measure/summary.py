@@ -6,8 +6,9 @@ from pathlib import Path
 
 import duckdb
 
+from fairsweep import shipped
 from fairsweep.errors import FairsweepError, first_line
-from fairsweep.measure.metrics import CELL, Metric, list_metrics, metric_folders, parse
+from fairsweep.measure.metrics import CELL, Metric, Sources, list_metrics, parse
 from fairsweep.measure.sql import value
 
 # Each block of seeds left out passes through a metric as a classifier of its own, which no metric mixes with another.
@@ -20,9 +21,9 @@ _SHARED = ("distributions", "distributions_without_seeds")
 _tables: dict[str, list[str]] = {}
 
 
-def create_views(connection: duckdb.DuckDBPyConnection, folders: list[Path] | None = None) -> None:
+def create_views(connection: duckdb.DuckDBPyConnection, own: Sources = ()) -> None:
     """Create every macro and view, and `summary`, on a connection that has the base views of a store."""
-    parts = _parts(folders or metric_folders())
+    parts = _parts(connection, own)
     ahead = {name: part for name, part in parts.items() if not reads_summary(connection, part.sql)}
     _create(connection, ahead.values())
     connection.execute(f"create or replace view summary as {query(connection, parts.values())}")
@@ -57,21 +58,41 @@ def _create(connection: duckdb.DuckDBPyConnection, parts: Iterable[Metric]) -> N
         waiting = {name: waiting[name] for name in refused}
 
 
-def bodies(folders: list[Path] | None = None) -> dict[str, str]:
-    """Return the SQL of every view and macro by name: what is staged, and the metrics."""
-    return {name: part.sql for name, part in _parts(folders or metric_folders()).items()}
+def bodies() -> dict[str, str]:
+    """Return the SQL of every shipped view and macro by name: what is staged, and the metrics."""
+    return {name: part.sql for name, part in _shipped().items()}
 
 
-def in_order(connection: duckdb.DuckDBPyConnection) -> list[Metric]:
+def in_order(connection: duckdb.DuckDBPyConnection, own: Sources = ()) -> list[Metric]:
     """Return every view, staged ones and metrics, each after those that it reads."""
-    parts = _parts(metric_folders())
+    parts = _parts(connection, own)
     order = _upstream(connection, list(parts), {name: part.sql for name, part in parts.items()})
     return [parts[name] for name in order if not _is_macro(parts[name].sql)]
 
 
-def _parts(folders: list[Path]) -> dict[str, Metric]:
-    staged = [parse(path) for folder in folders for path in sorted(Path(folder).glob("staging/*.sql"))]
-    return {part.name: part for part in [*staged, *list_metrics(folders)]}
+def _shipped() -> dict[str, Metric]:
+    staged = [parse(path) for path in sorted(shipped.path("metrics").glob("staging/*.sql"))]
+    return {part.name: part for part in [*staged, *list_metrics()]}
+
+
+def _parts(connection: duckdb.DuckDBPyConnection, own: Sources) -> dict[str, Metric]:
+    parts = _shipped()
+    return parts | {path.stem: _checked(connection, path, parts) for path in own}
+
+
+def _checked(connection: duckdb.DuckDBPyConnection, path: Path, taken: Collection[str]) -> Metric:
+    """Return a metric of one's own; refuse a name that is taken, and what is more than one SELECT."""
+    if path.stem in (*taken, "summary") or not re.fullmatch(r"[a-z]\w*", path.stem):
+        raise FairsweepError(f"{path}: a metric of one's own needs a name of its own, such as my_metric.sql")
+    metric = parse(path)
+    try:
+        kinds = [statement.type for statement in connection.extract_statements(metric.sql)]
+    except duckdb.Error as error:
+        raise FairsweepError(f"metric {metric.name}: {first_line(error)}") from None
+    # A store may come from elsewhere: its metrics are read, and do nothing.
+    if kinds != [duckdb.StatementType.SELECT]:
+        raise FairsweepError(f"{path}: a metric of one's own is one SELECT")
+    return metric
 
 
 def _is_macro(sql: str) -> bool:
@@ -79,7 +100,7 @@ def _is_macro(sql: str) -> bool:
 
 
 def _statement(name: str, sql: str) -> str:
-    return sql if _is_macro(sql) else f'create or replace view "{name}" as {sql.strip().rstrip(";")}'
+    return sql if _is_macro(sql) else f'create view "{name}" as {sql.strip().rstrip(";")}'
 
 
 def summary_query(connection, metrics: list[Metric], bodies: dict[str, str], there: Collection[str] = ()) -> str:

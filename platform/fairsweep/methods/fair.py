@@ -16,10 +16,10 @@ class FairParams(NoParams):
 
     scale: FiniteFloat | dict[str, FiniteFloat] = Field(default=4.0, description="edit scale, or one per attribute")
     threshold: float = Field(default=0.95, ge=0, le=1, description="quantile of each channel left unchanged")
-    warmup_steps: int = Field(default=5, ge=0)
-    cooldown_steps: int | None = Field(default=None, ge=0)
-    momentum_scale: FiniteFloat = 0.5
-    momentum_beta: float = Field(default=0.6, ge=0, le=1)
+    warmup_steps: int = Field(default=5, ge=0, description="steps before the guidance sets in")
+    cooldown_steps: int | None = Field(default=None, ge=0, description="the step from which it is off; silent: never")
+    momentum_scale: FiniteFloat = Field(default=0.5, description="weight of what earlier steps add")
+    momentum_beta: float = Field(default=0.6, ge=0, le=1, description="how long earlier steps are remembered")
     pull: FiniteFloat | None = Field(
         default=None, ge=0, description="weight that the other groups share; 1 for one other, 0.1 for more"
     )

@@ -10,7 +10,7 @@ from fairsweep.methods.base import GuidanceMethod, NoParams
 class NegativePromptParams(NoParams):
     """What to leave out, after the sweep's own negative prompt."""
 
-    text: str = Field(default="stereotype, cliche", min_length=1)
+    text: str = Field(default="stereotype, cliche", min_length=1, description="what to leave out")
 
 
 class NegativePrompt(GuidanceMethod[NegativePromptParams]):

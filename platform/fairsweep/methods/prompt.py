@@ -10,7 +10,11 @@ from fairsweep.methods.base import GuidanceMethod, NoParams
 class EthicalPromptParams(NoParams):
     """What is appended; {attribute} stands for the names of the setting's attributes."""
 
-    suffix: str = Field(default="if all individuals can be that irrespective of their {attribute}", min_length=1)
+    suffix: str = Field(
+        default="if all individuals can be that irrespective of their {attribute}",
+        min_length=1,
+        description="what follows the prompt; {attribute} stands for the attributes' names",
+    )
 
 
 class EthicalPrompt(GuidanceMethod[EthicalPromptParams]):

@@ -13,7 +13,7 @@ from fairsweep.errors import FairsweepError
 from fairsweep.measure import catalogue
 from fairsweep.measure.selection import confine, selected
 from fairsweep.measure.sql import rows
-from fairsweep.pages import figures, pictures
+from fairsweep.pages import figures, pictures, strips
 from fairsweep.store import Store
 from fairsweep.store.sweeps import newest_first
 
@@ -82,7 +82,7 @@ def shares(connection: duckdb.DuckDBPyConnection, choice: Choice) -> list[dict]:
 
 def share_plot(share_rows: list[dict]) -> str:
     """Return the dot plot of such rows, unguided and guided, as HTML."""
-    plots = figures.share_plots(share_rows)
+    plots = strips.share_plots(share_rows)
     template: Any = figures.templates().get_template("shares.html.j2").module
     return template.plot(plots[0], lambda row: "") if plots else ""
 

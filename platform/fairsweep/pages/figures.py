@@ -3,13 +3,13 @@
 import io
 import math
 import re
-from collections.abc import Iterable
 from functools import cache
 
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
 from fairsweep import shipped
+from fairsweep.pages import strips, values
 
 # matplotlib is given these stand-ins, which become the page's own colours, light or dark.
 _INKS = {"#010101": "ink", "#020202": "soft", "#030303": "line", "#040404": "paper", "#050505": "before"}
@@ -18,67 +18,8 @@ _MARKERS = "osD^vP"
 _STATIONS = ("data", "encoder", "pictures", "guided")
 # Characters of a label that leave room for a second one beside it, and inches that a line of labels takes.
 _LEGEND_COLUMN, _LEGEND_LINE = 28, 0.2
-
-
-def percent(value: float | None, digits: int = 0) -> str:
-    """Return a share as text, such as "94 %"; a dash for none."""
-    return "–" if value is None else f"{100 * value:.{digits}f} %"
-
-
-def number(value: object) -> str:
-    """Return a table's value as short text."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}" if 0.001 <= abs(value) < 10 else f"{value:.3g}"
-
-
-def columns(row: dict) -> list[str]:
-    """Return a table's columns: less the bounds that another takes into its cells, and what is for the sentences."""
-    hidden = {"baseline", "for_sentences", *(f"{name}_{side}" for name in row for side in ("low", "high"))}
-    return [name for name in row if name not in hidden]
-
-
-def interval(row: dict, name: str) -> Markup:
-    """Return the interval of a row's value as text; nothing where it has none."""
-    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
-    if low is None or high is None:
-        return Markup("")
-    return Markup(' <span class="ci">[{}, {}]</span>').format(
-        *(number(end) if abs(end) >= 10 else f"{end:.3f}" for end in (low, high))
-    )
-
-
-def numeric(rows: list[dict], name: str) -> bool:
-    """Tell whether a column holds numbers."""
-    values = [row[name] for row in rows if row[name] is not None]
-    return bool(values) and all(isinstance(value, int | float) for value in values) and not isinstance(values[0], bool)
-
-
-def share_plots(rows: Iterable[dict]) -> list[dict]:
-    """Arrange rows of `share` as one dot plot per attribute, in the order of the rows.
-
-    rows: attribute, classifier, group, prompt_name, model, setting, baseline, share, low, high, target, n. A plot
-    has its `groups` (of two the first alone, since the other is its complement), their `targets`, per prompt and
-    group its rows, and the `classifiers` and counts `n` of all of them.
-    """
-    plots: dict[str, dict] = {}
-    for row in rows:
-        plot = plots.setdefault(row["attribute"], {"attribute": row["attribute"], "targets": {}, "prompts": {}})
-        plot["targets"].setdefault(row["group"], row["target"])
-        plot["prompts"].setdefault(row["prompt_name"], {}).setdefault(row["group"], []).append(row)
-    for plot in plots.values():
-        groups = list(plot["targets"])
-        plot["groups"] = groups[:1] if len(groups) == 2 else groups
-        records = [row for by_group in plot["prompts"].values() for settings in by_group.values() for row in settings]
-        plot["classifiers"] = list(dict.fromkeys(row["classifier"] for row in records))
-        plot["n"] = sorted({row["n"] for row in records})
-    return list(plots.values())
+# Two points make a line of anything.
+_DOSES = 3
 
 
 @cache
@@ -86,8 +27,9 @@ def templates() -> Environment:
     """Return the shipped templates; they escape every text that they are given."""
     folder = shipped.path("dashboards") / "report"
     env = Environment(loader=FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    env.filters |= {"percent": percent, "number": number, "at": lambda share: f"{100 * share:.1f}%"}
-    env.filters |= {"columns": columns, "interval": interval, "numeric": numeric}
+    env.filters |= {"percent": values.percent, "number": values.number, "in_unit": values.in_unit}
+    env.filters |= {"columns": values.columns, "heading": values.heading, "interval": values.interval}
+    env.filters |= {"numeric": values.numeric, "at": lambda share: f"{100 * share:.1f}%", "before": strips.before}
     env.globals["css"] = lambda name: Markup((folder / name).read_text(encoding="utf-8"))
     return env
 
@@ -102,7 +44,8 @@ def draw(cells: list[dict], dose: list[dict]) -> list[dict]:
             caption = f"{name}: each setting's distance to target against what it keeps of the unguided image."
             plots.append({"svg": trade_off(traded, name), "caption": caption})
         dosed = [row for row in dose if row["attribute"] == attribute]
-        if len({row["scale"] for row in dosed}) > 1:
+        dosed = [row for row in dosed if _doses(dosed, row) >= _DOSES]
+        if dosed:
             caption = f"{name}: distance to target as the edit scale grows."
             plots.append({"svg": dose_response(dosed, name), "caption": caption})
     return plots
@@ -131,6 +74,7 @@ def components(rows: list[dict]) -> list[dict]:
             axes.plot(there, [line[stations[number]] for number in there], label=prompt, linewidth=1.5, **style)
         axes.set_xticks(range(len(stations)), [f"{_STATIONS[place]}\n{name}" for place, name in stations], fontsize=7)
         axes.set_ylim(-0.02, 1.02)
+        axes.yaxis.set_major_formatter(_per_cent)
         name = attribute.replace("_", " ")
         caption = (
             f"{name}: each prompt's share of {own[0]['group']} from the training data to the pictures. The encoder's "
@@ -140,6 +84,11 @@ def components(rows: list[dict]) -> list[dict]:
             {"svg": _svg(figure, f"{name}: data, encoder and pictures, a line per prompt"), "caption": caption}
         )
     return plots
+
+
+def _doses(rows: list[dict], row: dict) -> int:
+    """Return at how many edit scales the line of a row is measured."""
+    return len({each["scale"] for each in rows if (each["model"], each["method"]) == (row["model"], row["method"])})
 
 
 def trade_off(rows: list[dict], attribute: str) -> Markup:
@@ -169,6 +118,7 @@ def trade_off(rows: list[dict], attribute: str) -> Markup:
             **_POINT,
         )
     axes.set_ylim(top=1)
+    axes.xaxis.set_major_formatter(_per_cent)
     return _svg(figure, f"{attribute}: distance to target against what is kept of the scene, per setting")
 
 
@@ -188,10 +138,15 @@ def dose_response(rows: list[dict], attribute: str) -> Markup:
         line_style = _POINT | {"linestyle": "-", "clip_on": False}
         axes.errorbar(scales, [row["distance"] for row in line], yerr=arms, **style, **line_style)
     axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(_per_cent)
     return _svg(figure, f"{attribute}: distance to target over the edit scale")
 
 
 _POINT = {"markersize": 7, "capsize": 0, "elinewidth": 1.5, "linestyle": "none", "markeredgecolor": "#040404"}
+
+
+def _per_cent(share: float, _: int) -> str:
+    return values.percent(share)
 
 
 def _colour(index: int) -> str:

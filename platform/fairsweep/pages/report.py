@@ -1,7 +1,10 @@
-"""Write a sweep's report: one self-contained HTML page whose every number is a row of a metric's view."""
+"""Write the report of a sweep, or of several: one self-contained HTML page whose every number is a row of a view."""
 
+import base64
+import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -9,12 +12,14 @@ from operator import itemgetter
 from pathlib import Path
 
 import duckdb
+from markupsafe import Markup
 
 from fairsweep import shipped
+from fairsweep.measure import beside
 from fairsweep.measure.catalogue import connect
 from fairsweep.measure.materialise import materialise
 from fairsweep.measure.sql import literal, rows
-from fairsweep.pages import figures, pictures, sentences
+from fairsweep.pages import figures, pictures, sentences, strips
 from fairsweep.store import Store, sweeps
 
 PICTURES = 240
@@ -33,7 +38,7 @@ CHECKS = {
         "over all settings of an attribute. A smaller difference of a share than the least could not have been found.",
     ),
     "comparison": (
-        "Models side by side",
+        "Differences of models",
         "Shares over all prompts, on the same seeds; the interval is Student's over the seeds' differences.",
     ),
     "side_effects": (
@@ -48,68 +53,85 @@ CHECKS = {
     "corrected": ("Corrected for classifier error", "What the shares are once the classifier's known errors are out."),
     "reference": (
         "Against a reference",
-        "Whether prompts amplify, reflect or mitigate the reference's bias.",
+        "A reference is a distribution that is known from elsewhere, such as labour statistics or training data. A "
+        "prompt reflects it where its shares lie within 4 % of the reference's, amplifies its bias where they are "
+        "farther from the target than the reference is, and mitigates it where they are nearer. By test: the "
+        "difference must be significant, in place of the 4 %.",
     ),
-    "cost": ("Cost", "Device time as the pipeline measured it."),
+    "cost": (
+        "Cost",
+        "Device time as the pipeline measured it. Seconds per finding: the device time of a setting for each of its "
+        "prompts that was found off target; none where nothing was found.",
+    ),
 }
 
 
 @dataclass(frozen=True)
 class Query:
-    """Rows by column name, and the SQL that gave them."""
+    """Rows by column name, and the SQL that gave them; empty where no client could ask the same."""
 
     sql: str
     rows: list[dict]
 
 
-def write(store: Store, sweep: str | None = None, path: Path | str = "report.html") -> Path:
-    """Write the report of a sweep (default: the one planned last), return its path; raises StoreError."""
+def write(store: Store, names: Sequence[str] = (), path: Path | str = "report.html") -> Path:
+    """Write the report of these sweeps (default: the one planned last), return its path; raises FairsweepError."""
     path = Path(path)
-    path.write_text(render(store, sweep), encoding="utf-8")
+    path.write_text(render(store, names), encoding="utf-8")
     return path
 
 
-def render(store: Store, sweep: str | None = None, connection: duckdb.DuckDBPyConnection | None = None) -> str:
-    """Return the report as HTML; on the connection, a sweep's metrics are then tables and no longer views."""
+def render(store: Store, names: Sequence[str] = (), connection: duckdb.DuckDBPyConnection | None = None) -> str:
+    """Return the report as HTML; on the connection, the sweeps' metrics are then tables and no longer views."""
     connection = connection or connect(store)
-    sweep = sweeps.choose(store, sweep)
-    resolved = store.read_spec(sweep)
-    metrics = materialise(connection, sweep, ROWS)
-    q = _figures(connection, sweep, resolved.get("spec", {}))
+    chosen = list(dict.fromkeys(sweeps.choose(store, name) for name in names or (None,)))
+    sweep = beside.name(chosen)
+    resolved = {name: store.read_spec(name) for name in chosen}
+    specs = {name: each["spec"] for name, each in resolved.items() if "spec" in each}
+    metrics = materialise(connection, chosen, ROWS, store.metrics())
+    q = _figures(connection, sweep, specs, alone=len(chosen) == 1)
     cells = [{**row, **row["for_sentences"]} for row in q["cells"].rows]
     shares = q["shares"].rows
     measured = sentences.measured(cells)
-    return (
-        figures.templates()
-        .get_template("page.html.j2")
-        .render(
-            sweep=sweep,
-            fingerprint=resolved.get("fingerprint"),
-            notes=resolved.get("spec", {}).get("notes"),
-            spec=json.dumps(resolved["spec"], indent=2) if "spec" in resolved else None,
-            made=datetime.now(UTC),
-            q=q,
-            best=sentences.best(cells),
-            headline=sentences.headline(cells),
-            limits=sentences.limits(cells),
-            findings=sentences.sentences(cells, shares, q["agreement"].rows, q["comparison"].rows),
-            models=list(dict.fromkeys(row["model"] for row in cells)),
-            settings=list(dict.fromkeys(row["setting"] for row in cells if not row["baseline"])),
-            shares=figures.share_plots(shares),
-            wall=_wall(store, connection, sweep, shares),
-            figures=figures.draw(measured, sentences.measured(q["dose"].rows)),
-            components=figures.components(q["components"].rows),
-            checks=CHECKS,
-            metrics=metrics,
-            extent=_extent(q["extent"].rows[0]),
-            guided=len({(row["model"], row["setting"]) for row in measured if not row["baseline"]}),
-        )
+    page = figures.templates().get_template("page.html.j2")
+    return page.render(
+        sweep=sweep,
+        fingerprints=[each["fingerprint"] for each in resolved.values() if "fingerprint" in each],
+        notes=[spec["notes"] for spec in specs.values() if spec.get("notes")],
+        specs={name: json.dumps(spec, indent=2) for name, spec in specs.items()},
+        left_out=[name for name, same in beside.declared(connection, chosen).items() if not same],
+        made=datetime.now(UTC),
+        q=q,
+        best=sentences.best(cells),
+        headline=sentences.headline(cells),
+        limits=sentences.limits(cells),
+        findings=sentences.sentences(cells, shares, q["agreement"].rows, q["comparison"].rows),
+        models=list(dict.fromkeys(row["model"] for row in cells)),
+        settings=list(dict.fromkeys(row["setting"] for row in cells if not row["baseline"])),
+        shares=strips.share_plots(shares),
+        wall=_wall(store, connection, sweep, shares),
+        figures=figures.draw(measured, sentences.measured(q["dose"].rows)),
+        components=figures.components(q["components"].rows),
+        ranges=strips.ranges(q["leaderboard"].rows, q["obeyed"].rows, q["variables"].rows),
+        checks=CHECKS,
+        metrics=metrics,
+        extent=_extent(q["extent"].rows[0], " × " if len(chosen) == 1 else ", "),
+        guided=len({(row["model"], row["setting"]) for row in measured if not row["baseline"]}),
+        script=_script(),
     )
 
 
-def _figures(connection: duckdb.DuckDBPyConnection, sweep: str, spec: dict) -> dict[str, Query]:
+def _script() -> dict[str, str]:
+    """Return the page's one script, and the hash by which the page lets no other run."""
+    code = (shipped.path("dashboards") / "report" / "page.js").read_text(encoding="utf-8")
+    return {"code": Markup(code), "hash": base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}
+
+
+def _figures(
+    connection: duckdb.DuckDBPyConnection, sweep: str, specs: dict[str, dict], alone: bool
+) -> dict[str, Query]:
     """Run every .sql of the report for a sweep, with each attribute's leading classifier."""
-    order = [classifier["name"] for classifier in spec.get("classifiers", ())]
+    order = [classifier["name"] for spec in specs.values() for classifier in spec.get("classifiers", ())]
     labelled = connection.execute(
         "select distinct attribute, classifier from share where sweep = ? order by all", [sweep]
     ).fetchall()
@@ -120,7 +142,7 @@ def _figures(connection: duckdb.DuckDBPyConnection, sweep: str, spec: dict) -> d
     queries = {}
     for file in sorted((shipped.path("dashboards") / "report").glob("*.sql")):
         sql = re.sub(r"\$(sweep|lead)\b", lambda name: values[name[0]], file.read_text(encoding="utf-8"))
-        queries[file.stem] = Query(sql, rows(connection.execute(sql)))
+        queries[file.stem] = Query(sql if alone else "", rows(connection.execute(sql)))
     return queries
 
 
@@ -149,6 +171,18 @@ def _wall(store: Store, connection: duckdb.DuckDBPyConnection, sweep: str, share
     return {prompt: sorted(cells, key=lambda cell: not cell["baseline"]) for prompt, cells in wall.items()}
 
 
-def _extent(counts: dict) -> str:
-    counted = (f"{counts[f'{name}s']} {name}{'s' if counts[f'{name}s'] != 1 else ''}" for name in FACTORS)
-    return f"{' × '.join(counted)}: {counts['images_made']:,} of {counts['images_planned']:,} images are there"
+def _extent(counts: dict, between: str) -> str:
+    """Say what was asked for and how much is there; results from elsewhere may have no seeds and no pictures."""
+    text = between.join(
+        f"{counts[f'{name}s']} {_plural(counts[f'{name}s'], name)}" for name in FACTORS if counts[f"{name}s"]
+    )
+    parts = []
+    if counts["images_planned"]:
+        parts.append(f"{counts['images_made']:,} of {counts['images_planned']:,} images are there")
+    if counts["images_elsewhere"]:
+        parts.append(f"{counts['images_elsewhere']:,} {_plural(counts['images_elsewhere'], 'image')} made elsewhere")
+    return f"{text}: {', '.join(parts)}"
+
+
+def _plural(count: int, name: str) -> str:
+    return name if count == 1 else f"{name}s"

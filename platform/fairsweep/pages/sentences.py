@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from fairsweep.pages.figures import percent
+from fairsweep.pages.values import percent
 
 PROMPTS_SAID = 2
 LEVEL = 0.05
@@ -157,10 +157,10 @@ def _undecided(rows: Rows) -> list[Finding]:
 def _distance(attribute: str, before: dict | None, after: dict | None, settings: int) -> Finding:
     if before is None or after is None:
         (row,) = filter(None, (before, after))
-        return Finding(f"{attribute}: mean distance to target {_value(row, 'distance')} {_how(row)}.")
+        return Finding(f"{attribute}: mean distance to target {_distance_of(row)} {_how(row)}.")
     text = (
-        f"{attribute}: mean distance to target {_value(before, 'distance')} unguided, "
-        f"{_value(after, 'distance')} with {after['setting']}."
+        f"{attribute}: mean distance to target {_distance_of(before)} unguided, "
+        f"{_distance_of(after)} with {after['setting']}."
     )
     if after["change_low"] is None:
         return Finding(text)
@@ -255,6 +255,12 @@ def _name(row: dict) -> str:
 
 def _share(row: dict) -> str:
     return f"{percent(row['share'])} [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
+
+
+def _distance_of(row: dict) -> str:
+    low, high = row["distance_low"], row["distance_high"]
+    ends = "" if low is None or high is None else f" [{100 * low:.0f}, {100 * high:.0f}]"
+    return percent(row["distance"]) + ends
 
 
 def _value(row: dict, name: str) -> str:

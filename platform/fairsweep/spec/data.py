@@ -10,7 +10,7 @@ from fairsweep.attributes import Frozen, Name
 class DataSpec(Frozen):
     """One source of training data."""
 
-    name: Name
+    name: Name = Field(description="what its matchings go by")
     source: str = Field(
         min_length=1, description="Parquet, a folder with metadata, WebDataset tars, or clip-retrieval's"
     )
@@ -20,7 +20,9 @@ class DataSpec(Frozen):
     caption: str = Field(default="caption", description="the column of captions")
     image: str = Field(default="image", description="Parquet: the column of pictures, as bytes or as paths")
     embedding: str = Field(default="embedding", description="Parquet: the column of ready embeddings, if there is one")
-    match: Literal["captions", "nearest", "both"] = "both"
+    match: Literal["captions", "nearest", "both"] = Field(
+        default="both", description="by words of the captions, by the nearest embeddings, or by either"
+    )
     nearest: tuple[int, ...] = Field(
         default=(100, 250, 500, 1000), min_length=1, description="how many of the nearest pictures, each a matching"
     )

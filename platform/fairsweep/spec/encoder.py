@@ -15,7 +15,7 @@ KINDS = ("words", "images", "embeddings", "sql")
 class StimulusSpec(Frozen):
     """One set of stimuli, given in one way."""
 
-    words: tuple[str, ...] | None = Field(default=None, min_length=1)
+    words: tuple[str, ...] | None = Field(default=None, min_length=1, description="words, put into the templates")
     images: str | None = Field(default=None, description="a folder of images")
     embeddings: str | None = Field(default=None, description="a .csv, .npy or .parquet file, a row a stimulus")
     sql: str | None = Field(
@@ -34,21 +34,21 @@ class StimulusSpec(Frozen):
 class AssociationTestSpec(Frozen):
     """Whether the set x lies nearer to a than to b, compared with y; each is the name of a set of stimuli."""
 
-    name: Name
-    x: str
-    y: str
-    a: str
-    b: str
-    source: str | None = None
+    name: Name = Field(description="what its rows go by")
+    x: str = Field(description="the first set of targets")
+    y: str = Field(description="the second set of targets")
+    a: str = Field(description="the first set of attributes")
+    b: str = Field(description="the second set of attributes")
+    source: str | None = Field(default=None, description="where the test comes from")
 
 
 class EncoderSpec(Frozen):
     """An open_clip model, or the text encoders of a model of the sweep."""
 
-    name: Name
-    kind: Literal["open_clip", "pipeline"]
+    name: Name = Field(description="what its rows go by")
+    kind: Literal["open_clip", "pipeline"] = Field(description="an open_clip model, or a pipeline's text encoders")
     model: str = Field(description="open_clip's name of a model, or the name of a model of the sweep")
-    pretrained: str | None = None
+    pretrained: str | None = Field(default=None, description="the tag or checkpoint of an open_clip architecture")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -15,9 +15,9 @@ from fairsweep.mistakes import check_known
 class GuidanceSpec(Frozen):
     """One setting: a guidance method, the attributes it steers, and the method's own parameters."""
 
-    name: Name
-    method: str
-    attributes: tuple[str, ...] = ()
+    name: Name = Field(description="silent: the method's")
+    method: str = Field(description="one of those below, or a class of your own as my_module:MyMethod")
+    attributes: tuple[str, ...] = Field(default=(), description="those that it steers; silent: all")
     params: dict[str, Any] = Field(default={}, validate_default=True)
 
     @field_validator("method")
@@ -66,8 +66,8 @@ class GuidanceSpec(Frozen):
 class ClassifierSpec(Frozen):
     """One classifier under the name its labels are stored by, with the classifier's own parameters."""
 
-    name: Name
-    kind: str
+    name: Name = Field(description="under which its labels are stored; silent: the kind")
+    kind: str = Field(description="one of those below, or a class of your own as my_module:MyClassifier")
     params: dict[str, Any] = Field(default={}, validate_default=True)
 
     @field_validator("kind")

@@ -7,6 +7,7 @@ from itertools import product
 from pydantic import Field, model_validator
 
 from fairsweep.attributes import Frozen
+from fairsweep.classifiers.templates import vowel
 
 
 class Prompt(Frozen):
@@ -23,15 +24,20 @@ class PromptsSpec(Frozen):
     The values are lists, of which every combination is a prompt; or rows, each of which is one.
     """
 
-    template: str | None = None
-    variables: dict[str, tuple[str, ...]] = Field(default={})
+    template: str | None = Field(
+        default=None, description="a text with {variables}; `a(n) {variable}` becomes a or an, as English wants"
+    )
+    variables: dict[str, tuple[str, ...]] = Field(
+        default={},
+        description="variable -> its values: a list, or {file: ...} of a text file or a CSV's `column`",
+    )
     rows: tuple[dict[str, str], ...] = Field(
         default=(),
         exclude_if=lambda rows: not rows,
         description="in place of variables: the values of one prompt each, or {file: ...} of a CSV, a row a prompt",
     )
-    texts: tuple[str, ...] = ()
-    negative_prompt: str = ""
+    texts: tuple[str, ...] = Field(default=(), description="in place of a template: the prompts themselves")
+    negative_prompt: str = Field(default="", description="of every image")
 
     @model_validator(mode="after")
     def _check(self):
@@ -97,4 +103,8 @@ class PromptsSpec(Frozen):
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:
-    return re.sub(r"{(\w+)}", lambda match: values[match[1]], template)
+    def value(match: re.Match) -> str:
+        text = values[match["name"]]
+        return f"{match['word']}{'n' * vowel(text)} {text}" if match["word"] else text
+
+    return re.sub(r"(?:\b(?P<word>[aA])\(n\) )?{(?P<name>\w+)}", value, template)

@@ -20,24 +20,26 @@ from fairsweep.spec.size import MOST_IMAGES
 class ModelSpec(Frozen):
     """One text-to-image model at one set of sampling options."""
 
-    name: Name
+    name: Name = Field(description="silent: what the source ends in")
     source: str = Field(
         min_length=1, description="builtin:portraits, a Hub id, a diffusers folder or a .safetensors file"
     )
-    revision: str | None = None
+    revision: str | None = Field(default=None, description="of a Hub id: a commit, tag or branch")
     config: str | None = Field(
         default=None, description="of a .safetensors file: a folder or Hub id with its configuration; silent: the Hub's"
     )
-    pipeline: str = "auto"
-    scheduler: str | None = None
-    steps: int = Field(default=30, ge=1, le=1000)
-    guidance_scale: float = Field(default=7.0, ge=0, allow_inf_nan=False)
+    pipeline: str = Field(default="auto", description="diffusers' class; auto: what the model itself says")
+    scheduler: str | None = Field(default=None, description="diffusers' class; silent: the model's own")
+    steps: int = Field(default=30, ge=1, le=1000, description="denoising steps of an image")
+    guidance_scale: float = Field(
+        default=7.0, ge=0, allow_inf_nan=False, description="of classifier-free guidance; 1 or less: none"
+    )
     width: int | None = Field(default=None, ge=8, le=16_384, description="pixels; the model's own size where silent")
     height: int | None = Field(default=None, ge=8, le=16_384, description="pixels; the model's own size where silent")
     dtype: Literal["float32", "float16", "bfloat16", "tf32"] = Field(
         default="float32", description="tf32: float32 whose products a card rounds, faster from Ampere on"
     )
-    compile: bool = False
+    compile: bool = Field(default=False, description="compile the denoiser: pays off in long sweeps")
 
 
 # What of Ray's runtime environment is the spec's to ask for; the rest follows from what is submitted.
@@ -47,7 +49,9 @@ RUNTIME_FIELDS = ("pip", "uv", "conda", "image_uri", "env_vars", "config")
 class RunSpec(Frozen):
     """How the sweep runs; nothing here changes what an image shows."""
 
-    batch_size: int = Field(default=16, ge=1, le=4096)
+    batch_size: int = Field(
+        default=16, ge=1, le=4096, description="images made in one call, halved where they do not fit"
+    )
     actors: int | None = Field(default=None, ge=1, description="as many as the cluster has room for where silent")
     gpus_per_actor: float | None = Field(
         default=None,
@@ -56,7 +60,9 @@ class RunSpec(Frozen):
         allow_inf_nan=False,
         description="1 where there is a GPU, else 0; an actor computes on one card at most",
     )
-    cpus_per_actor: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    cpus_per_actor: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="what Ray sets aside, and the threads without a GPU"
+    )
     classifier_gpus: float = Field(
         default=0,
         ge=0,
@@ -64,7 +70,7 @@ class RunSpec(Frozen):
         allow_inf_nan=False,
         description="above 0: classifiers get actors of their own, with so much of a card each",
     )
-    max_consecutive_failures: int = Field(default=64, ge=1)
+    max_consecutive_failures: int = Field(default=64, ge=1, description="after so many in a row the run stops")
     # Out of the resolved spec while silent, so that the fingerprints of older specs stay.
     runtime_env: dict[str, Any] | None = Field(
         default=None,
@@ -99,20 +105,22 @@ class LabelSpec(Frozen):
 class SweepSpec(Frozen):
     """Everything one sweep is; the same spec always plans the same images."""
 
-    name: Name
-    notes: str | None = None
-    models: tuple[ModelSpec, ...] = Field(min_length=1)
-    prompts: PromptsSpec
-    attributes: dict[Name, AttributeSpec] = Field(min_length=1)
-    guidance: tuple[GuidanceSpec, ...] = Field(min_length=1)
-    classifiers: tuple[ClassifierSpec, ...] = Field(min_length=1)
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = Field(min_length=1)
+    name: Name = Field(description="what the sweep is called, in every command and table")
+    notes: str | None = Field(default=None, description="a sentence for the report and MLflow")
+    models: tuple[ModelSpec, ...] = Field(min_length=1, description="who draws")
+    prompts: PromptsSpec = Field(description="what is drawn: a list of texts, or a template")
+    attributes: dict[Name, AttributeSpec] = Field(min_length=1, description="what is looked at, by name")
+    guidance: tuple[GuidanceSpec, ...] = Field(min_length=1, description="the settings, with and without guidance")
+    classifiers: tuple[ClassifierSpec, ...] = Field(min_length=1, description="who looks")
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = Field(
+        min_length=1, description="a count, a list, or {start, count}: the same for every prompt and setting"
+    )
     references: tuple[Name, ...] | None = Field(
         default=None,
         description="the references of the store that the sweep is compared with; silence: those known of its models",
     )
     direction_seed: int = Field(default=0, description="shuffles which seed is steered to which group")
-    run: RunSpec = RunSpec()
+    run: RunSpec = Field(default=RunSpec(), description="on what machines; nothing here changes an image")
     # What is audited beside the images is out of the resolved spec while silent: the fingerprints of older specs stay.
     data: tuple[DataSpec, ...] = Field(
         default=(),

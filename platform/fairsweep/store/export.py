@@ -6,7 +6,7 @@ from pathlib import Path
 from fairsweep.errors import StoreError
 from fairsweep.store import Store, files
 from fairsweep.store.files import opened
-from fairsweep.store.names import CLASSIFIERS, MANIFEST, SPECS
+from fairsweep.store.names import CLASSIFIERS, MANIFEST, METRICS, SPECS
 from fairsweep.store.places import Entry
 from fairsweep.store.schemas import FOLDERS
 
@@ -30,7 +30,7 @@ def export(store: Store, folder: Path) -> tuple[Store, int]:
                 manifest = store.place.read_shared(f"{key}/{MANIFEST}")
                 if manifest is not None:
                     copy.place.put(f"{key}/{MANIFEST}", manifest)
-        for kind in (SPECS, CLASSIFIERS):
+        for kind in (SPECS, CLASSIFIERS, METRICS):
             for entry in store.place.entries(kind, 0):
                 copy.place.put(entry.key, store.place.read(entry.key) or b"")
     return copy, count

@@ -18,6 +18,7 @@ TRACKING = "mlflow.db"
 ARTIFACTS = "mlartifacts"
 SPECS = "specs"
 CLASSIFIERS = "classifiers"
+METRICS = "metrics"
 SCRATCH = "scratch"
 LOGS = "log"
 # Kind -> how many folders of partitions lie between it and its files.

@@ -178,6 +178,12 @@ class Store:
         """Return the paths of the readable files of a kind, in a stable order."""
         return files.find(self.place, kind).paths
 
+    def metrics(self) -> list[Path]:
+        """Return the files of metrics of one's own, which lie in the store's folder `metrics`, by name."""
+        entries = [entry for entry in self.place.entries(names.METRICS, 0) if entry.name.endswith(".sql")]
+        paths = self.place.files(entries)
+        return [paths[entry.key] for entry in sorted(entries, key=lambda entry: entry.name)]
+
     def scratch(self, kind: str, what: str) -> "Store":
         """Return a store of its own for work that is only half done: the same for the same work, so that it resumes."""
         return Store(self.place.below(f"{names.SCRATCH}/{kind}-{names.digest([what])}"))
@@ -212,7 +218,7 @@ class Store:
     @property
     def depths(self) -> dict[str, int]:
         """Return each folder of files, and how many folders lie between it and them."""
-        return {kind: names.DEPTHS.get(kind, 0) for kind in (*FOLDERS, names.SPECS, names.CLASSIFIERS)}
+        return {kind: names.DEPTHS.get(kind, 0) for kind in (*FOLDERS, names.SPECS, names.CLASSIFIERS, names.METRICS)}
 
 
 def write_table(path: Path, table: pa.Table, row_group_size: int | None = None) -> Path:

@@ -28,16 +28,20 @@ def print_page(metric: Metric, columns: list[tuple[str, str]], screen: Console) 
     for line in _wrapped(metric.meaning, screen):
         screen.print(line)
     screen.print()
-    facts = {"good": metric.direction, "read": metric.reading, "one row per": metric.grain, "source": metric.source}
-    for name, text in facts.items():
-        if text not in ("", "-"):
-            _entry(name, text, len("one row per"), screen)
+    for name, text in facts(metric).items():
+        _entry(name, text, len("one row per"), screen)
     screen.print("\ncolumns")
     longest = max(len(name) for name, _ in columns)
     for name, kind in columns:
         text = ", ".join(filter(None, [kind.lower(), meaning(metric.name, name)]))
         _entry(f"  {name}", text, longest + 2, screen)
     screen.print(f"\ntry\n  {example(metric.name, [name for name, _ in columns])}", soft_wrap=True)
+
+
+def facts(metric: Metric) -> dict[str, str]:
+    """Return what a metric's header says of it, by the name of the line; what it leaves open is left out."""
+    said = {"good": metric.direction, "read": metric.reading, "one row per": metric.grain, "source": metric.source}
+    return {name: text for name, text in said.items() if text not in ("", "-")}
 
 
 def example(metric: str, columns: list[str]) -> str:

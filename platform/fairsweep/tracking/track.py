@@ -235,9 +235,9 @@ class _Log:
         self.client.log_dict(run, self.book.resolved, "spec.json")
         with tempfile.TemporaryDirectory() as folder:
             page = Path(folder, "report.html")
-            page.write_text(report.render(self.book.store, self.book.sweep, self.book.sql), encoding="utf-8")
+            page.write_text(report.render(self.book.store, [self.book.sweep], self.book.sql), encoding="utf-8")
             self.client.log_artifact(run, str(page))
-            for metric in list_metrics():
+            for metric in list_metrics(self.book.store.metrics()):
                 if "sweep" in self.book.sql.table(metric.name).columns:
                     table = Path(folder, f"{metric.name}.parquet")
                     rows = self.book.relation(f'select * from "{metric.name}" where sweep = $sweep')

@@ -1,0 +1,7 @@
+-- Models by their distance to the target, each with the places that its interval allows; a setting of one model has none.
+select
+    setting, attribute, model, distance, low as distance_low, high as distance_high, place, best, worst, tied
+from leaderboard
+where sweep = $sweep and (attribute, classifier) in $lead
+qualify count(*) over (partition by setting, attribute) > 1
+order by attribute, setting, place, model

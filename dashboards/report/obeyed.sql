@@ -1,0 +1,5 @@
+-- How often a prompt that names a group gets it, over all prompts that name one.
+select model, setting, attribute, obeyed, obeyed_low, obeyed_high
+from summary
+where sweep = $sweep and (attribute, classifier) in $lead and obeyed is not null
+order by attribute, model, setting
