@@ -65,7 +65,7 @@ def metrics(
     listed = {each.name: each for each in list_metrics(own)}
     if name is not None:
         _check_metric(name, listed)
-        types = describe(name, own)
+        (types,) = describe(name, own=own)
         if format is Format.table:
             metric_pages.print_page(listed[name], types, console())
         else:

@@ -71,11 +71,11 @@ def follow(store: Store) -> None:
                 write_catalogue(store)
 
 
-def describe(view: str, own: Sources = ()) -> list[tuple[str, str]]:
-    """Return the name and the type of each column of a view, whatever the store; own: metrics of one's own."""
+def describe(*views: str, own: Sources = ()) -> list[list[tuple[str, str]]]:
+    """Return the name and the type of each column of each view, whatever the store; own: metrics of one's own."""
     with duckdb.connect() as connection:
         create(connection, {kind: Files() for kind in FOLDERS}, own)
-        return [row[:2] for row in connection.execute(f'describe "{view}"').fetchall()]
+        return [[row[:2] for row in connection.execute(f'describe "{view}"').fetchall()] for view in views]
 
 
 def create(connection: duckdb.DuckDBPyConnection, files: dict[str, Files], own: Sources = ()) -> None:

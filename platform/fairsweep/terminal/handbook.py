@@ -73,8 +73,8 @@ was written to again, by a run or by `fairsweep verify`.
 def metrics_page() -> str:
     """Return docs/metrics.md: every shipped metric as `fairsweep metrics NAME` shows it."""
     parts = [_METRICS]
-    for metric in list_metrics():
-        columns = describe(metric.name)
+    metrics = list_metrics()
+    for metric, columns in zip(metrics, describe(*(metric.name for metric in metrics)), strict=True):
         said = "\n".join(f"- **{name}**: {text}" for name, text in facts(metric).items())
         rows = [(f"`{name}`", kind.lower(), meaning(metric.name, name)) for name, kind in columns]
         table = _table(("column", "type", "holds"), rows)
