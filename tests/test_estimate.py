@@ -5,7 +5,7 @@ import torch
 
 from fairsweep.guidance import Conditioning, toward
 from fairsweep.guidance.concepts import Concept, Edit
-from fairsweep.guidance.denoiser import guide
+from fairsweep.guidance.steering import guide
 from fairsweep.plan.estimate import estimate, rates, rows_by_cell, rows_per_image
 from fairsweep.spec import SweepSpec
 from support import tiny

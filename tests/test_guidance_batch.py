@@ -176,14 +176,16 @@ class _Reads(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("scale", [5.0, 1.0], ids=["with-cfg", "without"])
-def test_the_wrapper_reads_no_tensor_back(pipe, scale):
-    """As many values are read in a guided call as in an unguided one."""
-    counts = []
-    for edits in ([None] * len(EDITS), EDITS):
+def test_no_step_but_the_first_reads_a_tensor_back(pipe, scale):
+    """More steps read as many values more in a guided call as in an unguided one: text is found at the first step."""
+
+    def reads(edits, steps):
         with fair_guidance(pipe, edits), _Reads() as reads:
-            run(pipe, range(len(EDITS)), scale)
-        counts.append(reads.count)
-    assert counts[0] == counts[1]
+            run(pipe, range(len(EDITS)), scale, num_inference_steps=steps)
+        return reads.count
+
+    more = [reads(edits, STEPS + 6) - reads(edits, STEPS) for edits in ([None] * len(EDITS), EDITS)]
+    assert more[0] == more[1]
 
 
 def test_offloading_keeps_its_hold_on_the_denoiser():
@@ -216,8 +218,9 @@ def test_bad_input_is_one_clear_line(pipe):
     def refused(match):
         return pytest.raises(FairsweepError, match=match)
 
-    with refused("2 edits are given, but the call makes 3 images"), fair_guidance(pipe, EDITS[:2]):
-        run(pipe, [0, 1, 2])
+    for edits in (EDITS[:2], [None, None]):
+        with refused("2 edits are given, but the call makes 3 images"), fair_guidance(pipe, edits):
+            run(pipe, [0, 1, 2])
     with refused("an Edit or None for each image, not 'female'"), fair_guidance(pipe, ["female"]):
         pass
     with refused(r"a list with an Edit or None for each image, not a bare Edit\("), fair_guidance(pipe, EDITS[0]):
@@ -248,36 +251,20 @@ def test_bad_input_is_one_clear_line(pipe):
 
 
 def test_embeddings_from_outside(pipe):
-    """As long as the concepts' they give the text's image; else the error tells both lengths."""
+    """They give the text's image, and may be longer than the concepts' texts."""
     given, unwanted = pipe.encode_prompt(PROMPTS[0], "cpu", 1, True)
     options = {"num_inference_steps": 3, "output_type": "latent"}
-    with fair_guidance(pipe, EDITS[:1]):
+    longer = {"prompt_embeds": torch.cat([given] * 2, 1), "negative_prompt_embeds": torch.cat([unwanted] * 2, 1)}
+    with fair_guidance(pipe, [toward("old person", warmup_steps=0)]):
         found = pipe(prompt_embeds=given, negative_prompt_embeds=unwanted, generator=generators([0]), **options).images
         assert torch.equal(found, pipe(PROMPTS[0], generator=generators([0]), **options).images)
-        with pytest.raises(FairsweepError, match="prompt embeddings have 154 tokens, the concepts' 77: give"):
-            pipe(
-                prompt_embeds=torch.cat([given] * 2, 1), negative_prompt_embeds=torch.cat([unwanted] * 2, 1), **options
-            )
+        # Attention over the same tokens twice is attention over them once: the length changes rounding alone.
+        twice = pipe(**longer, generator=generators([0]), **options).images
+    assert (found - twice).abs().max() / found.abs().max() < 1e-4
+    assert (pipe(PROMPTS[0], generator=generators([0]), **options).images - found).abs().max() > 1e-3
     bare = diffusers.StableDiffusionPipeline(**pipe.components | {"text_encoder": None}, requires_safety_checker=False)
     with (
         pytest.raises(FairsweepError, match="no text_encoder to encode 'female person' with"),
-        fair_guidance(bare, EDITS[:1]),
+        fair_guidance(bare, [toward("female person", warmup_steps=0)]),
     ):
         bare(prompt_embeds=given, negative_prompt_embeds=unwanted, **options)
-
-
-def test_sd3_embeddings_that_are_too_short():
-    """SD3 chooses how many T5 tokens follow the 77 of CLIP; embeddings without any fit no concept."""
-    pipe = tiny.build_sd3()
-    given, unwanted, pooled, unwanted_pooled = pipe.encode_prompt(PROMPTS[0], None, None)
-    embeddings = {
-        "prompt_embeds": given[:, :60],
-        "negative_prompt_embeds": unwanted[:, :60],
-        "pooled_prompt_embeds": pooled,
-        "negative_pooled_prompt_embeds": unwanted_pooled,
-    }
-    with (
-        pytest.raises(FairsweepError, match="prompt embeddings have 60 tokens, the concepts' 78"),
-        fair_guidance(pipe, EDITS[:1]),
-    ):
-        pipe(**embeddings, num_inference_steps=2, height=32, width=32)

@@ -224,6 +224,11 @@ def build_flux(size: int = 32, distilled: bool = True, seed: int = 0) -> FluxPip
     return _quiet(pipeline)
 
 
+def relative(found: torch.Tensor, wanted: torch.Tensor) -> float:
+    """Return the largest difference, in units of the largest wanted value."""
+    return ((found - wanted).abs().max() / wanted.abs().max()).item()
+
+
 def _quiet(pipeline):
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

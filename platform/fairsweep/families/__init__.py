@@ -1,9 +1,9 @@
-"""What differs between families of diffusers pipelines, one file each."""
+"""What differs between families of diffusers pipelines and no trace of a call can tell, one file each."""
 
 from diffusers import DiffusionPipeline
 
 from fairsweep.errors import FairsweepError
-from fairsweep.families.base import Family
+from fairsweep.families.base import DENOISERS, Family
 from fairsweep.registry import find
 
 FAMILIES = {
@@ -19,13 +19,19 @@ FAMILIES = {
 def family_of(pipe: DiffusionPipeline) -> Family:
     """Return the family of a diffusers pipeline, by its class or a class that it derives from.
 
-    Raises FairsweepError for one that stands in no row of FAMILIES.
+    A pipeline in no row of FAMILIES is of the general one, which `fair_guidance` can steer. Raises FairsweepError for
+    one without a denoiser, `encode_prompt` or a scheduler.
     """
     for kind in type(pipe).__mro__:
         if kind.__name__ in FAMILIES:
-            family: type[Family] = find(kind.__name__, FAMILIES, "pipeline family")
-            return family()
-    raise FairsweepError(
-        f"{type(pipe).__name__} has no known denoiser; known: {', '.join(FAMILIES)}. To add a family, write "
-        "a subclass of fairsweep.families.base.Family and a row in fairsweep.families.FAMILIES"
-    )
+            known: type[Family] = find(kind.__name__, FAMILIES, "pipeline family")
+            return known(pipe)
+    denoiser = next((name for name in DENOISERS if getattr(pipe, name, None) is not None), None)
+    if denoiser is None or not hasattr(pipe, "encode_prompt") or not hasattr(pipe, "scheduler"):
+        raise FairsweepError(
+            f"{type(pipe).__name__} has no known denoiser; known: {', '.join(FAMILIES)}. To add a family, write "
+            "a subclass of fairsweep.families.base.Family and a row in fairsweep.families.FAMILIES"
+        )
+    family = Family(pipe)
+    family.denoiser = denoiser
+    return family

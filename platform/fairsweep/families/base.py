@@ -1,39 +1,33 @@
-"""What differs between model families: where the denoiser is, how text reaches it, its output's layout."""
+"""What differs between model families: how text is encoded ahead of a call, sizes, and the latents' layout."""
 
 from typing import Any, ClassVar
 
 import torch
 from diffusers import DiffusionPipeline
 
+# Where pipelines keep their denoiser.
+DENOISERS = ("transformer", "unet", "prior")
+
 
 class Family:
     """One family of diffusers pipelines. Subclass, fill in the fields, and add rows to FAMILIES.
 
     denoiser: the pipeline's attribute that holds it.
-    positional: names of the arguments that the denoiser may get by position.
-    sample: the argument that holds the noisy latents.
     encoders: the components without which no text can be encoded.
-    text: the pipeline's name of an embedding -> where the denoiser takes it ("a.b": key b of dictionary a).
-    shared: tensor arguments without a batch dimension.
-    two_calls: classifier-free guidance is two calls a step, conditional first, not one on a double batch.
     upcasts: a half-precision autoencoder that says so (force_upcast) decodes in single precision.
     """
 
-    name: str
+    name: str = "general"
     denoiser: str = "unet"
-    positional: tuple[str, ...] = ()
-    sample: str = "sample"
-    encoders: tuple[str, ...] = ("text_encoder",)
-    text: ClassVar[dict[str, str]]
-    shared: tuple[str, ...] = ()
-    two_calls: bool = False
+    encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)
     upcasts: bool = False
 
-    def encode(self, pipe: DiffusionPipeline, text: str | None, length: int | None = None) -> dict[str, torch.Tensor]:
-        """Encode one text as the pipeline would: name as in `text` -> [1, ...]; None is the empty condition.
+    def __init__(self, pipe: DiffusionPipeline):
+        # Tokens of packed latents hold a 2x2 patch of every channel, wherever pipelines pack.
+        self._packs = hasattr(pipe, "_pack_latents")
 
-        length: tokens that the text takes in the denoiser, for families in which a call can choose it.
-        """
+    def encode(self, pipe: DiffusionPipeline, text: str | None) -> dict[str, torch.Tensor]:
+        """Encode one text as the pipeline would: argument of its call -> [1, ...]; None is the empty condition."""
         raise NotImplementedError
 
     def options(self, pipe: DiffusionPipeline, guidance_scale: float, negative: bool) -> dict[str, Any]:
@@ -52,10 +46,15 @@ class Family:
         shift = getattr(config, "shift_factor", None)
         return latents if shift is None else latents + shift
 
-    def to_channels(self, output: torch.Tensor) -> torch.Tensor:
-        """Lay a denoiser output out as [rows, latent channels, positions]."""
-        return output.flatten(2)
+    def to_channels(self, prediction: torch.Tensor) -> torch.Tensor:
+        """Lay a denoiser's prediction out as [rows, latent channels, positions]."""
+        if self._packs and prediction.dim() == 3:
+            # [rows, tokens, channels * 4]
+            return prediction.unflatten(2, (-1, 4)).transpose(1, 2).flatten(2)
+        return prediction.flatten(2)
 
-    def from_channels(self, value: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
-        """Undo `to_channels`: lay `value` out like one row of `output`."""
-        return value.view(-1, *output.shape[1:])
+    def from_channels(self, value: torch.Tensor, prediction: torch.Tensor) -> torch.Tensor:
+        """Undo `to_channels`: lay `value` out like one row of a prediction."""
+        if self._packs and prediction.dim() == 3:
+            return value.unflatten(2, (prediction.shape[1], 4)).transpose(1, 2).flatten(2)
+        return value.view(-1, *prediction.shape[1:])

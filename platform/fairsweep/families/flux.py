@@ -1,6 +1,6 @@
 """FLUX.1: packed latents; guidance distilled into an embedding, or true guidance in two calls."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
@@ -14,16 +14,10 @@ class Flux(Family):
 
     name = "flux"
     denoiser = "transformer"
-    positional = ("hidden_states", "encoder_hidden_states", "pooled_projections", "timestep")
-    sample = "hidden_states"
     encoders = ("text_encoder", "text_encoder_2")
-    text: ClassVar = {"prompt_embeds": "encoder_hidden_states", "pooled_prompt_embeds": "pooled_projections"}
-    shared = ("img_ids", "txt_ids")
-    two_calls = True
 
-    def encode(self, pipe: DiffusionPipeline, text: str | None, length: int | None = None) -> dict[str, torch.Tensor]:
-        given = {} if length is None else {"max_sequence_length": length}
-        embeds, pooled, _ = pipe.encode_prompt(text or "", None, device=pipe._execution_device, **given)
+    def encode(self, pipe: DiffusionPipeline, text: str | None) -> dict[str, torch.Tensor]:
+        embeds, pooled, _ = pipe.encode_prompt(text or "", None, device=pipe._execution_device)
         return {"prompt_embeds": embeds, "pooled_prompt_embeds": pooled}
 
     def options(self, pipe: DiffusionPipeline, guidance_scale: float, negative: bool) -> dict[str, Any]:
@@ -40,10 +34,3 @@ class Flux(Family):
         return super().unscaled(
             pipe, pipe._unpack_latents(latents, height, width, pipe.vae_scale_factor), height, width
         )
-
-    def to_channels(self, output: torch.Tensor) -> torch.Tensor:
-        # [rows, positions, channels * 4]: each position packs a 2x2 patch of every latent channel.
-        return output.unflatten(2, (-1, 4)).transpose(1, 2).flatten(2)
-
-    def from_channels(self, value: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
-        return value.unflatten(2, (output.shape[1], 4)).transpose(1, 2).flatten(2)

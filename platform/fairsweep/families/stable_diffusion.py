@@ -1,7 +1,5 @@
 """Stable Diffusion 1.x and 2.x, text to image and image to image: one text encoder."""
 
-from typing import ClassVar
-
 import torch
 from diffusers import DiffusionPipeline
 
@@ -12,10 +10,8 @@ class StableDiffusion(Family):
     """A UNet that attends to one encoder's tokens."""
 
     name = "stable-diffusion"
-    positional = ("sample", "timestep", "encoder_hidden_states")
-    text: ClassVar = {"prompt_embeds": "encoder_hidden_states"}
 
-    def encode(self, pipe: DiffusionPipeline, text: str | None, length: int | None = None) -> dict[str, torch.Tensor]:
+    def encode(self, pipe: DiffusionPipeline, text: str | None) -> dict[str, torch.Tensor]:
         embeds, _ = pipe.encode_prompt(
             text or "", pipe._execution_device, 1, False, clip_skip=getattr(pipe, "_clip_skip", None)
         )

@@ -1,7 +1,5 @@
 """Stable Diffusion XL, text to image and image to image: two encoders, a pooled embedding, and time ids."""
 
-from typing import ClassVar
-
 import torch
 from diffusers import DiffusionPipeline
 
@@ -12,15 +10,10 @@ class StableDiffusionXL(Family):
     """A UNet that attends to two encoders' tokens and adds a pooled embedding to its time step."""
 
     name = "stable-diffusion-xl"
-    positional = ("sample", "timestep", "encoder_hidden_states")
     encoders = ("text_encoder_2",)  # the refiner has only this one
     upcasts = True
-    text: ClassVar = {
-        "prompt_embeds": "encoder_hidden_states",
-        "pooled_prompt_embeds": "added_cond_kwargs.text_embeds",
-    }
 
-    def encode(self, pipe: DiffusionPipeline, text: str | None, length: int | None = None) -> dict[str, torch.Tensor]:
+    def encode(self, pipe: DiffusionPipeline, text: str | None) -> dict[str, torch.Tensor]:
         # With an empty negative prompt SDXL's unconditional input is zeros, not the encoding of "".
         embeds, negative, pooled, negative_pooled = pipe.encode_prompt(
             text or "",

@@ -1,6 +1,8 @@
 """Encode each distinct text once: a sweep repeats its prompts and concepts thousands of times."""
 
 from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
@@ -20,27 +22,22 @@ class TextCache:
 
     def __init__(self, pipe: DiffusionPipeline, family: Family, capacity: int = _CAPACITY_BYTES):
         self.pipe, self.family, self.capacity = pipe, family, capacity
-        self._embeddings: OrderedDict[tuple, dict[str, torch.Tensor]] = OrderedDict()
+        self._embeddings: OrderedDict[Hashable, Any] = OrderedDict()
         self._bytes = 0
 
     @torch.no_grad()
-    def encode(self, texts: list[str | None], length: int | None = None) -> dict[str, torch.Tensor]:
-        """Return the texts' embeddings, stacked: name as in `Family.text` -> [texts, ...].
+    def encode(self, texts: list[str | None]) -> dict[str, torch.Tensor]:
+        """Return the texts' embeddings, stacked: argument of the pipeline's call -> [texts, ...].
 
-        None is the unconditional input. length: tokens per text where a call of the pipeline chose them.
+        None is the unconditional input.
         """
-        rows = [self._one(text, length) for text in texts]
+        rows = [self._one(text) for text in texts]
         return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
 
-    def _one(self, text: str | None, length: int | None) -> dict[str, torch.Tensor]:
-        key = (text, length, getattr(self.pipe, "_clip_skip", None))
+    def keep(self, key: Hashable, encode: Callable[[], Any]) -> Any:
+        """Return what was encoded under the key before, or `encode()`: tensors, nested in lists and dictionaries."""
         if key not in self._embeddings:
-            for encoder in self.family.encoders:
-                if getattr(self.pipe, encoder, None) is None:
-                    raise FairsweepError(
-                        f"the pipeline has no {encoder} to encode {text or ''!r} with: load it with its text encoders"
-                    )
-            self._embeddings[key] = self.family.encode(self.pipe, text, length)
+            self._embeddings[key] = encode()
             self._bytes += _bytes(self._embeddings[key])
         self._embeddings.move_to_end(key)
         embeddings = self._embeddings[key]
@@ -48,7 +45,19 @@ class TextCache:
             self._bytes -= _bytes(self._embeddings.popitem(last=False)[1])
         return embeddings
 
+    def _one(self, text: str | None) -> dict[str, torch.Tensor]:
+        for encoder in self.family.encoders:
+            if getattr(self.pipe, encoder, None) is None:
+                raise FairsweepError(
+                    f"the pipeline has no {encoder} to encode {text or ''!r} with: load it with its text encoders"
+                )
+        key = ("prompts", text, getattr(self.pipe, "_clip_skip", None))
+        return self.keep(key, lambda: self.family.encode(self.pipe, text))
 
-def _bytes(embeddings: dict[str, torch.Tensor]) -> int:
+
+def _bytes(embeddings: Any) -> int:
     # Of the whole storage: an embedding that is a view holds all of it.
-    return sum(tensor.untyped_storage().nbytes() for tensor in embeddings.values())
+    if isinstance(embeddings, torch.Tensor):
+        return embeddings.untyped_storage().nbytes()
+    parts: Iterable[Any] = embeddings.values() if isinstance(embeddings, dict) else embeddings or ()
+    return sum(map(_bytes, parts))

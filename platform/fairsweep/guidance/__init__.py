@@ -1,4 +1,4 @@
-"""The mechanism of fair guidance: concepts, the edits they make up, and the wrapper that steers a pipeline."""
+"""The mechanism of fair guidance: concepts, the edits they make up, and what steers a pipeline by them."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -21,8 +21,8 @@ def fair_guidance(pipe, edits: Sequence[Edit | None]) -> AbstractContextManager:
             images = pipe(prompts, generator=generators).images
 
     The edits stand in the order of the images that one call returns. Raises FairsweepError when the
-    pipeline's denoiser is not known, or when a call makes more or fewer images than there are edits.
+    pipeline cannot be guided, or when a call makes more or fewer images than there are edits.
     """
-    from fairsweep.guidance.denoiser import guide
+    from fairsweep.guidance.steering import guide
 
     return guide(pipe, edits)

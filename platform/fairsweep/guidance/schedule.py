@@ -16,6 +16,8 @@ class Phase:
     R rows (one concept of one image each, images in order), M edited images, K concepts at most of an image.
     """
 
+    start: int  # the first step
+    rows: tuple[tuple[int, int], ...]  # R times (image, text), as below
     image: torch.Tensor  # [R] the row's image, as an index into the whole batch
     text: torch.Tensor  # [R] the row's text, as an index into `Schedule.texts`
     scale: torch.Tensor  # [R] negative where the concept is reversed
@@ -82,6 +84,8 @@ class Schedule:
         uses_momentum = any(edit.has_momentum for edit in self.edits.values())
         momentum = [(edit.momentum_scale, edit.momentum_beta) for edit in self.edits.values()]
         return Phase(
+            start=step,
+            rows=tuple((index, self.texts.index(concept.text)) for index, concept in rows),
             image=_integers([index for index, _ in rows]),
             text=_integers([self.texts.index(concept.text) for _, concept in rows]),
             scale=torch.tensor([-c.scale if c.reverse else c.scale for _, c in rows], dtype=torch.float32),

@@ -31,7 +31,7 @@ def directions(concept: torch.Tensor, unconditional: torch.Tensor, scale, thresh
 
     scale: [rows], negative to steer away. threshold: [rows], the quantile of each channel left unchanged.
     """
-    guidance = (concept - unconditional) * scale[:, None, None]
+    guidance = (concept - unconditional) * scale.to(concept.dtype)[:, None, None]
     size = guidance.abs()
     return torch.where(size >= quantile(size, threshold), guidance, 0.0)
 
@@ -48,8 +48,9 @@ def term(guidance: torch.Tensor, phase, momentum: Momentum) -> torch.Tensor:
     if phase.uses_momentum:
         if momentum.value is None:
             momentum.value = torch.zeros_like(total)
-        total = total + phase.momentum_scale[:, None, None] * momentum.value
-        momentum.value = torch.lerp(total, momentum.value, phase.momentum_beta[:, None, None])
+        scale, beta = (value.to(total.dtype)[:, None, None] for value in (phase.momentum_scale, phase.momentum_beta))
+        total = total + scale * momentum.value
+        momentum.value = torch.lerp(total, momentum.value, beta)
     if phase.all_warm:
         return total
     edit = total * phase.warm[:, None, None]

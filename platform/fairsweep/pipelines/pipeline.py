@@ -8,7 +8,7 @@ from PIL import Image
 from fairsweep.families import family_of
 from fairsweep.families.texts import TextCache
 from fairsweep.guidance.concepts import Conditioning
-from fairsweep.guidance.denoiser import guide
+from fairsweep.guidance.steering import guide
 from fairsweep.pipelines.decoding import Decoder
 from fairsweep.pipelines.precision import products
 

@@ -1,0 +1,123 @@
+"""Run the denoiser on concepts: rows of their own, in a forward of their own, beside the pipeline's."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from fairsweep.guidance.arguments import PARTS, Path, Rows, count, is_list_of_tensors, join, like, rebuild, take
+from fairsweep.guidance.locate import Call, Layout
+from fairsweep.guidance.recording import Recorder
+
+# Positions of tokens: they have no rows for images, even where there are as many tokens as rows.
+_SHARED = ("img_ids", "txt_ids", "image_rotary_emb")
+
+
+@dataclass
+class _Group:
+    """Rows whose texts have one shape, so that one forward takes them."""
+
+    places: list[int]  # which of the asked rows
+    indices: list[int]  # the row of the call that each is made from
+    rows: torch.Tensor  # the same, on the device
+    text: dict[Path, Any]  # argument -> the rows' texts
+
+
+class ConceptRows:
+    """Make and run the rows of one layout. concepts: the distinct texts of a batch; None is the empty condition."""
+
+    def __init__(self, layout: Layout, images: int, recorder: Recorder, concepts: list[str | None]):
+        self._layout, self._images = layout, images
+        encodings = sorted({source.encoding for source in layout.text.values()})
+        self._texts = [
+            {n: recorder.unconditional(n) if text is None else recorder.concept(n, text) for n in encodings}
+            for text in concepts
+        ]
+        self._groups: dict[tuple, list[_Group]] = {}
+
+    def run(
+        self, denoiser: Callable, call: Call, asked: tuple[tuple[int, int], ...], context: str
+    ) -> Iterator[tuple[list[int], torch.Tensor]]:
+        """Yield (places among `asked`, outputs [rows, ...]) of each forward.
+
+        asked: (image, concept) of each row. context: names the state of a caching denoiser.
+        """
+        if asked not in self._groups:
+            self._groups[asked] = self._grouped(call, asked)
+        for number, group in enumerate(self._groups[asked]):
+            args, kwargs = self._arguments(call, group)
+            with _cache_context(denoiser, f"{context}.{number}"):
+                yield group.places, rows_of(denoiser(*args, **kwargs))
+
+    def _grouped(self, call: Call, asked: tuple[tuple[int, int], ...]) -> list[_Group]:
+        by_shape: dict[str, list[int]] = {}
+        for place, (_, concept) in enumerate(asked):
+            by_shape.setdefault(_shape(self._texts[concept]), []).append(place)
+        groups = []
+        for places in by_shape.values():
+            indices = [self._layout.block * self._images + asked[place][0] for place in places]
+            rows = torch.tensor(indices, device=call.output.device)
+            text = {path: self._text(path, [asked[place][1] for place in places]) for path in self._layout.text}
+            groups.append(_Group(places, indices, rows, text))
+        return groups
+
+    def _text(self, path: Path, concepts: list[int]) -> Any:
+        source = self._layout.text[path]
+        values = [self._texts[concept][source.encoding][source.output] for concept in concepts]
+        return values[0] if source.dim is None or values[0] is None else join(values, source.dim)
+
+    def _arguments(self, call: Call, group: _Group) -> tuple[tuple, dict[str, Any]]:
+        layout = self._layout
+
+        def change(path: Path, value: Any) -> Any:
+            if path in layout.text:
+                text = group.text[path]
+                if text is not None:
+                    # In the argument's type from the first step on.
+                    text = group.text[path] = like(text, value)
+                return text
+            if len(path) < 2:
+                return PARTS
+            if path[-1] in _SHARED:
+                return value
+            if isinstance(value, torch.Tensor):
+                return self._taken(value, group) if value.dim() else value
+            if isinstance(value, list | tuple) and self._counts_rows(value):
+                return self._taken(value, group)
+            return PARTS
+
+        arguments = rebuild(call.arguments, change)
+        return arguments["args"], arguments["kwargs"]
+
+    def _counts_rows(self, value: list | tuple) -> bool:
+        if len(value) != self._layout.rows:
+            return False
+        # As many tensors as rows are rows, unless each of them has the rows inside (a ControlNet's residuals).
+        return not is_list_of_tensors(value) or any(part.shape[:1] != (self._layout.rows,) for part in value)
+
+    def _taken(self, value: Rows, group: _Group) -> Rows:
+        if count(value, 0) != self._layout.rows:
+            return value
+        rows = group.rows.to(value.device) if isinstance(value, torch.Tensor) else group.rows
+        return take(value, rows, group.indices, 0)
+
+
+def rows_of(output: Any) -> torch.Tensor:
+    """Return a denoiser's output as [rows, ...], however it returns it."""
+    value = output[0] if isinstance(output, tuple) else getattr(output, "sample", output)
+    return torch.stack(list(value)) if isinstance(value, list | tuple) else value
+
+
+def _shape(texts: dict[int, list[Any]]) -> str:
+    def shape(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return tuple(value.shape)
+        return [shape(part) for part in value] if isinstance(value, list | tuple) else None
+
+    return repr({number: shape(outputs) for number, outputs in texts.items()})
+
+
+def _cache_context(denoiser: Any, name: str) -> AbstractContextManager:
+    return denoiser.cache_context(name) if hasattr(denoiser, "cache_context") else nullcontext()

@@ -1,0 +1,138 @@
+"""One guided pipeline call, step by step: what the denoiser was asked and said, and the edit of each prediction."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from fairsweep.errors import FairsweepError
+from fairsweep.families.base import Family
+from fairsweep.guidance.concepts import Edit
+from fairsweep.guidance.locate import Call, Layout, locate
+from fairsweep.guidance.prediction import aligned, sign_of
+from fairsweep.guidance.recording import Recorder
+from fairsweep.guidance.rows import ConceptRows, rows_of
+from fairsweep.guidance.schedule import Phase, Schedule
+from fairsweep.guidance.sega import Momentum, directions, term
+
+
+class Guidance:
+    """Steers the images of every call of one pipeline, one edit (or None) for each image.
+
+    calls, rows: what the pipeline's latest call asked of the denoiser: calls of its own, and rows in all.
+
+    The denoiser and the pipeline's formula (classifier-free guidance, rescaling, skipped layers) are left alone: the
+    edit is added to what the scheduler gets, where Semantic Guidance has it.
+    """
+
+    def __init__(self, pipe, family: Family, edits: Sequence[Edit | None]):
+        self._pipe, self._family, self._name = pipe, family, type(pipe).__name__
+        self._images, self._schedule = len(edits), Schedule(edits)
+        self.calls = self.rows = 0
+
+    @property
+    def texts(self) -> list[str]:
+        """Return the distinct texts of all concepts."""
+        return self._schedule.texts
+
+    def begin(self, denoiser: Callable, recorder: Recorder) -> None:
+        """Start over: a pipeline call begins."""
+        self._denoiser, self._recorder = denoiser, recorder
+        self._step = self.calls = self.rows = 0
+        # A scheduler of second order, such as Heun's, is called twice a step.
+        self._order = getattr(self._pipe.scheduler, "order", 1)
+        self._momentum = Momentum()
+        self._pending: list[Call] = []
+        self._layouts: dict[tuple[int, ...], tuple[Layout, ConceptRows]] = {}
+        self._sign: float | None = None
+
+    def note(self, args: tuple, kwargs: dict[str, Any], output: Any) -> None:
+        """Keep one call of the denoiser until the step's prediction is there."""
+        call = Call(args, kwargs, rows_of(output))
+        self.calls += 1
+        self.rows += len(call.output)
+        self._pending.append(call)
+
+    def edited(self, prediction: torch.Tensor) -> torch.Tensor:
+        """Return a step's prediction, [images, ...], with the edits added to the images that have one."""
+        if len(prediction) != self._images:
+            raise FairsweepError(
+                f"{self._images} edits are given, but the call makes {len(prediction)} images: give one each"
+            )
+        calls, self._pending = self._pending, []
+        if not calls or not self._schedule.edits:
+            return prediction
+        if self._step == 0:
+            self._schedule.to(prediction.device)
+        phase = self._schedule.phase(self._step // self._order)
+        self._step += 1
+        if phase.idle:
+            return prediction
+        layout, rows = self._layout(calls)
+        conditional, unconditional = self._branches(calls, layout, prediction)
+        if self._sign is None:
+            self._sign = sign_of(prediction, conditional, unconditional, self._name)
+        concepts, base = self._concepts(calls[layout.call], rows, phase, prediction, unconditional)
+        return prediction.index_add(
+            0, phase.edited, (self._sign * self._edit(concepts, base, phase, prediction)).to(prediction)
+        )
+
+    def _layout(self, calls: list[Call]) -> tuple[Layout, ConceptRows]:
+        # What a pipeline runs may change on its way: guidance that ends early, layers skipped between two steps.
+        kind = tuple(len(call.output) for call in calls)
+        if kind not in self._layouts:
+            if getattr(self._pipe, "do_perturbed_attention_guidance", False):
+                raise FairsweepError(
+                    f"{self._name}'s perturbed attention splits the denoiser's rows in its own way: give pag_scale=0 "
+                    "to guide it"
+                )
+            layout = locate(calls, self._recorder, self._images, self._name)
+            concepts: list[str | None] = [*self._schedule.texts]
+            if layout.unconditional is None:
+                concepts.append(None)
+            self._layouts[kind] = layout, ConceptRows(layout, self._images, self._recorder, concepts)
+        return self._layouts[kind]
+
+    def _branches(
+        self, calls: list[Call], layout: Layout, prediction: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        def block(call: int, number: int) -> torch.Tensor:
+            rows = calls[call].output[number * self._images : (number + 1) * self._images]
+            return aligned(rows, prediction, self._name)
+
+        unconditional = None if layout.unconditional is None else block(*layout.unconditional)
+        return block(layout.call, layout.block), unconditional
+
+    def _concepts(
+        self,
+        call: Call,
+        rows: ConceptRows,
+        phase: Phase,
+        prediction: torch.Tensor,
+        unconditional: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the concepts' outputs and their images' unconditional ones, both [phase's rows, ...]."""
+        asked = phase.rows
+        if unconditional is None:
+            # The pipeline runs no unconditional branch: the steered images get a row of it here.
+            empty = len(self._schedule.texts)
+            asked += tuple((image, empty) for image in dict.fromkeys(image for image, _ in phase.rows))
+        outputs = prediction.new_empty(len(asked), *prediction.shape[1:])
+        for places, output in rows.run(self._denoiser, call, asked, f"concepts of step {phase.start}"):
+            self.rows += len(output)
+            output = aligned(output, prediction, self._name)
+            if len(places) == len(asked):
+                outputs = output
+            else:
+                outputs = outputs.to(output.dtype)
+                outputs[places] = output
+        concepts = outputs[: len(phase.rows)]
+        if unconditional is None:
+            return concepts, outputs[len(phase.rows) :][phase.base]
+        return concepts, unconditional[phase.image]
+
+    def _edit(self, concepts: torch.Tensor, base: torch.Tensor, phase: Phase, prediction: torch.Tensor) -> torch.Tensor:
+        precise = torch.promote_types(concepts.dtype, torch.float32)
+        concept, unconditional = (self._family.to_channels(value).to(precise) for value in (concepts, base))
+        guidance = directions(concept, unconditional, phase.scale, phase.threshold)
+        return self._family.from_channels(term(guidance, phase, self._momentum), prediction)
