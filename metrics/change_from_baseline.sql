@@ -1,7 +1,7 @@
 -- How much farther from the target a prompt is than in the unguided baseline of the same model: the difference of total
 -- variation, negative where the setting helps.
 -- good: below 0
--- reads: distributions, noise_floors, settings
+-- reads: distributions, settings
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: difference of total variation distances; MOVER: Zou & Donner, Statistics in Medicine 27 (2008)
 -- range: -1 to 1
@@ -13,14 +13,13 @@
 -- setting, attribute and classifier.
 with distances as (
     select
-        sweep, model, setting, prompt, prompt_name, attribute, classifier, distributions.n,
+        sweep, model, setting, prompt, prompt_name, attribute, classifier, n,
         total_variation_of(shares, targets) as distance,
         total_variation_of(nearest_target, targets) as low,
         list_max(list_transform(extremes, lambda p: total_variation_of(p, targets))) as high,
-        noise_floors.total_variation as noise_floor,
+        expected_total_variation(targets, floor_n) as noise_floor,
         1e0 - list_min(targets) as farthest
     from distributions
-    left join noise_floors on noise_floors.fair = distributions.targets and noise_floors.n = distributions.floor_n
 ),
 baselines as (
     select sweep, model, min(setting) as setting from settings where baseline group by sweep, model

@@ -1,7 +1,7 @@
 -- The difference of a prompt's distance to the target between a setting and the unguided baseline of its model, over the
 -- seeds where both show a group, negative where the setting is nearer the target.
 -- good: below 0
--- reads: seed_pairs, targets
+-- reads: flips, targets
 -- one row per: sweep, model, setting, versus, prompt, attribute, classifier
 -- source: paired differences by MOVER; Zou & Donner, Statistics in Medicine 27 (2008)
 -- read: low and high are over this prompt: seeds and images vary. As many images on both sides make the two distances
@@ -17,24 +17,20 @@ with declared as (
 ),
 sides as (
     select
-        sweep, model, setting, versus, prompt, any_value(prompt_name) as prompt_name, attribute, classifier, side, outcome,
-        count(*) as n
-    from (
-        select
-            seed_pairs.*, unnest(['before', 'after']) as side, unnest(["before", "after"]) as outcome
-        from seed_pairs
-        semi join targets as t on t.sweep = seed_pairs.sweep and t.attribute = seed_pairs.attribute and t.group = "before"
-        semi join targets as t on t.sweep = seed_pairs.sweep and t.attribute = seed_pairs.attribute and t.group = "after"
-        where setting <> versus
-    )
-    group by all
+        sweep, model, setting, versus, prompt, prompt_name, attribute, classifier, n,
+        unnest(['before', 'after']) as side, unnest(["before", "after"]) as outcome
+    from flips
+    where position_before is not null and position_after is not null
+),
+shown as (
+    select * exclude (n), sum(n)::bigint as n from sides group by all
 ),
 tallies as (
     select
         sweep, model, setting, versus, prompt, any_value(prompt_name) as prompt_name, attribute, classifier, side,
         sum(n)::bigint as n, list(outcome) as names, list(n) as counts
-    from sides
-    group by all
+    from shown
+    group by sweep, model, setting, versus, prompt, attribute, classifier, side
 ),
 aligned as (
     select

@@ -1,77 +1,96 @@
 -- The joint shares of two attributes over the product of their declared groups, of the images that show both.
 -- good: near the product of the targets
--- reads: counts, outcomes, targets
+-- reads: plan, label_rows, targets, meanings, judges
 -- one row per: sweep, model, setting, attribute, other_attribute, classifier, group, other_group
 -- source: intersectional fairness, Crenshaw (1989); simultaneous intervals: Goodman, Technometrics 7 (1965); design
 -- effect: Rao & Scott, JASA 76 (1981)
 -- read: A cell is sparse where fewer than 5 images would be expected on target: its share says little. The interval is
 -- about more seeds of these prompts and counts a seed's images together; with one seed there is none.
-with joint as (
+with
+-- 64-bit keys instead of text, as in unit_counts.
+placed as (
+    select hash(image_id) as image, hash(sweep, model, setting) as cell, seed from plan
+),
+words as (
+    select * from meanings where declared
+),
+-- sight: an image as a classifier sees it.
+answers as (
     select
-        one.sweep, one.model, one.setting, one.attribute, other.attribute as other_attribute, one.classifier,
-        one.outcome as "group", other.outcome as other_group, one.seed, count(*) as count
-    from outcomes as one
-    join outcomes as other using (sweep, model, setting, image_id, classifier)
-    where one.attribute < other.attribute and one.position is not null and other.position is not null
-    group by all
+        hash(image_id) as image, xor(hash(image_id), hash(classifier)) as sight, hash(attribute) as looked_at,
+        answer_key(attribute, classifier, label) as answer
+    from label_rows
+    where error is null and answer_key(attribute, classifier, label) in (select answer from words)
+),
+joint as (
+    select cell, seed, one.answer, other.answer as other_answer, count(*) as count
+    from answers as one
+    join placed using (image)
+    join answers as other using (sight)
+    where one.answer < other.answer and one.looked_at <> other.looked_at
+    group by cell, seed, one.answer, other.answer
+),
+cells as (
+    select
+        hash(sweep, model, setting) as cell, any_value(sweep) as sweep, any_value(model) as model,
+        any_value(setting) as setting
+    from plan
+    group by cell
+),
+-- pair: of attributes, as one classifier sees them, in either order.
+declared as (
+    select cell, xor(hash(one.judge), hash(other.judge)) as pair, seed, joint.answer, other_answer, count
+    from joint
+    join cells using (cell)
+    join words as one on one.sweep = cells.sweep and one.answer = joint.answer
+    join words as other on other.sweep = cells.sweep and other.answer = other_answer
 ),
 seeds as (
-    select sweep, model, setting, attribute, other_attribute, classifier, seed, sum(count)::bigint as n
-    from joint
-    group by all
+    select cell, pair, seed, sum(count)::bigint as n from declared group by cell, pair, seed
 ),
 totals as (
     select
-        sweep, model, setting, attribute, other_attribute, classifier, sum(n)::bigint as n, count(seed) as seeds,
-        bool_or(seed is null) as seedless
+        cell, pair, sum(n)::bigint as n, count(seed) as seeds, bool_or(seed is null) as seedless, sum(n ** 2) as nn
     from seeds
-    group by all
-),
-counted as (
-    select
-        sweep, model, setting, attribute, other_attribute, classifier, "group", other_group,
-        sum(count)::bigint as count
-    from joint
-    group by all
+    group by cell, pair
 ),
 -- Over the seeds, (k - n share)^2 is k^2 - 2 k n share + n^2 share^2; a seed without the pair has k = 0.
-squares as (
+counted as (
     select
-        joint.sweep, joint.model, joint.setting, joint.attribute, joint.other_attribute, joint.classifier,
-        "group", other_group, sum(count ** 2) as kk, sum(count * seeds.n) as kn
-    from joint
-    join seeds using (sweep, model, setting, attribute, other_attribute, classifier, seed)
-    group by all
-),
-sizes as (
-    select sweep, model, setting, attribute, other_attribute, classifier, sum(n ** 2) as nn from seeds group by all
+        cell, pair, answer, other_answer, sum(count)::bigint as count, sum(count ** 2) as kk, sum(count * seeds.n) as kn
+    from declared
+    left join seeds using (cell, pair, seed)
+    group by cell, pair, answer, other_answer
 ),
 effects as (
     select
-        sweep, model, setting, attribute, other_attribute, classifier, any_value(seeds) as seeds,
-        any_value(seedless) as seedless,
-        sum(kk - 2 * kn * count / n + nn * (count / n) ** 2) * any_value(seeds / nullif(seeds - 1, 0)::double)
-            / nullif(sum(count / n * (1 - count / n)) * any_value(n), 0) as estimate
-    from (select * replace (n::double as n) from totals)
-    join counted using (sweep, model, setting, attribute, other_attribute, classifier)
-    join squares using (sweep, model, setting, attribute, other_attribute, classifier, "group", other_group)
-    join sizes using (sweep, model, setting, attribute, other_attribute, classifier)
-    group by all
+        cell, pair, any_value(totals.n) as n, any_value(seeds) as seeds, any_value(seedless) as seedless,
+        sum(kk - 2 * kn * count / totals.n::double + nn * (count / totals.n::double) ** 2)
+            * any_value(seeds / nullif(seeds - 1, 0)::double)
+            / nullif(sum(count / totals.n::double * (1 - count / totals.n::double)) * any_value(totals.n::double), 0)
+            as estimate
+    from totals
+    join counted using (cell, pair)
+    group by cell, pair
 ),
-cells as (
-    select distinct
-        one.sweep, one.model, one.setting, one.attribute, other.attribute as other_attribute, one.classifier
-    from counts as one
-    join counts as other using (sweep, model, setting, classifier)
+asked as (
+    select
+        one.sweep, one.attribute, other.attribute as other_attribute, classifier,
+        xor(hash(one.judge), hash(other.judge)) as pair
+    from judges as one
+    join judges as other using (sweep, classifier)
     where one.attribute < other.attribute
 ),
 possible as (
     select
-        cells.*, one.group as "group", other.group as other_group, one.target * other.target as target,
-        count(*) over (partition by cells) as possible
+        cells.*, asked.* exclude (sweep), one.group as "group", other.group as other_group,
+        one.target * other.target as target, count(*) over (partition by cell, pair) as possible,
+        answer_key(asked.attribute, classifier, one.group) as answer,
+        answer_key(asked.other_attribute, classifier, other.group) as other_answer
     from cells
-    join targets as one on one.sweep = cells.sweep and one.attribute = cells.attribute
-    join targets as other on other.sweep = cells.sweep and other.attribute = cells.other_attribute
+    join asked using (sweep)
+    join targets as one on one.sweep = asked.sweep and one.attribute = asked.attribute
+    join targets as other on other.sweep = asked.sweep and other.attribute = asked.other_attribute
 ),
 dense as (
     select
@@ -83,14 +102,14 @@ dense as (
             student_bound((1 - confidence_level()) / possible, seeds - 1)
         ) as quantile
     from possible
-    left join totals using (sweep, model, setting, attribute, other_attribute, classifier)
-    left join (
-        select sweep, model, setting, attribute, other_attribute, classifier, estimate from effects
-    ) as effects using (sweep, model, setting, attribute, other_attribute, classifier)
-    left join counted using (sweep, model, setting, attribute, other_attribute, classifier, "group", other_group)
+    left join effects using (cell, pair)
+    left join counted
+        on counted.cell = possible.cell and counted.pair = possible.pair
+        and counted.answer = least(possible.answer, possible.other_answer)
+        and counted.other_answer = greatest(possible.answer, possible.other_answer)
 )
 select
-    * exclude (possible, quantile),
+    sweep, model, setting, attribute, other_attribute, classifier, "group", other_group, target, count, n, design_effect,
     count / nullif(n, 0)::double as share,
     case when n = 0 then 0e0 else wilson_low(count / design_effect, n / design_effect, quantile) end as low,
     case when n = 0 then 1e0 else wilson_high(count / design_effect, n / design_effect, quantile) end as high,

@@ -1,7 +1,7 @@
 -- Whether a setting changed the shares of the images of the same seeds, against the unguided baseline: McNemar's exact
 -- test for two groups, for more one per pair of groups that images went between; and over all prompts (prompt is null).
 -- good: -
--- reads: flips, seed_flips
+-- reads: pair_tallies
 -- one row per: sweep, model, setting, versus, prompt, attribute, classifier
 -- source: McNemar, Psychometrika 12 (1947); Bowker, JASA 43 (1948); over all prompts Student's t over seeds
 -- read: Pairs with a missing outcome are counted in pairs and flipped but not tested. More pairs of groups than one are
@@ -9,11 +9,17 @@
 -- the null is that no group's share over these prompts changed. The family of a q-value is all prompts of a sweep,
 -- model, setting, attribute and classifier; for all prompts together, all settings of a sweep, attribute and
 -- classifier. low and high of flipped_share are for one prompt; over all prompts there is none.
-with totals as (
+with tallied as materialized (
+    from pair_tallies
+),
+by_prompt as (
+    select * from tallied where prompt is not null
+),
+totals as (
     select
         sweep, model, setting, versus, prompt, attribute, classifier,
         sum(n)::bigint as pairs, coalesce(sum(n) filter (before <> after), 0)::bigint as flipped
-    from flips
+    from by_prompt
     group by all
 ),
 opposed as (
@@ -21,16 +27,21 @@ opposed as (
         sweep, model, setting, versus, prompt, attribute, classifier,
         coalesce(sum(n) filter (before < after), 0)::bigint as forth,
         coalesce(sum(n) filter (before > after), 0)::bigint as back
-    from flips
+    from by_prompt
     where position_before is not null and position_after is not null and before <> after
     group by
         sweep, model, setting, versus, prompt, attribute, classifier, least(before, after), greatest(before, after)
 ),
+-- Each pair of counts is tested once, however many prompts have it.
+tails as (
+    select forth, back, binomial_test(forth, forth + back, 0.5e0) as p from (select distinct forth, back from opposed)
+),
 exact as (
     select
         sweep, model, setting, versus, prompt, attribute, classifier,
-        count(*) as tests, least(1e0, count(*) * min(binomial_test(forth, forth + back, 0.5e0))) as p_value
+        count(*) as tests, least(1e0, count(*) * min(p)) as p_value
     from opposed
+    join tails using (forth, back)
     group by all
 ),
 prompts as (
@@ -41,22 +52,24 @@ prompts as (
     from totals
     left join exact using (sweep, model, setting, versus, prompt, attribute, classifier)
 ),
+by_seed as (
+    select * from tallied where seed is not null and position_before is not null and position_after is not null
+),
 -- Per seed and group: how many images more show it than did, and how many changed to or from it.
 moved as (
     select
         sweep, model, setting, versus, attribute, classifier, seed, "group",
-        sum((after = "group")::int - (before = "group")::int) as total,
-        sum(((after = "group") <> (before = "group"))::int) as changed
-    from seed_flips
+        sum(n * ((after = "group")::int - (before = "group")::int)) as total,
+        sum(n * ((after = "group") <> (before = "group"))::int) as changed
+    from by_seed
     cross join unnest([before, after]) as either("group")
-    where position_before is not null and position_after is not null and before <> after
+    where before <> after
     group by all
 ),
 seeds as (
-    select sweep, model, setting, versus, attribute, classifier, seed, count(*) as n,
+    select sweep, model, setting, versus, attribute, classifier, seed, sum(n)::bigint as n,
         dense_rank() over (order by sweep, model, setting, versus, attribute, classifier) as cell
-    from seed_flips
-    where position_before is not null and position_after is not null
+    from by_seed
     group by sweep, model, setting, versus, attribute, classifier, seed
 ),
 parts as (

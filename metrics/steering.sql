@@ -1,43 +1,54 @@
 -- The proportion of steered images that show the group they were steered to, of those that show any, and whether that
 -- is more than the unguided images of the same prompt already do.
 -- good: near 1
--- reads: outcomes, settings
+-- reads: unit_counts, cell_names, settings
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: success rate; Wilson, JASA 22 (1927); Fisher, JRSS 98 (1935)
 -- read: by_chance is what the unguided images would reach if they were given the same directions: without guidance a
 -- share of them show the group already. p_value is Fisher's exact test per group steered to, with Bonferroni over the
 -- groups; the family of a q-value is all prompts of a sweep, model, setting, attribute and classifier.
-with steered as (
+with counted as (
     select
-        sweep, model, setting, prompt, any_value(prompt_name) as prompt_name, attribute, classifier, steered_to,
-        count(*) as images,
-        count(position) as n,
-        count(*) filter (outcome = steered_to) as reached
-    from outcomes
+        judge, any_value(cell) as cell, any_value(attribute) as attribute, any_value(classifier) as classifier,
+        steered_to, outcome, declared, sum(n)::bigint as n
+    from unit_counts
+    group by judge, steered_to, outcome, declared
+),
+steered as (
+    select
+        judge, any_value(cell) as cell, any_value(attribute) as attribute, any_value(classifier) as classifier,
+        steered_to, sum(n)::bigint as images, coalesce(sum(n) filter (declared), 0)::bigint as n,
+        coalesce(sum(n) filter (outcome = steered_to), 0)::bigint as reached
+    from counted
     where steered_to is not null
-    group by sweep, model, setting, prompt, attribute, classifier, steered_to
+    group by judge, steered_to
 ),
 baselines as (
     select sweep, model, min(setting) as versus from settings where baseline group by sweep, model
 ),
 unguided as (
-    select sweep, model, prompt, attribute, classifier, outcome, count(*) as shown,
-        sum(count(*)) over (partition by sweep, model, prompt, attribute, classifier)::bigint as n
-    from outcomes
+    select
+        sweep, model, prompt, attribute, classifier, outcome, sum(counted.n)::bigint as shown,
+        sum(sum(counted.n)) over (partition by sweep, model, prompt, attribute, classifier)::bigint as n
+    from counted
+    join cell_names using (cell)
     join baselines using (sweep, model)
-    where setting = versus and position is not null
+    where setting = versus and declared
     group by sweep, model, prompt, attribute, classifier, outcome
+),
+placed as (
+    select steered.* exclude (cell), cell_names.* exclude (cell) from steered join cell_names using (cell)
 ),
 compared as (
     select
-        steered.*, base.n as base_n, coalesce(unguided.shown, 0) as shown,
-        fisher_test(reached, steered.n, coalesce(unguided.shown, 0), base.n) as p
-    from steered
+        placed.*, base.n as base_n, coalesce(unguided.shown, 0) as shown,
+        fisher_test(reached, placed.n, coalesce(unguided.shown, 0), base.n) as p
+    from placed
     left join (select distinct sweep, model, prompt, attribute, classifier, n from unguided) as base
         using (sweep, model, prompt, attribute, classifier)
     left join unguided
-        on unguided.sweep = steered.sweep and unguided.model = steered.model and unguided.prompt = steered.prompt
-        and unguided.attribute = steered.attribute and unguided.classifier = steered.classifier
+        on unguided.sweep = placed.sweep and unguided.model = placed.model and unguided.prompt = placed.prompt
+        and unguided.attribute = placed.attribute and unguided.classifier = placed.classifier
         and unguided.outcome = steered_to
 ),
 tested as (

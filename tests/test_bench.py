@@ -98,8 +98,9 @@ def test_a_sweep_is_compared_with_one_image_per_call_with_a_bare_loop_and_beside
 
 
 def test_metrics():
-    figures = metrics.run(labels=4_000, threads=1, repeats=1)
+    figures = metrics.run(labels=4_000, threads=1, repeats=1, views=["mcnemar"])
     assert all_positive(figures)
+    assert {"mcnemar_alone_seconds", "mcnemar_alone_gib"} <= figures.keys()
     assert figures["labels"] == 4_000
 
 

@@ -43,20 +43,19 @@ def test_intervals_of_intersections_count_seeds_together(views, prompt_spread, s
     rows = {
         "model": np.repeat(np.arange(CELLS), PROMPTS * SEEDS).astype(str).tolist() * 2,
         "seed": pa.array(np.tile(np.arange(SEEDS), CELLS * PROMPTS * 2), pa.int64()),
-        "image_id": pa.array(np.tile(np.arange(images), 2), pa.int64()),
+        "image_id": np.tile(np.arange(images), 2).astype(str).tolist(),
         "attribute": ["age"] * images + ["gender"] * images,
-        "outcome": [("young", "old")[v] for v in other.ravel()] + [("female", "male")[v] for v in labels.ravel()],
+        "label": [("young", "old")[v] for v in other.ravel()] + [("female", "male")[v] for v in labels.ravel()],
     }
     views.register("images_drawn", pa.table(rows))
     views.execute(
-        """create or replace temp table outcomes as
-        select 's' as sweep, model, 'none' as setting, image_id, seed, attribute, 'c' as classifier, outcome,
-            1 as position from images_drawn;
-        create or replace temp table counts as
-        select distinct sweep, model, setting, attribute, classifier from outcomes;
+        """create or replace temp table label_rows as
+        select image_id, attribute, 'c' as classifier, label, null as error from images_drawn;
+        create or replace temp table plan as
+        select distinct 's' as sweep, model, 'none' as setting, image_id, seed from images_drawn;
         create or replace temp table targets as
-        select 's' as sweep, 'age' as attribute, unnest(['young', 'old']) as "group", 0.5e0 as target
-        union all select 's', 'gender', unnest(['female', 'male']), 0.5e0"""
+        select 's' as sweep, 'age' as attribute, unnest(['young', 'old']) as "group", 0.5e0 as target, 1 as position
+        union all select 's', 'gender', unnest(['female', 'male']), 0.5e0, 1"""
     )
     views.register("truths", pa.table({"model": [str(cell) for cell in range(CELLS)], "truth": truth}))
     ((covered,),) = views.execute(

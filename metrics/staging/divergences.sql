@@ -44,4 +44,4 @@ create or replace macro binomial_deviation_(n, t, above) as
         + above * ln(t) + (n - above + 1e0) * ln(1e0 - t));
 create or replace macro expected_total_variation(targets, n) as list_sum(list_transform(
     targets, lambda t: if(t <= 0 or t >= 1 or n = 0, 0e0, binomial_deviation_(n, t, floor(n * t) + 1e0))
-)) / (2e0 * n);
+)) / (2e0 * nullif(n, 0));

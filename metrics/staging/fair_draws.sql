@@ -4,9 +4,7 @@
 -- reads: group_counts
 -- one row per: fair distribution, n, possible sample
 with needed as (
-    select distinct targets as fair, floor_n as n from group_counts where n > 0
-    union
-    select distinct uniform as fair, floor_n as n from group_counts where n > 0
+    select distinct unnest([targets, uniform]) as fair, floor_n as n from group_counts where n > 0
 ),
 exact as (
     select fair, n, k, exp(binomial_log_(k, n, fair[1])) as weight

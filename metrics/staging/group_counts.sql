@@ -2,13 +2,13 @@
 -- same of its strata (the images steered to one group, dealt by quota; all of them where nothing is steered).
 -- centres and variances are those of the intervals; floor_n is how many independent images would vary as little as
 -- these, whose directions were dealt.
--- reads: unit_counts, targets, plan
+-- reads: stratum_counts, targets, cell_names
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 with tallies as (
     select
         judge, any_value(cell) as cell, any_value(sweep) as sweep, any_value(attribute) as attribute,
         any_value(classifier) as classifier, steered_to, outcome, declared, sum(n)::bigint as n
-    from unit_counts
+    from stratum_counts
     group by judge, steered_to, outcome, declared
 ),
 declared as (
@@ -17,13 +17,6 @@ declared as (
         list(target order by position, "group") as targets
     from targets
     group by sweep, attribute
-),
-prompts as (
-    select
-        sweep, model, setting, prompt, any_value(prompt_name) as prompt_name,
-        hash(sweep, model, setting, prompt) as cell
-    from plan
-    group by sweep, model, setting, prompt
 ),
 by_stratum as (
     select
@@ -52,9 +45,9 @@ aligned as (
             strata,
             lambda s: struct_pack(images := s.images, n := s.n, counts := align_counts(groups, s.names, s.counts))
         ) as strata),
-        prompts.model, prompts.setting, prompts.prompt, prompts.prompt_name, groups, targets
+        cell_names.model, cell_names.setting, cell_names.prompt, cell_names.prompt_name, groups, targets
     from totals
-    join prompts using (cell)
+    join cell_names using (cell)
     join declared on declared.sweep = totals.sweep and declared.attribute = totals.attribute
 ),
 counted as (

@@ -3,7 +3,6 @@
 -- one row per: fair distribution, n
 select
     fair, n,
-    expected_total_variation(fair, n) as total_variation,
     sum(weight * kl_divergence_of(shares, fair)) as kl_divergence,
     sum(weight * jensen_shannon_of(shares, fair)) as jensen_shannon,
     sum(weight * chi_square_of(shares, fair)) * n as chi_square,

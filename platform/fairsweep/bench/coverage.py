@@ -152,6 +152,8 @@ def _load(connection: duckdb.DuckDBPyConnection, world: World, units: pa.Table) 
     )
     connection.execute("create or replace view plan as from simulated_plan")
     connection.execute("create or replace view unit_counts as from simulated_units")
+    for name, sql in summary.STRATA.items():
+        connection.execute(f"create or replace view {name} as {sql}")
 
 
 def _truths(world: World, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

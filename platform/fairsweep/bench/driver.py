@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from fairsweep.bench.explore import own
+from fairsweep.bench.process import own
 from fairsweep.engine.account import Account
 from fairsweep.engine.cluster import Size, connected, start
 from fairsweep.engine.events import Answer

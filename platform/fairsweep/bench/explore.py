@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from fairsweep.bench import metrics
+from fairsweep.bench.process import own
 from fairsweep.measure.sql import value
 from fairsweep.pages import explore
 from fairsweep.store import Store
@@ -122,9 +123,3 @@ class _Clock:
     def lap(self) -> float:
         since, self._since = self._since, time.perf_counter()
         return self._since - since
-
-
-def own(file: str, field: str) -> int:
-    """Return what Linux tells of this process: bytes read from files, cached or not (io: rchar), or a peak in KiB."""
-    fields = dict(line.split(":", 1) for line in Path(f"/proc/self/{file}").read_text().splitlines())
-    return int(fields[field].split()[0])

@@ -1,13 +1,17 @@
-"""Time the metrics over a synthetic store of many labels: share, and the whole of summary."""
+"""Time the metrics over a synthetic store of many labels: share, the whole of summary, and every view by itself."""
 
 import tempfile
 import time
+from collections.abc import Sequence
+from multiprocessing import get_context
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
+from fairsweep.bench.process import own
 from fairsweep.measure.catalogue import connect
+from fairsweep.measure.metrics import list_metrics
 from fairsweep.plan.plan import ROW_GROUP
 from fairsweep.store import Store
 from fairsweep.store.compact import compact
@@ -17,6 +21,8 @@ from fairsweep.store.store import write_table
 PROMPTS, SETTINGS, SEEDS = 150, 4, 256
 # Images per batch, and labels per shard before compaction.
 BATCH, SHARD = 16, 100_000
+# What guided images are steered to by turns.
+STEERED = ["female", "male"]
 # One attribute per row: its groups, and the labels that the images draw from.
 ATTRIBUTES = {
     "gender": (("female", "male"), ("female", "male", "male", "no_face")),
@@ -26,8 +32,15 @@ ATTRIBUTES = {
 }
 
 
-def run(labels: int = 10_000_000, threads: int = 2, repeats: int = 3) -> dict[str, float]:
-    """Return labels, images, cells and the best seconds of `repeats` for share and summary on so many threads."""
+def run(
+    labels: int = 10_000_000, threads: int = 2, repeats: int = 3, views: Sequence[str] | None = None
+) -> dict[str, float]:
+    """Return labels, images, cells and the best seconds of `repeats` for share and summary on so many threads.
+
+    views: those that are asked once more, each in a process of its own, with the peak of its memory in GiB; silent: all
+    metrics and summary.
+    """
+    names = [metric.name for metric in list_metrics()] + ["summary"] if views is None else views
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
         build(store, labels)
@@ -38,7 +51,18 @@ def run(labels: int = 10_000_000, threads: int = 2, repeats: int = 3) -> dict[st
             figures = {"labels": rows, "images": images}
             figures["share_rows"], figures["share_seconds"] = _best(connection, "share", repeats)
             figures["summary_rows"], figures["summary_seconds"] = _best(connection, "summary", repeats)
+        for name in names:
+            with get_context("spawn").Pool(1) as pool:
+                seconds, gibibytes = pool.apply(_ask, (folder, name, threads))
+            figures |= {f"{name}_alone_seconds": seconds, f"{name}_alone_gib": gibibytes}
     return figures
+
+
+def _ask(folder: str, view: str, threads: int) -> tuple[float, float]:
+    with connect(Store(folder)) as connection:
+        connection.execute(f"set threads = {threads}")
+        _, seconds = _best(connection, view, 1)
+    return seconds, own("status", "VmHWM") / 2**20
 
 
 def build(store: Store, labels: int) -> None:
@@ -57,7 +81,10 @@ def build(store: Store, labels: int) -> None:
             if(i // {BATCH} % {SETTINGS} = 0, 'none', 'fair') as method,
             'a photo of the face of a worker ' || i // {BATCH * SETTINGS} % {PROMPTS} as prompt,
             'worker ' || i // {BATCH * SETTINGS} % {PROMPTS} as prompt_name,
-            map {{'occupation': 'worker'}} as variables, map([]::varchar[], []::varchar[]) as direction,
+            map {{'occupation': 'worker'}} as variables,
+            if(
+                i // {BATCH} % {SETTINGS} = 0, map([]::varchar[], []::varchar[]), map {{'gender': {STEERED}[1 + i % 2]}}
+            ) as direction,
             i // {BATCH * SETTINGS * PROMPTS} % {SEEDS // BATCH} * {BATCH} + i % {BATCH} as seed,
             i // {BATCH} as batch, 1e0 as scale
         from numbers"""

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fairsweep.bench import metrics
-from fairsweep.bench.explore import own
+from fairsweep.bench.process import own
 from fairsweep.measure.catalogue import connect
 from fairsweep.measure.sql import literal
 from fairsweep.measure.status import count, status

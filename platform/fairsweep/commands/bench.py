@@ -71,11 +71,12 @@ def guidance(
 def metrics(
     labels: Annotated[int, typer.Option("--labels", min=1000, help="Labels in the synthetic store.")] = 10_000_000,
     threads: Annotated[int, typer.Option("--threads", min=1)] = 2,
+    view: Annotated[list[str] | None, typer.Option("--view", help="Only this view by itself; repeatable.")] = None,
 ) -> None:
-    """Time share and summary over a synthetic store of many labels."""
+    """Time share and summary over a synthetic store of many labels, and every view by itself with its memory."""
     from fairsweep.bench.metrics import run
 
-    _show(run(labels, threads))
+    _show(run(labels, threads, views=view))
 
 
 def store(

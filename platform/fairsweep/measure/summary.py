@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -16,6 +17,12 @@ _BLOCK = "classifier || ' without seeds ' || seed_block"
 
 # Read by most metrics, which would otherwise each carry their expressions through DuckDB's optimizer.
 _SHARED = ("distributions", "distributions_without_seeds")
+
+# What is counted by unit anyway needs not be counted by stratum once more.
+STRATA = {
+    "stratum_counts": "select * exclude (seed_block, n), null::bigint as seed_block, sum(n)::bigint as n "
+    "from unit_counts group by all"
+}
 
 # What `tables` has parsed: the same few texts, asked again for every order and every column.
 _tables: dict[str, list[str]] = {}
@@ -64,8 +71,9 @@ def bodies() -> dict[str, str]:
 
 
 def in_order(connection: duckdb.DuckDBPyConnection, own: Sources = ()) -> list[Metric]:
-    """Return every view, staged ones and metrics, each after those that it reads."""
+    """Return every view, staged ones and metrics, each after those that it reads, for whoever computes all of them."""
     parts = _parts(connection, own)
+    parts |= {name: replace(parts[name], sql=sql) for name, sql in STRATA.items()}
     order = _upstream(connection, list(parts), {name: part.sql for name, part in parts.items()})
     return [parts[name] for name in order if not _is_macro(parts[name].sql)]
 
@@ -105,6 +113,7 @@ def _statement(name: str, sql: str) -> str:
 
 def summary_query(connection, metrics: list[Metric], bodies: dict[str, str], there: Collection[str] = ()) -> str:
     """Compose the query of `summary`, with all that it reads as CTEs, so that DuckDB counts the labels only once."""
+    bodies = bodies | STRATA
     without = [name for metric in metrics if (name := f"{metric.name}_without_seeds") in bodies]
     names = [metric.name for metric in metrics] + ["distributions_without_seeds", *without]
     read = _upstream(connection, names, bodies)
