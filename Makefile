@@ -32,7 +32,7 @@ docs: $(INSTALLED)
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV): about 3 GB, a few minutes the first time."
+	@echo "Installing into $(VENV): about 7 GB, a few minutes the first time."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
