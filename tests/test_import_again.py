@@ -1,6 +1,8 @@
 """What is imported a second time: what should go goes, what should stay stays, and nothing counts twice."""
 
 import io
+import threading
+import time
 
 import pytest
 from PIL import Image
@@ -99,3 +101,36 @@ def test_a_reference_is_replaced_where_that_is_asked_for_alone(tmp_path):
     assert ask(store.root, "from plan") == []
     bring(store, Source(file, "laion", groups=GROUPS), "reference", replace=True)
     assert ask(store.root, shares) == [(0.5,), (0.5,)]
+
+
+def test_imports_side_by_side_and_beside_a_compaction_are_all_there(tmp_path):
+    """Each that another writer keeps out says so in one line, and comes in later; none that came in is lost."""
+    store = Store(tmp_path / "store")
+
+    def insist(act) -> None:
+        while True:
+            try:
+                return act()
+            except StoreError as error:
+                assert str(error).startswith("another run is writing to ")
+                time.sleep(0.01)
+
+    def merge() -> None:
+        with store.lock():
+            compact(store, lambda: None, grace=0)
+
+    def importer(name: str) -> None:
+        for number in range(3):
+            file = tmp_path / f"{name} {number}.csv"
+            file.write_text(f"prompt,image,gender\nnurse,{name} 1,female\nnurse,{name} 2,male\n")
+            insist(lambda file=file: bring(store, Source(file, file.stem, groups=GROUPS)))
+            insist(merge)
+
+    threads = [threading.Thread(target=importer, args=(name,)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    counts = ask(store.root, "select sweep, count(*) from plan join labels using (image_id) group by all order by all")
+    assert counts == [(f"{name} {number}", 2) for name in "abc" for number in range(3)]
+    assert not problems(store)
