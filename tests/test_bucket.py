@@ -14,6 +14,7 @@ from fairsweep.errors import StoreError
 from fairsweep.measure.catalogue import connect
 from fairsweep.pages import explore, pictures
 from fairsweep.store import Store, cache, lease
+from fairsweep.store import objects as requests
 from fairsweep.store.compact import compact
 from fairsweep.store.names import MANIFEST
 from fairsweep.store.objects import Objects
@@ -180,6 +181,25 @@ def test_a_plan_on_its_way_when_another_took_over_does_not_replace_what_that_one
         write(taken[0], "newer")
 
 
+def test_a_plan_that_is_larger_than_parts_is_replaced_on_condition_all_the_same(bucket, monkeypatch):
+    monkeypatch.setattr(requests, "_PART", 100)
+    modes, put = [], requests.obstore.put
+
+    def noted(client, key, data, **options):
+        modes.append((key, len(data), options["mode"]))
+        return put(client, key, data, **options)
+
+    store = Store(bucket)
+    with store.lock():
+        monkeypatch.setattr(requests.obstore, "put", noted)
+        for sweep in ("first", "second"):
+            store.write("plan", "tiny", [{"image_id": f"{sweep} {n}", "sweep": sweep} for n in range(100)])
+        monkeypatch.setattr(requests.obstore, "put", put)
+        assert all(key == "plan/tiny.parquet" and size > 400 and mode != "overwrite" for key, size, mode in modes)
+        assert [mode if isinstance(mode, str) else list(mode) for *_, mode in modes] == ["create", ["e_tag"]]
+        assert ask(bucket, "select distinct sweep from plan") == [("second",)]
+
+
 def test_an_actor_of_a_run_that_was_taken_over_stores_nothing_more(bucket, taken_over):
     old = Store(bucket)
     with old.lock():
@@ -198,17 +218,17 @@ def test_an_actor_of_a_run_that_was_taken_over_stores_nothing_more(bucket, taken
 @pytest.mark.parametrize("merged", [False, True])
 def test_a_batch_on_its_way_when_another_took_over_counts_once(bucket, taken_over, merged):
     """What the old run's actor had sent arrives after the new run has made the same batch: its name says whose rows."""
-    old = Store(bucket)
+    old, small = Store(bucket), {"bytes": b"png", "path": None}
     with old.lock():
         actor = pickle.loads(pickle.dumps(old))
         new = taken_over()
         for batch in range(16):
-            new.write_images(image_rows(f"{batch} a", f"{batch} b", device="new"))
+            new.write_images(image_rows(f"{batch} a", f"{batch} b", device="new", image=small))
             new.write_labels("clip", [{"image_id": f"{batch} a", "attribute": "gender", "label": "female"}])
         if merged:
             assert len(compact(new, lambda: None, grace=0)) == 2
         actor.place._grant = None
-        actor.write_images(image_rows("3 a", "3 b", device="old"))
+        actor.write_images(image_rows("3 a", "3 b", device="old", image=small))
         actor.write_labels("clip", [{"image_id": "3 a", "attribute": "gender", "label": "male"}])
         for _ in range(2):
             assert ask(bucket, "select count(*), count(distinct image_id) from images") == [(32, 32)]

@@ -89,7 +89,7 @@ class Sweep:
         while mark and not any(mark in key for key, _ in set(plain.listed(self.root).items()) - self._before):
             if self._run.poll() is not None:
                 return False
-            time.sleep(0.002)
+            time.sleep(0.01)
         # Most of a start is spent on Ray; the other parts of so small a run are short.
         time.sleep(chance.uniform(0, 0.1 if mark else 5))
         return self._run.poll() is None

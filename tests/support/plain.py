@@ -1,5 +1,6 @@
 """What lies in a store, read by pyarrow, boto3 and sqlite alone: by neither our listing nor our reading."""
 
+import functools
 import io
 import json
 import os
@@ -68,4 +69,9 @@ def tracked(root: str) -> list[str]:
 
 
 def _s3():
-    return boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+    return _client(os.environ["AWS_ENDPOINT_URL"])
+
+
+@functools.cache
+def _client(endpoint: str):
+    return boto3.client("s3", endpoint_url=endpoint)
