@@ -14,15 +14,22 @@ FAMILIES = {
     "StableDiffusion3Pipeline": "fairsweep.families.stable_diffusion_3:StableDiffusion3",
     "FluxPipeline": "fairsweep.families.flux:Flux",
 }
+# Pipelines whose way from the denoiser's output to the scheduler would scale an edit unseen.
+REFUSED = {
+    "SanaSprintPipeline": "mixes the latents into the denoiser's output before each step",
+    "SanaSprintImg2ImgPipeline": "mixes the latents into the denoiser's output before each step",
+}
 
 
 def family_of(pipe: DiffusionPipeline) -> Family:
     """Return the family of a diffusers pipeline, by its class or a class that it derives from.
 
     A pipeline in no row of FAMILIES is of the general one, which `fair_guidance` can steer. Raises FairsweepError for
-    one without a denoiser, `encode_prompt` or a scheduler.
+    one without a denoiser, `encode_prompt` or a scheduler, and for those in REFUSED.
     """
     for kind in type(pipe).__mro__:
+        if kind.__name__ in REFUSED:
+            raise FairsweepError(f"{kind.__name__} {REFUSED[kind.__name__]}: it cannot be guided")
         if kind.__name__ in FAMILIES:
             known: type[Family] = find(kind.__name__, FAMILIES, "pipeline family")
             return known(pipe)

@@ -27,11 +27,15 @@ class Call:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a text argument comes from: an output of one `encode_prompt` call, and its dimension of texts (or None)."""
+    """Where a text argument comes from: an output of one `encode_prompt` call, and its dimension of texts (or None).
+
+    length: of a mask of text that the pipeline makes longer (by the image's tokens), the tokens of text; else None.
+    """
 
     encoding: int
     output: int
     dim: int | None
+    length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -95,9 +99,10 @@ def _text(call: Call, recorder: Recorder, images: int) -> tuple[dict[Path, Sourc
                     if _equal(value, wanted):
                         text[path] = Source(number, output, None)
                     continue
-                held = _blocks(value, wanted, dim, images)
+                length = _text_length(path, value, wanted)
+                held = _blocks(value if length is None else value[:, :length], wanted, dim, images)
                 if held:
-                    text[path], blocks[path] = Source(number, output, dim), held
+                    text[path], blocks[path] = Source(number, output, dim, length), held
     return text, blocks
 
 
@@ -141,6 +146,13 @@ def _blocks(value: Rows, wanted: Rows, dim: int, images: int) -> set[int]:
             wanted,
         )
     }
+
+
+def _text_length(path: Path, value: Rows, wanted: Rows) -> int | None:
+    """Return the tokens of text in a mask that goes on over other tokens, None for any other argument."""
+    if not isinstance(value, torch.Tensor) or value.dim() != 2 or "mask" not in str(path[-1]):
+        return None
+    return wanted.shape[1] if value.shape[1] > wanted.shape[1] else None
 
 
 def _comparable(value: Rows, wanted: Rows) -> bool:

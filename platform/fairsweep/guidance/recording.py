@@ -23,9 +23,10 @@ _BRANCHED = "do_classifier_free_guidance"
 
 @dataclass
 class Encoding:
-    """One call of `encode_prompt`: its arguments by name, and all that it returned."""
+    """One call of `encode_prompt`: its arguments by name, those it would have in silence, and all that it returned."""
 
     arguments: dict[str, Any]
+    defaults: dict[str, Any]
     outputs: list[Any]
 
 
@@ -44,7 +45,7 @@ class Recorder:
     def __call__(self, *args, **kwargs) -> Any:
         """Encode as the pipeline asks, and remember it."""
         output = self._encode(*args, **kwargs)
-        self.encodings.append(Encoding(self._named(args, kwargs), _outputs(output)))
+        self.encodings.append(Encoding(*self._named(args, kwargs), _outputs(output)))
         return output
 
     def concept(self, number: int, text: str) -> list[Any]:
@@ -85,7 +86,7 @@ class Recorder:
         return self._places[number]
 
     def _repeated(self, number: int, texts: Sequence[str], **more) -> list[Any]:
-        arguments = _neutral(self.encodings[number].arguments, texts) | more
+        arguments = _neutral(self.encodings[number], texts) | more
         if self._texts is None or not _is_plain(arguments):
             return self._encoded(arguments)
         return self._texts.keep(("concepts", repr(sorted(arguments.items()))), lambda: self._encoded(arguments))
@@ -109,7 +110,7 @@ class Recorder:
                 f"{first_line(error)}"
             ) from error
 
-    def _named(self, args: tuple, kwargs: dict) -> dict[str, Any]:
+    def _named(self, args: tuple, kwargs: dict) -> tuple[dict[str, Any], dict[str, Any]]:
         signature = inspect.signature(self._encode)
         if "prompt" not in signature.parameters:
             # A function of the user's that passes on whatever it gets.
@@ -122,11 +123,15 @@ class Recorder:
                 named |= named.pop(name)
             elif parameter.kind is parameter.VAR_POSITIONAL:
                 named.pop(name)
-        return named
+        defaults = {name: p.default for name, p in signature.parameters.items() if p.default is not p.empty}
+        return named, defaults
 
 
-def _neutral(arguments: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
-    neutral = {name: None if _OF_PROMPTS.search(name) else value for name, value in arguments.items()}
+def _neutral(encoding: Encoding, texts: Sequence[str]) -> dict[str, Any]:
+    neutral = {
+        name: encoding.defaults.get(name) if _OF_PROMPTS.search(name) else value
+        for name, value in encoding.arguments.items()
+    }
     fixed = {"num_images_per_prompt": 1, _BRANCHED: False, "batch_size": len(texts)}
     return neutral | {name: value for name, value in fixed.items() if name in neutral} | {"prompt": list(texts)}
 

@@ -35,6 +35,10 @@ class ConceptRows:
             {n: recorder.unconditional(n) if text is None else recorder.concept(n, text) for n in encodings}
             for text in concepts
         ]
+        # Where texts come as lists of rows, so do latents: as many tensors as rows are rows.
+        self._lists = any(
+            isinstance(self._texts[0][source.encoding][source.output], list) for source in layout.text.values()
+        )
         self._groups: dict[tuple, list[_Group]] = {}
 
     def run(
@@ -73,7 +77,9 @@ class ConceptRows:
 
         def change(path: Path, value: Any) -> Any:
             if path in layout.text:
-                text = group.text[path]
+                text, length = group.text[path], layout.text[path].length
+                if length is not None:
+                    return torch.cat([like(text, value), self._taken(value, group)[:, length:]], 1)
                 if text is not None:
                     # In the argument's type from the first step on.
                     text = group.text[path] = like(text, value)
@@ -94,8 +100,12 @@ class ConceptRows:
     def _counts_rows(self, value: list | tuple) -> bool:
         if len(value) != self._layout.rows:
             return False
-        # As many tensors as rows are rows, unless each of them has the rows inside (a ControlNet's residuals).
-        return not is_list_of_tensors(value) or any(part.shape[:1] != (self._layout.rows,) for part in value)
+        # Elsewhere tensors may have the rows inside, and be as many by chance (a ControlNet's residuals).
+        return (
+            self._lists
+            or not is_list_of_tensors(value)
+            or any(part.shape[:1] != (self._layout.rows,) for part in value)
+        )
 
     def _taken(self, value: Rows, group: _Group) -> Rows:
         if count(value, 0) != self._layout.rows:
