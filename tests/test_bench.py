@@ -47,7 +47,7 @@ def test_guidance_compares_images_per_second(one_thread, monkeypatch):
         bench.guided_rows = 16
         return {name: seconds[name] for name in draws}
 
-    monkeypatch.setattr(guidance._Bench, "fastest", given)
+    monkeypatch.setattr(guidance.Bench, "fastest", given)
     figures = guidance.run("portraits", batch=4, steps=2)
     assert figures["wrapper_images_per_second"] == 2.0
     assert figures["wrapper_over_sega_one_per_call"] == 0.5
@@ -58,7 +58,7 @@ def test_the_fastest_of_the_counts_after_the_first(monkeypatch):
     """Two draws in turn: 9 s and 8 s to warm up, then 3 s, 5 s, 2 s and 7 s."""
     clock = iter([0, 9, 9, 17, 20, 23, 23, 28, 30, 32, 32, 39])
     monkeypatch.setattr(guidance.time, "perf_counter", lambda: next(clock))
-    bench = guidance._Bench(build("portraits"), FAIR, batch=1, steps=1, repeats=2, size=None)
+    bench = guidance.Bench(build("portraits"), FAIR, batch=1, steps=1, repeats=2, size=None)
     order = []
     draws = {name: partial(order.append, name) for name in ("one", "other")}
     assert bench.fastest(draws) == {"one": 2, "other": 5}

@@ -69,11 +69,16 @@ def run(
     pipe = build(architecture, depth).to(device, weights_type(dtype))
     if device == "cuda":
         to_channels_last(getattr(pipe, family_of(pipe).denoiser))
+    return timed(Bench(pipe, settings, batch, steps, repeats, size), architecture, options, dtype)
+
+
+def timed(bench: "Bench", architecture: str, options: Iterable[str], dtype: str) -> dict[str, float]:
+    """Return the figures of `run` for a pipeline that is there."""
     with products(dtype):
-        return _figures(_Bench(pipe, settings, batch, steps, repeats, size), architecture, options)
+        return _figures(bench, architecture, options)
 
 
-def _figures(bench: "_Bench", architecture: str, options: Iterable[str]) -> dict[str, float]:
+def _figures(bench: "Bench", architecture: str, options: Iterable[str]) -> dict[str, float]:
     batch, steps = bench.batch, bench.steps
     figures = {"threads": float(torch.get_num_threads()), "batch": float(batch), "steps": float(steps)}
     draws: dict[str, Callable] = {"stock": bench.stock}
@@ -119,7 +124,9 @@ def applied(option: str, pipe) -> Iterator[None]:
             denoiser.unfuse_qkv_projections()
 
 
-class _Bench:
+class Bench:
+    """A pipeline and how it draws: `batch` images of `steps` steps, the fastest of `repeats`; size: pixels a side."""
+
     def __init__(self, pipe, settings: dict, batch: int, steps: int, repeats: int, size: int | None):
         self.settings = settings
         self.pipe, self.batch, self.steps, self.repeats = pipe, batch, steps, repeats
@@ -165,10 +172,14 @@ class _Bench:
         return pipe
 
     def sega(self, images: int) -> None:
-        self._draw(
+        with torch.inference_mode():
+            self.decoder.decode(self.sega_latents(images))
+
+    def sega_latents(self, images: int) -> torch.Tensor:
+        """Return the latents that SEGA makes of the same images."""
+        return self.latents(
             self.sega_pipe,
             images,
-            latent=False,
             editing_prompt=list(PAIR),
             reverse_editing_direction=[False, True],
             edit_guidance_scale=self.settings["scale"],
@@ -221,13 +232,18 @@ class _Bench:
         finally:
             self.texts = None
 
-    @torch.inference_mode()
     def _draw(self, pipe, images: int, latent: bool, **more) -> None:
+        latents = self.latents(pipe, images, **more)
+        if not latent:
+            with torch.inference_mode():
+                self.decoder.decode(latents)
+
+    @torch.inference_mode()
+    def latents(self, pipe, images: int, **more) -> torch.Tensor:
+        """Return the latents of so many images, of the seeds 0, 1, ..."""
         generators = [torch.Generator().manual_seed(seed) for seed in range(images)]
         prompts = self._prompts(images)
-        latents = pipe(**prompts, generator=generators, output_type="latent", **self.call, **more).images
-        if not latent:
-            self.decoder.decode(latents)
+        return pipe(**prompts, generator=generators, output_type="latent", **self.call, **more).images
 
     def _prompts(self, images: int) -> dict:
         if self.texts is None:

@@ -1,0 +1,53 @@
+"""`fairsweep bench gpu`: what of it needs no card runs here on tiny pipelines, to work on the day there is a card."""
+
+import json
+
+import pytest
+
+from fairsweep import cli
+from fairsweep.bench import gpu
+from fairsweep.bench.architectures import ARCHITECTURES
+from fairsweep.bench.gpu_parts import PARTS
+from support import tiny
+
+
+@pytest.mark.slow
+def test_every_part_runs_and_those_that_need_a_card_are_left_out(monkeypatch):
+    monkeypatch.setitem(ARCHITECTURES, "sd15", lambda depth: tiny.build_sd())
+    monkeypatch.setitem(ARCHITECTURES, "sdxl", lambda depth: tiny.build_sdxl())
+    card = gpu.Card(device="cpu", sizes={"sd15": 32, "sdxl": 32}, batches=(1, 2, 3), steps=2, clip="ViT-B-32")
+    lines: list[str] = []
+    findings = gpu.run(lambda finding: lines.append(finding.line()), seconds=600, card=card)
+    assert [finding.part for finding in findings] == [part.name for part in PARTS]
+    assert [json.loads(line)["verdict"] for line in lines] == [finding.verdict for finding in findings]
+    for part, finding in zip(PARTS, findings, strict=True):
+        assert (finding.verdict == "skipped") == part.needs_card, finding
+        assert finding.verdict != "failed", finding
+    verdicts = {finding.part: finding for finding in findings}
+    assert verdicts["a failed batch holds no memory"].figures["calls"] == 5  # three, two, and each of these
+    for part in ("a failed batch holds no memory", "out of memory while decoding", "SDXL beside CLIP in 22 GiB"):
+        assert verdicts[part].verdict == "holds"
+    speed = verdicts["speed, sd15"].figures
+    for batch in card.batches:
+        assert all(speed[f"{way}_images_per_second_{batch}"] > 0 for way in ("stock", "sega_batch", "wrapper"))
+
+
+def test_a_part_that_fails_costs_itself_and_what_there_is_no_time_for_is_left_out(monkeypatch):
+    def fail(card):
+        raise ValueError("a kernel is missing")
+
+    from fairsweep.bench import gpu_parts
+
+    parts = (gpu_parts.Part("one", fail), gpu_parts.Part("other", gpu_parts.environment))
+    monkeypatch.setattr(gpu_parts, "PARTS", parts)
+    one, other = gpu.run(lambda finding: None, card=gpu.Card(device="cpu"))
+    assert (one.verdict, one.figures["reason"]) == ("failed", "ValueError: a kernel is missing")
+    assert other.verdict == "figures" and other.figures["torch"]
+    late = gpu.run(lambda finding: None, seconds=1, card=gpu.Card(device="cpu"))
+    assert {finding.verdict for finding in late} == {"skipped"}
+
+
+def test_without_a_card_it_is_one_line(capsys):
+    assert cli.run(["bench", "gpu"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: bench gpu needs an NVIDIA card: no usable CUDA")
