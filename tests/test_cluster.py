@@ -7,6 +7,7 @@ import sys
 import threading
 import urllib.request
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -249,3 +250,38 @@ def test_an_interrupted_and_a_killed_driver_resume(slow_data, tmp_path, ray_clus
     assert "were there already" in printed
     assert logged() == dict.fromkeys(interrupted, "FINISHED")
     assert_exactly_once(store, 48)
+
+
+@pytest.mark.slow
+def test_label_actors_are_used_in_turn_from_the_first_batch(tiny_data, tmp_path, run_sweep, nodes, monkeypatch):
+    """Two generators beside two label actors: their first batches go to different ones, and so do their next."""
+    monkeypatch.setattr(engine, "_GENERATORS_PER_LABELLER", 1)
+    cluster = nodes({"num_cpus": 4, "num_gpus": 4})
+    data = tiny_data | {"seeds": 8, "classifiers": [{"name": "signed", "kind": "pixels:Signed"}]}
+    data["run"] = {"batch_size": 4, "actors": 2, "cpus_per_actor": 1, "gpus_per_actor": 1, "classifier_gpus": 1}
+    outcome = run_sweep(data, tmp_path, address=cluster.address)
+    assert outcome.complete and outcome.labelled == 32
+    query = """select device, list(process order by made) from (
+        select device, created as made, any_value(label_rows.score) as process
+        from images join label_rows using (image_id) where attribute = 'gender' group by all
+    ) group by device"""
+    first, second = (processes for _, processes in ask(tmp_path, query))
+    assert len({*first, *second}) == 2
+    assert first[0] != second[0]
+    assert all(a != b for each in (first, second) for a, b in pairwise(each))
+
+
+@pytest.mark.slow
+def test_what_a_cluster_can_never_give_is_refused_where_nobody_adds_nodes(nodes, monkeypatch):
+    cluster = nodes({"num_cpus": 1, "num_gpus": 1})
+    for asked, said in (
+        ({"gpus_per_actor": 1, "classifier_gpus": 1}, "and this cluster has 1 GPUs: start nodes that have them"),
+        ({"cpus_per_actor": 2}, "no node of this cluster has more than 1 CPUs: start nodes that have them"),
+    ):
+        with pytest.raises(ClusterError, match=said), engine.connected(cluster.address, RunSpec(**asked)):
+            pass
+    # KubeRay and `ray up` set it on every node that they start.
+    monkeypatch.setenv("RAY_NODE_TYPE_NAME", "workers")
+    grown = nodes({"num_cpus": 1, "num_gpus": 1})
+    with engine.connected(grown.address, RunSpec(gpus_per_actor=1, classifier_gpus=1)) as where:
+        assert where.startswith("joined")

@@ -24,6 +24,7 @@ _ATTEMPTS = 4
 # More than the batches in flight, so that an actor at work still answers whether it is there.
 _CONCURRENT_CALLS = 8
 _GENERATORS_PER_LABELLER = 4
+_NODE_GROUP = "ray.io/node-group"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def connected(address: str | None, run: RunSpec | None = None) -> Iterator[str]:
     Yield in words which cluster it is. Where nobody names one, the run has its own, even beside a cluster that runs on
     this machine: that one may be another user's, with other rights and another Python.
 
-    Raises ClusterError where the cluster is not there, or where this machine has not the GPUs that actors need.
+    Raises ClusterError where the cluster is not there, or can never give what actors need.
     """
     import ray
 
@@ -93,8 +94,11 @@ def _joined(address: str | None, run: RunSpec | None) -> Iterator[str]:
             signal.signal(signal.SIGTERM, on_termination)
         resources = ray.cluster_resources()
         cards = resources.get("GPU", 0)
-        if not address and run:
+        if run and not address:
             check_room(run, cards, resources.get("CPU", 0))
+        elif run and not _grows():
+            largest = max((node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]), default=0)
+            check_room(run, cards, largest, "this cluster")
         own = "a cluster of this run's own; --address auto joins one that runs here already"
         with guarded(own=not address):
             yield f"{f'joined {address}' if address else own} ({resources.get('CPU', 0):g} CPUs, {cards:g} GPUs)"
@@ -120,20 +124,35 @@ def loopback() -> Iterator[None]:
         constants.ENABLE_RAY_CLUSTER = before
 
 
-def check_room(run: RunSpec, cards: float, cpus: float) -> None:
-    """Refuse what this machine can never give: on a cluster, nodes may still come."""
+def _grows() -> bool:
+    """Tell whether nodes may still come to the cluster: somebody adds them, or it is still empty."""
+    import ray
+
+    there = [node for node in ray.nodes() if node["Alive"]]
+    # KubeRay, `ray up` and their like name the group of each node that they start; `ray start` by hand names none.
+    managed = any(node.get("Labels", {}).get(_NODE_GROUP) for node in there)
+    return managed or not any(node["Resources"].get("CPU") for node in there)
+
+
+def check_room(run: RunSpec, cards: float, cpus: float, where: str = "this machine") -> None:
+    """Refuse what a machine, or a cluster to which nobody adds nodes, can never give; cpus: of one node."""
+    other = "join a cluster with --address" if where == "this machine" else "start nodes that have them first"
     if (run.cpus_per_actor or 0) > cpus:
-        remedy = "join a cluster with --address, or give fewer, or leave the key out"
+        has = (
+            f"{where} has {cpus:g} CPUs"
+            if where == "this machine"
+            else f"no node of {where} has more than {cpus:g} CPUs"
+        )
         raise ClusterError(
-            f"run.cpus_per_actor is {run.cpus_per_actor:g}, and this machine has {cpus:g} CPUs: {remedy}"
+            f"run.cpus_per_actor is {run.cpus_per_actor:g}, and {has}: {other}, or give fewer, or leave the key out"
         )
     gpus = run.gpus_per_actor if run.gpus_per_actor is not None else float(cards >= 1)
     shares = {"gpus_per_actor": gpus, "classifier_gpus": run.classifier_gpus}
     fits = room(cards, gpus, run.classifier_gpus) if gpus else run.classifier_gpus <= cards
     if any(shares.values()) and not fits:
         fields = " and ".join(f"run.{name} is {value:g}" for name, value in shares.items() if value)
-        remedy = "join a cluster with --address, or give less of a card, such as 0.5, or 0"
-        raise ClusterError(f"{fields}, and this machine has {cards:g} GPUs: {remedy}")
+        remedy = f"{other}, or give less of a card, such as 0.5, or 0"
+        raise ClusterError(f"{fields}, and {where} has {cards:g} GPUs: {remedy}")
 
 
 def _check_reachable(address: str | None) -> None:
