@@ -130,6 +130,13 @@ def _(choice, explore, gathered, mo, order, page, size, sql, store):
 
 
 @app.cell
+def _(choice, explore, mo, sql, store, view):
+    mo.stop(view.value != "Pictures")
+    mo.Html(explore.training_wall(sql, store, explore.training(sql, choice)))
+    return
+
+
+@app.cell
 def _(mo):
     editor = mo.ui.code_editor("from share limit 1000", language="sql", min_height=120)
     asked = editor.form(submit_button_label="Run")

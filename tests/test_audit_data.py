@@ -2,6 +2,7 @@
 
 import io
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -21,8 +22,8 @@ from fairsweep.audits.data import audit
 from fairsweep.audits.data.captions import Captions, words_of_groups
 from fairsweep.audits.data.index import IndexTask, open_data, write_index
 from fairsweep.audits.data.match import _repeats, match
-from fairsweep.audits.data.search import BINS, Nearest, Spread, scan
-from fairsweep.audits.data.threshold import caption_threshold, mixture_threshold
+from fairsweep.audits.data.search import BINS, Nearest, Search, Spread
+from fairsweep.audits.data.threshold import caption_threshold, mixture_thresholds
 from fairsweep.engine import cluster
 from fairsweep.errors import FairsweepError
 from fairsweep.portraits.defaults import CONCEPTS
@@ -30,6 +31,7 @@ from fairsweep.portraits.world import bias_table
 from fairsweep.sources import SourceError, read_pictures
 from fairsweep.spec import Prompt, SweepSpec
 from fairsweep.store import Store
+from fairsweep.store.objects import Objects
 from support import corpus
 from support.checks import ask
 
@@ -78,14 +80,23 @@ def run_audit(ray_cluster):
     return run
 
 
+def upload(folder: Path, name: str) -> str:
+    """Put a folder's files into the tests' bucket; return their address."""
+    objects = Objects(f"s3://bucket/data-{name}")
+    for path in folder.rglob("*.*"):
+        objects.put(path.relative_to(folder).as_posix(), path)
+    return objects.address
+
+
 @pytest.mark.slow
-def test_the_formats_read_alike_and_a_second_run_reads_nothing(portraits, vectors, run_audit, tmp_path):
+def test_the_formats_read_alike_and_a_second_run_reads_nothing(portraits, vectors, run_audit, tmp_path, s3):
     folders = {
         "parquet": corpus.write_parquet(tmp_path / "parquet", portraits),
         "folder": corpus.write_folder(tmp_path / "folder", portraits),
         "tars": corpus.write_tars(tmp_path / "tars", portraits),
         "retrieval": corpus.write_clip_retrieval(tmp_path / "retrieval", portraits, vectors),
     }
+    folders["bucket"] = upload(folders["parquet"], tmp_path.name)
     data = world([{"name": name, "source": str(folder), "nearest": [10, 20]} for name, folder in folders.items()])
     data["data"][0]["keep"] = 2
     store = tmp_path / "store"
@@ -98,7 +109,7 @@ def test_the_formats_read_alike_and_a_second_run_reads_nothing(portraits, vector
         where sweep = 'world-data' and model = '{}' order by all"""
     shown = {name: ask(store, query.format(name)) for name in folders}
     assert len(shown["parquet"]) == 6 * 3 * 2  # matchings, prompts, groups
-    assert shown["folder"] == shown["tars"] == shown["retrieval"] == shown["parquet"]
+    assert shown["folder"] == shown["tars"] == shown["retrieval"] == shown["bucket"] == shown["parquet"]
     # By captions: what the true captions and persons say, read by a classifier that errs on few.
     for job in JOBS:
         named = [one.person for one in portraits if job in one.caption]
@@ -168,18 +179,21 @@ def test_damage_costs_only_itself_and_is_counted(portraits, run_audit, tmp_path)
 
 @pytest.mark.slow
 def test_killed_and_resumed(portraits, ray_cluster, tmp_path, write_spec):
-    """Killed once two of six files are indexed: these stay as they are, and every picture is labelled once."""
+    """Ended at one of six files, killed at two: these stay as they are, and every picture is labelled once."""
     folder = corpus.write_tars(tmp_path / "tars", portraits, files=6)
     path, store = write_spec(world([{"name": "tars", "source": str(folder), "nearest": [10]}])), tmp_path / "store"
     command = [sys.executable, "-m", "fairsweep.cli", "audit", "data", str(path), "--store", str(store)]
     command += ["--address", ray_cluster]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 240
-    while len(there := sorted(store.glob("data/*/*.parquet"))) < 2:
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    for files, how in ((1, signal.SIGTERM), (2, signal.SIGKILL)):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 240
+        while len(there := sorted(store.glob("data/*/*.parquet"))) < files:
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(how)
+        _, errors = process.communicate()
+        if how == signal.SIGTERM:
+            assert (process.returncode, errors) == (130, "interrupted; the same command resumes\n")
     stamps = {file: file.stat().st_mtime_ns for file in there}
     assert cli.run(command[3:]) == 0
     assert {file: file.stat().st_mtime_ns for file in there} == stamps
@@ -226,11 +240,17 @@ def test_the_search_is_exact_whatever_the_blocks():
     queries = rng.normal(size=(7, 24)).astype(np.float32)
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     truth = queries @ (rows / np.linalg.norm(rows, axis=1, keepdims=True)).T
-    for size in (17, 1_000, 5_000):
-        nearest, spread = Nearest(queries, 50), Spread(7)
-        parts = (rows[start : start + size] for start in range(0, 5_000, size))
-        takers = (nearest.add, lambda values, _, spread=spread: spread.add(values))
-        assert scan(parts, queries, *takers, unit=False) == 5_000
+    # Blocks of each size, similarities kept from one look to the next, and not.
+    for size, room in ((17, 2**30), (1_000, 2**30), (5_000, 2**30), (1_000, 100_000), (1_000, 0)):
+        nearest, spread, looks = Nearest(7, 50), Spread(7), []
+
+        def blocks(size=size, looks=looks):
+            looks.append(size)
+            return (rows[start : start + size] for start in range(0, 5_000, size))
+
+        search = Search(blocks, queries, unit=False, room=room)
+        assert search.run(nearest.add) == search.run(spread.add) == 5_000
+        assert len(looks) == (1 if room == 2**30 else 2)
         for query in range(7):
             found, similarities = nearest.of(query)
             assert found.tolist() == np.argsort(-truth[query], kind="stable")[:50].tolist()
@@ -251,7 +271,7 @@ def test_a_threshold_estimates_its_precision_and_recall(share):
     matches.add_to(0, values[match_][:: int(1 + 20 * share)])
     others.add_to(0, values[~match_][::10])
     for threshold in (
-        mixture_threshold(spread.counts[0]),
+        *mixture_thresholds(spread.counts),
         caption_threshold(matches.counts[0], others.counts[0], spread.counts[0]),
     ):
         taken = values >= threshold.similarity
@@ -263,14 +283,14 @@ def test_too_few_captions_give_no_threshold():
     counts = np.zeros(BINS, np.int64)
     counts[5000:5010] = 1
     assert caption_threshold(counts, counts, counts) is None
-    assert mixture_threshold(counts) is None
+    assert mixture_thresholds(counts[None]) == [None]
 
 
 def test_one_component_gives_no_threshold():
     """200,000 similarities of one normal distribution; numpy seed 10."""
     spread = Spread(1)
     spread.add_to(0, np.random.default_rng(10).normal(0.2, 0.03, 200_000).astype(np.float32))
-    assert mixture_threshold(spread.counts[0]) is None
+    assert mixture_thresholds(spread.counts) == [None]
 
 
 def test_near_duplicates_are_those_of_an_earlier_picture():
@@ -394,3 +414,44 @@ def test_the_benchmark_finds_what_numpy_finds():
     figures = run(rows=4_000, prompts=3, k=10, threads=1)
     assert figures["audit_checksum"] == pytest.approx(figures["numpy_checksum"], rel=1e-6)
     assert figures["audit_mib"] > 0
+
+
+@pytest.mark.parametrize("kind", ["parquet", "folder", "tars", "retrieval"])
+def test_training_data_in_a_bucket_read_as_on_a_disk(kind, portraits, vectors, tmp_path, s3):
+    some = portraits[:9]
+    more = [vectors[:9]] if kind == "retrieval" else []
+    writers = {
+        "parquet": corpus.write_parquet,
+        "folder": corpus.write_folder,
+        "tars": corpus.write_tars,
+        "retrieval": corpus.write_clip_retrieval,
+    }
+    disk = writers[kind](tmp_path / kind, some, *more)
+    address = upload(disk, f"{tmp_path.name}-{kind}")
+    rows = {}
+    for root in (str(disk), address):
+        source = open_data(SweepSpec.model_validate(world([{"name": "d", "source": root}])).data[0])
+        parts = pickle.loads(pickle.dumps(source.parts()))
+        read = [row for part in parts for row in source.rows(part, pictures=True)]
+        pictures = read_pictures(row.reference for row in read)
+        rows[root] = [
+            (row.reference.removeprefix(root), row.caption, pictures[row.reference], row.embedding is None, row.error)
+            for row in read
+        ]
+        assert len({part.stamp for part in parts}) >= 1 and all(part.name.startswith(root) for part in parts)
+        assert all(row.picture in (None, pictures[row.reference]) for row in read)
+    assert rows[address] == rows[str(disk)]
+    assert [row[2] for row in rows[address]] == [one.png for one in some]
+
+
+def test_what_is_wrong_with_a_bucket_is_one_line(portraits, write_spec, tmp_path, capsys, s3):
+    name = f"wrong-{tmp_path.name}"
+    tars = upload(corpus.write_tars(tmp_path / "tars", portraits[:4], files=1), name)
+    for source, said in (
+        (f"{tars}/nowhere", f"there is no {tars}/nowhere"),
+        ("s3://no-such-bucket/data", "there is no such bucket"),
+        ("http://somewhere/data", "a bucket is named s3://, gs:// or abfs://"),
+    ):
+        assert said in mistake(world([{"name": "d", "source": source}]), write_spec, tmp_path, capsys), said
+    for bad in (f"{tars}/00000.tar#1+99999999", f"{tars}/no.png", f"{tars}/no.tar#1+2", f"{tars}/no.parquet#image:0"):
+        assert isinstance(read_pictures([bad])[bad], SourceError)

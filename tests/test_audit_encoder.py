@@ -1,8 +1,10 @@
 """Encoder audits: the test's arithmetic against hand and brute force, its stimuli, and what portraits have planted."""
 
 import math
+import shutil
 from fractions import Fraction
 from itertools import combinations, pairwise
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,16 +14,21 @@ from PIL import Image
 from scipy import stats
 
 from fairsweep import cli
+from fairsweep.audits.data.index import IndexTask, open_data, write_index
+from fairsweep.audits.data.match import match
+from fairsweep.audits.data.sweep import write_sweep
 from fairsweep.audits.encoder import weat
-from fairsweep.audits.encoder.audit import audit_encoders
+from fairsweep.audits.encoder.audit import EncoderAudit
+from fairsweep.audits.encoder.embed import embedded
 from fairsweep.audits.encoder.encoders import encoders_of, load
+from fairsweep.audits.encoder.pictures import group_pictures
 from fairsweep.audits.encoder.stimuli import literature
 from fairsweep.portraits.defaults import CONCEPTS
 from fairsweep.portraits.render import render
 from fairsweep.portraits.world import OCCUPATIONS, bias_table, sample
 from fairsweep.spec import SweepSpec, load_spec
 from fairsweep.store import Store
-from support import tiny
+from support import corpus, tiny
 from support.checks import ask
 
 
@@ -44,9 +51,12 @@ def data() -> dict:
 
 
 def audit(data: dict, root):
-    store = Store(root)
+    """Audit in this process, as an actor would."""
+    spec, store = SweepSpec.model_validate(data), Store(root)
     with store.lock():
-        return audit_encoders(SweepSpec.model_validate(data), store)
+        work = EncoderAudit(spec, store)
+        embeddings = [embedded(task, list(load(task.encoder, spec, "cpu"))) for task in work.tasks()]
+        return work.write(each for part in embeddings for each in part)
 
 
 def test_the_effect_of_a_hand_case():
@@ -114,41 +124,66 @@ def test_what_ships_is_whole():
     assert all(item.source and len(set(item.words)) == len(item.words) for item in sets.values())
 
 
+def audited_data(data: dict, store: Store, folder: Path, each: int, seed: int) -> None:
+    """Put portraits into the store as an audit of training data does that matches captions, with their true labels."""
+    portraits = corpus.draw(list(OCCUPATIONS), each, seed)
+    source = corpus.write_folder(folder, portraits)
+    data["data"] = [{"name": "corpus", "source": str(source), "match": "captions"}]
+    spec = SweepSpec.model_validate(data)
+    for part in open_data(spec.data[0]).parts():
+        write_index(IndexTask(spec.data[0], part, None), store)
+    write_sweep(spec, [(spec.data[0], match(spec, spec.data[0], store, None))], store)
+    rows = [
+        {"image_id": image_id, "attribute": name, "label": getattr(portraits[int(Path(path).stem)].person, name)}
+        for image_id, path in ask(store.root, "select image_id, image.path from pictures")
+        for name in data["attributes"]
+    ]
+    store.write_labels("portraits", rows)
+
+
 def test_portraits_are_associated_as_planted(data, tmp_path):
-    """Spearman over the 14 occupations, of texts and of 70 pictures a group, five of each occupation (seed 7)."""
-    for group in ("female", "male"):
-        folder = tmp_path / group
-        folder.mkdir()
-        # As many of each occupation: else the pictures would tell the groups apart by their clothes.
-        people = [[p for p in sample(200, 7, job) if p.gender == group][:5] for job in OCCUPATIONS]
-        for number, person in enumerate(person for part in people for person in part):
-            Image.fromarray(render(person, number)).save(folder / f"{number}.png")
-    data["encoder"] |= {
-        "stimuli": {f"{group}-pictures": {"images": str(tmp_path / group)} for group in CONCEPTS["gender"]},
-        "groups": {"gender": {group: [f"{group}-pictures"] for group in CONCEPTS["gender"]}},
-    }
+    """Spearman over the 14 occupations, of texts and of 400 pictures a group from 2,100 training images (seed 7)."""
+    audited_data(data, Store(tmp_path / "store"), tmp_path / "corpus", 150, 7)
     report = audit(data, tmp_path / "store")
     assert report.encoders == ["clip"]
-    # Of texts 14 prompts, 4 templates, 2 and 3 groups; of images 14 prompts and 2 groups of 70.
-    assert report.similarities == 14 * 4 * 5 + 14 * 140
+    # Of texts 14 prompts, 4 templates, 2 and 3 groups; of images 14 prompts and as many groups of 400.
+    assert report.similarities == 14 * 4 * 5 + 14 * 2000
     query = """select attribute, "group", stimuli, prompt_name, association, low, high from encoder_association"""
     planted = bias_table()
     ranks = {}
-    for attribute, group, stimuli in (
-        ("gender", "female", "text"),
-        ("gender", "male", "text"),
-        ("gender", "female", "image"),
-        ("skin_tone", "light", "text"),
-        ("skin_tone", "dark", "text"),
-    ):
-        rows = [row for row in ask(tmp_path / "store", query) if row[:3] == (attribute, group, stimuli)]
-        assert len(rows) == 14
-        assert all(row[5] < row[4] < row[6] for row in rows)
-        truth = [planted[row[3]][attribute][group] for row in rows]
-        ranks[attribute, group, stimuli] = stats.spearmanr([row[4] for row in rows], truth).statistic
-    # Pictures of one balanced mix of occupations say less than texts: .80 to .86, whatever their number.
-    least = {"gender": {"text": 0.9, "image": 0.75}, "skin_tone": {"text": 0.75}}
-    assert all(rank >= least[key[0]][key[2]] for key, rank in ranks.items()), ranks
+    for attribute, group in (("gender", "female"), ("gender", "male"), ("skin_tone", "light"), ("skin_tone", "dark")):
+        for stimuli in ("text", "image"):
+            rows = [row for row in ask(tmp_path / "store", query) if row[:3] == (attribute, group, stimuli)]
+            assert len(rows) == 14
+            assert all(row[5] < row[4] < row[6] for row in rows)
+            truth = [planted[row[3]][attribute][group] for row in rows]
+            ranks[attribute, group, stimuli] = stats.spearmanr([row[4] for row in rows], truth).statistic
+    least = {"gender": 0.9, "skin_tone": 0.75}
+    assert all(rank >= least[attribute] for (attribute, _, _), rank in ranks.items()), ranks
+
+
+def test_group_pictures_are_the_data_s_own_unless_the_spec_names_some(data, tmp_path):
+    """Of 14 x 6 training images (seed 8), each group's; none of data that were not audited or whose files are gone."""
+    store = Store(tmp_path / "store")
+    assert group_pictures(SweepSpec.model_validate(data), store) == {}
+    audited_data(data, store, tmp_path / "corpus", 6, 8)
+    spec = SweepSpec.model_validate(data)
+    sets = group_pictures(spec, store)
+    shown = """select label, count(distinct image_id) from labels join plan using (image_id)
+        where setting = 'captions' and attribute = '{}' group by all"""
+    for attribute in ("gender", "skin_tone"):
+        counts = dict(ask(store.root, shown.format(attribute)))
+        assert {group: len(sets[attribute, group][0].names) for group in CONCEPTS[attribute]} == counts
+    assert group_pictures(spec, store)["gender", "female"][0].names == sets["gender", "female"][0].names
+    data["encoder"] |= {
+        "stimuli": {"f": {"words": ["woman"]}, "m": {"words": ["man"]}},
+        "groups": {"gender": {"female": ["f"], "male": ["m"]}},
+    }
+    audit(data, store.root)
+    kinds = ask(store.root, "select distinct attribute, stimuli from encoder_association order by all")
+    assert kinds == [("gender", "text"), ("skin_tone", "image"), ("skin_tone", "text")]
+    shutil.rmtree(tmp_path / "corpus")
+    assert group_pictures(spec, store) == {}
 
 
 def test_intervals_and_families_are_those_of_scipy(tmp_path):
@@ -222,7 +257,7 @@ def write_vectors(folder, name: str, vectors: np.ndarray) -> dict[str, str]:
     return {kind: f"{name}.{kind}" for kind in ("csv", "npy", "parquet")}
 
 
-def test_ready_embeddings_of_every_format_give_the_same(data, tmp_path, write_spec):
+def test_ready_embeddings_of_every_format_give_the_same(data, tmp_path, write_spec, ray_cluster):
     """A case in the form of the literature, 8 against 8 with 8 and 8 attributes in 50 dimensions (numpy seed 4)."""
     rng = np.random.default_rng(4)
     vectors = {name: rng.normal(0, 1, (8, 50)) for name in "xyab"}
@@ -231,7 +266,12 @@ def test_ready_embeddings_of_every_format_give_the_same(data, tmp_path, write_sp
     kinds = ("csv", "npy", "parquet")
     data["encoder"]["stimuli"] = {f"{n}-{kind}": {"embeddings": files[n][kind]} for n in "xyab" for kind in kinds}
     data["encoder"]["tests"] = [{"name": kind, **{n: f"{n}-{kind}" for n in "xyab"}} for kind in kinds]
-    assert cli.run(["audit", "encoder", str(write_spec(data)), "--store", str(tmp_path / "store")]) == 0
+    assert (
+        cli.run(
+            ["audit", "encoder", str(write_spec(data)), "--store", str(tmp_path / "store"), "--address", ray_cluster]
+        )
+        == 0
+    )
 
     def cosine(v, w):
         return sum(map(float, v * w)) / math.sqrt(sum(map(float, v * v)) * sum(map(float, w * w)))

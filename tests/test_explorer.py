@@ -7,6 +7,7 @@ import json
 import os
 
 import pytest
+from PIL import Image
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
@@ -284,3 +285,42 @@ def test_text_cannot_become_part_of_the_page(tmp_path):
         # The page may try to show the address as a picture, and is refused.
         refused = [error for error in browser.errors(driver) if "Content Security Policy" not in error]
         assert refused == [] and browser.foreign_requests(driver) == []
+
+
+def test_training_images_stand_beside_the_generated_ones(tmp_path):
+    """Two ways of matching, seven and three images of doctors, half of them in the store and half where they lie."""
+    store = build(tmp_path / "store")
+    matched = [
+        {"model": "corpus", "setting": setting, "prompt": "doctor", "seed": seed, "gender": "female"}
+        for setting, count in (("captions", 7), ("nearest-100", 3))
+        for seed in range(count)
+    ]
+    write_plan(store, matched, sweep="audit-data")
+    write_labels(store, matched, sweep="audit-data")
+    shared = {
+        "sweep": "audit",
+        "source": "corpus",
+        "data_sweep": "audit-data",
+        "prompt": "doctor",
+        "prompt_name": "doctor",
+    }
+    store.write("matchings", "audit", [shared | {"match": match, "n": 3} for match in ("captions", "nearest-100")])
+    sql = explore.connect(str(store.root))
+    rows = explore.training(sql, CHOICE)
+    assert [(row["setting"], row["label"]) for row in rows] == [("captions", "female")] * 6 + [
+        ("nearest-100", "female")
+    ] * 3
+    assert explore.training(sql, dataclasses.replace(CHOICE, prompt="doctor")) == rows
+    assert explore.training(sql, dataclasses.replace(CHOICE, prompt="nurse")) == []
+    picture = tmp_path / "where it lies.png"
+    Image.new("RGB", (8, 8), "red").save(picture)
+    stored = picture.read_bytes()
+    store.write_images(
+        [
+            row | {"image": {"bytes": None, "path": str(picture)} if place % 2 else {"bytes": stored, "path": None}}
+            for place, row in enumerate(rows)
+        ]
+    )
+    html = explore.training_wall(explore.connect(str(store.root)), str(store.root), rows)
+    assert html.count("<img") == 9 and html.count("<li") == 2 and "corpus.captions" in html
+    assert "<img" not in explore.training_wall(sql, str(store.root), [])

@@ -31,8 +31,8 @@ LAYERS = (
     "pipelines methods tracking",
     "guidance classifiers pages",
     "families measure portraits",
-    "builtin store",
     "sources",
+    "builtin store",
     "attributes hub mistakes registry textfile",
     "errors leaving memory shipped",
 )

@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from fairsweep.commands.ending import resumable
 from fairsweep.commands.options import (
     DEFAULT_STORE,
     AddressOption,
@@ -61,18 +62,19 @@ def everything(
     loaded = load_spec(spec, most_images, model or ())
     if loaded.data:
         audit.check(loaded)
-    complete = not loaded.data or _data(loaded, store, address)
-    _encoder(loaded, store)
-    opened = Store(store)
-    if loaded.data and track:
-        sweep.log(opened, data_sweep(loaded), mlflow, console(), None, None)
-    done = f"fairsweep sql{store_option(opened)} \"from components where sweep = '{loaded.name}'\""
-    try:
-        sweep.run(spec, model, store, address, mlflow=mlflow, track=track, most_images=most_images)
-    except typer.Exit as end:
-        if end.exit_code != 130:
-            _say(console(), f"Data, encoder and pictures side by side: {done}")
-        raise typer.Exit(end.exit_code or int(not complete)) from None
+    with resumable():
+        complete = not loaded.data or _data(loaded, store, address)
+        _encoder(loaded, store, address)
+        opened = Store(store)
+        if loaded.data and track:
+            sweep.log(opened, data_sweep(loaded), mlflow, console(), None, None)
+        done = f"fairsweep sql{store_option(opened)} \"from components where sweep = '{loaded.name}'\""
+        try:
+            sweep.run(spec, model, store, address, mlflow=mlflow, track=track, most_images=most_images)
+        except typer.Exit as end:
+            if end.exit_code != 130:
+                _say(console(), f"Data, encoder and pictures side by side: {done}")
+            raise typer.Exit(end.exit_code or int(not complete)) from None
 
 
 def data(
@@ -88,19 +90,24 @@ def data(
 
     loaded = load_spec(spec, most_images, model or ())
     audit.check(loaded)
-    raise typer.Exit(0 if _data(loaded, store, address) else 1)
+    with resumable():
+        complete = _data(loaded, store, address)
+    raise typer.Exit(0 if complete else 1)
 
 
 def encoder(
     spec: SpecArgument,
     model: ModelOption = None,
     store: WrittenStoreOption = DEFAULT_STORE,
+    address: AddressOption = None,
     most_images: MostImagesOption = None,
 ) -> None:
     """Test what the text and image encoders associate: word and image sets, and each prompt with each group."""
     from fairsweep.spec import load_spec
 
-    _encoder(load_spec(spec, most_images, model or ()), store)
+    loaded = load_spec(spec, most_images, model or ())
+    with resumable():
+        _encoder(loaded, store, address)
 
 
 def _data(loaded, store, address: str | None) -> bool:
@@ -110,25 +117,27 @@ def _data(loaded, store, address: str | None) -> bool:
     from fairsweep.store import Store
 
     opened, screen = Store(store), console()
-    try:
-        with opened.lock(), cluster.connected(address, loaded.run):
-            report = audit.audit_data(loaded, opened, screen, _device())
-    except KeyboardInterrupt:
-        typer.echo("interrupted; the same command resumes", err=True)
-        raise typer.Exit(130) from None
+    with opened.lock(), cluster.connected(address, loaded.run):
+        report = audit.audit_data(loaded, opened, screen)
     for line in report.lines(loaded):
         _say(screen, line)
     return report.outcome.complete
 
 
-def _encoder(loaded, store) -> None:
-    from fairsweep.audits.encoder.audit import audit_encoders
+def _encoder(loaded, store, address: str | None) -> None:
+    from fairsweep.audits.encoder.audit import EncoderAudit
+    from fairsweep.audits.encoder.embed import embed
+    from fairsweep.engine import cluster
     from fairsweep.store import Store
     from fairsweep.terminal.findings import store_option
 
     opened, screen = Store(store), console()
     with opened.lock():
-        report = audit_encoders(loaded, opened, _device())
+        # What can be wrong with the stimuli is known before there is a cluster.
+        audit = EncoderAudit(loaded, opened)
+        with cluster.connected(address, loaded.run):
+            embeddings = embed(audit.tasks(), loaded, opened, screen)
+        report = audit.write(each for part in embeddings for each in part)
     for line in report.left_out:
         _say(screen, f"left out: {line}")
     _say(
@@ -137,12 +146,6 @@ def _encoder(loaded, store) -> None:
         f"{', '.join(report.encoders)}; see `fairsweep measure --metric encoder_tests{store_option(opened)}` and "
         f"`fairsweep measure --metric encoder_association{store_option(opened)}`",
     )
-
-
-def _device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _say(screen: Console, line: str) -> None:

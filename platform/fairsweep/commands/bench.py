@@ -1,4 +1,4 @@
-"""The commands that measure: bench sweep, dispatch, driver, guidance, metrics, store, explore, coverage, audit."""
+"""The commands that measure: the group `bench`."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ import typer
 def register(app: typer.Typer) -> None:
     """Add the group of commands to the app."""
     group = typer.Typer(help="Measure speed, as ratios within one run: compare nothing across machines.")
-    for command in (sweep, dispatch, driver, guidance, metrics, store, explore, coverage, audit):
+    for command in (sweep, dispatch, driver, guidance, metrics, store, explore, coverage, audit, embedding, gpu):
         group.command()(command)
     app.add_typer(group, name="bench")
 
@@ -115,10 +115,28 @@ def audit(
     k: Annotated[int, typer.Option("--nearest", min=1, help="How many of the nearest of each prompt.")] = 250,
     threads: Annotated[int, typer.Option("--threads", min=1)] = 2,
 ) -> None:
-    """Time the search of a data audit beside plain NumPy and faiss's flat index, with the memory."""
+    """Time the search of a data audit beside plain NumPy and faiss, with the memory."""
     from fairsweep.bench.audit import run
 
     _show(run(rows, prompts, k, threads))
+
+
+def embedding(
+    portraits: Annotated[int, typer.Option("--portraits", min=1000, help="Pictures in the Parquet files.")] = 20_000,
+) -> None:
+    """Time how a data audit embeds pictures, from Parquet into its index, beside the model alone."""
+    from fairsweep.bench.embedding import run
+
+    _show(run(portraits))
+
+
+def gpu(
+    seconds: Annotated[float, typer.Option("--seconds", min=30, help="What there is no time for is left out.")] = 480,
+) -> None:
+    """Prove or refute on a card what no CPU can show, a line of JSON each; weights are random, of real size."""
+    from fairsweep.bench.gpu import run
+
+    run(lambda finding: typer.echo(finding.line()), seconds)
 
 
 def _show(figures: dict[str, float]) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from fairsweep.commands.ending import resumable
 from fairsweep.commands.options import (
     DEFAULT_STORE,
     AddressOption,
@@ -142,7 +143,7 @@ def import_(
         from fairsweep.engine import cluster
         from fairsweep.engine.run import label
 
-        with opened.lock(), cluster.connected(address):
+        with resumable(), opened.lock(), cluster.connected(address):
             outcome = label(arrival.labelling, opened, arrival.plan, console())
         names = ", ".join(each.name for each in arrival.labelling.classifiers)
         line += f", {outcome.labelled:,} labelled now by {names}"
@@ -187,7 +188,7 @@ def calibrate(
     samples = work.labelled(file, declared) if file else work.rendered(images, tuple(declared))
     opened = Store(store)
     (reader,) = labelling.classifiers
-    with opened.lock():
+    with resumable(), opened.lock():
         scratch = opened.scratch(work.NAME, reader.model_dump_json())
         staged = work.stage(scratch, declared, samples)
         with cluster.connected(address):

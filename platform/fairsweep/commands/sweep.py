@@ -2,13 +2,12 @@
 
 import json
 import os
-import signal
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from fairsweep.commands.ending import resumable
 from fairsweep.commands.options import (
     DEFAULT_STORE,
     AddressOption,
@@ -60,53 +59,34 @@ def run(
     """Make and label what the store lacks; Ctrl-C stops, the same command resumes."""
     from fairsweep.spec import load_spec
 
-    ending = _Ending()
-    signal.signal(signal.SIGTERM, ending)
-    loaded = load_spec(spec, most_images, model or ())
-    from fairsweep.engine import cluster
-    from fairsweep.engine.run import Run
-    from fairsweep.store import Store
-    from fairsweep.terminal import findings
-    from fairsweep.tracking.local import NO_FILE
+    with resumable() as ending:
+        loaded = load_spec(spec, most_images, model or ())
+        from fairsweep.engine import cluster
+        from fairsweep.engine.run import Run
+        from fairsweep.store import Store
+        from fairsweep.terminal import findings
+        from fairsweep.tracking.local import NO_FILE
 
-    opened, screen = Store(store), console()
-    if track and not (opened.tracking or mlflow or os.environ.get("MLFLOW_TRACKING_URI")):
-        screen.print(f"not logged to MLflow: {NO_FILE}", soft_wrap=True)
-        track = False
-    try:
-        # The store first: another run there is known at once, and a cluster takes its time to start.
-        with opened.lock(), cluster.connected(address, loaded.run) as where:
-            screen.print(f"Ray: {where}", soft_wrap=True, markup=False)
-            outcome = Run(loaded, opened, screen).execute(limit)
-    except KeyboardInterrupt:
-        ending.tell()
-        if track and opened.readable("images"):
-            screen.print("logging what is there; Ctrl-C once more leaves that out")
-            with suppress(KeyboardInterrupt):
+        opened, screen = Store(store), console()
+        if track and not (opened.tracking or mlflow or os.environ.get("MLFLOW_TRACKING_URI")):
+            screen.print(f"not logged to MLflow: {NO_FILE}", soft_wrap=True)
+            track = False
+        try:
+            # The store first: another run there is known at once, and a cluster takes its time to start.
+            with opened.lock(), cluster.connected(address, loaded.run) as where:
+                screen.print(f"Ray: {where}", soft_wrap=True, markup=False)
+                outcome = Run(loaded, opened, screen).execute(limit)
+        except KeyboardInterrupt:
+            ending.tell()
+            if track and opened.readable("images"):
+                screen.print("logging what is there; Ctrl-C once more leaves that out")
                 log(opened, loaded.name, mlflow, screen, status="interrupted", reason="stopped by the user")
-        raise typer.Exit(130) from None
-    # Where nothing stopped it, what is there and what is not tells the state.
-    status = "failed" if outcome.stopped else None
-    logged = log(opened, loaded.name, mlflow, screen, status, outcome.stopped) if track else None
-    findings.show(opened, loaded.name, outcome, logged, screen)
+            raise
+        # Where nothing stopped it, what is there and what is not tells the state.
+        status = "failed" if outcome.stopped else None
+        logged = log(opened, loaded.name, mlflow, screen, status, outcome.stopped) if track else None
+        findings.show(opened, loaded.name, outcome, logged, screen)
     raise typer.Exit(0 if outcome.complete else 1)
-
-
-class _Ending:
-    """Answer SIGTERM, and say once that the same command resumes."""
-
-    told = False
-
-    def __call__(self, *_) -> None:
-        # At once: whoever sends it, such as `ray job stop`, may kill in seconds, and leaving a cluster takes as long.
-        self.tell()
-        raise KeyboardInterrupt
-
-    def tell(self) -> None:
-        if not self.told:
-            self.told = True
-            # Below Python's buffers, which a signal may find in use.
-            os.write(2, b"interrupted; the same command resumes\n")
 
 
 def log(store, sweep: str, uri: str | None, screen, status: str | None, reason: str | None) -> str | None:

@@ -31,6 +31,11 @@ def wanted_attributes(spec: SweepSpec, classifier: ClassifierSpec) -> tuple[str,
     return tuple(name for name in spec.attributes if groups is None or name in groups) or (WHOLE_IMAGE,)
 
 
+def lead(spec: SweepSpec, attribute: str) -> str | None:
+    """Return the first classifier of a spec that can tell an attribute: whose labels stand for it."""
+    return next((each.name for each in spec.classifiers if attribute in wanted_attributes(spec, each)), None)
+
+
 class Labeller:
     """One loaded classifier, and what its labels look like as rows."""
 

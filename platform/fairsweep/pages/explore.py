@@ -24,6 +24,8 @@ ORDERS = {
     "flips": "flipped desc, lowest_score nulls last, prompt_name, seed",
 }
 ROWS = 100_000
+# Training images of each matching that stand beside the generated ones.
+MATCHED = 6
 SqlError = (duckdb.Error, FairsweepError)
 
 
@@ -131,6 +133,38 @@ def wall(connection: duckdb.DuckDBPyConnection, root: str, setting: str, rows: l
     encoded = pictures.read(Store(root), connection, sorted(ids))
     shown = {key: pictures.thumbnail(png, 160) for key, png in encoded.items()}
     return figures.templates().get_template("wall.html.j2").render(rows=rows, setting=setting, pictures=shown)
+
+
+def training(connection: duckdb.DuckDBPyConnection, choice: Choice) -> list[dict]:
+    """Return some training images that each way of matching gives to the choice's prompt, with what was seen there."""
+    query = """
+        with chosen as (
+            select model, setting, image_id, any_value(prompt_name) as prompt_name from plan
+            where sweep in (select data_sweep from matchings where sweep = $sweep)
+                and coalesce(prompt_name = $prompt, true)
+            group by model, setting, image_id
+            -- Ids are hashes: the first of them are a sample.
+            qualify row_number() over (partition by model, setting order by image_id) <= $most
+        )
+        select model, setting, prompt_name, image_id, label, score from chosen
+        left join (
+            select image_id, label, score from labels
+            where attribute = $attribute and classifier = $classifier and error is null
+        ) using (image_id)
+        order by model, setting, image_id"""
+    asked = {"sweep": choice.sweep, "prompt": choice.prompt, "most": MATCHED}
+    asked |= {"attribute": choice.attribute, "classifier": choice.classifier}
+    return rows(connection.sql(query, params=asked))
+
+
+def training_wall(connection: duckdb.DuckDBPyConnection, root: str, shown: list[dict]) -> str:
+    """Return these training images as HTML, read where they lie; nothing where no training data were audited."""
+    opened = pictures.opened(Store(root), connection, sorted({row["image_id"] for row in shown}))
+    thumbnails = {key: pictures.thumbnail(picture, 160) for key, picture in opened.items()}
+    matchings: dict[str, list[dict]] = {}
+    for row in shown:
+        matchings.setdefault(f"{row['model']}.{row['setting']}", []).append(row)
+    return figures.templates().get_template("training.html.j2").render(matchings=matchings, pictures=thumbnails)
 
 
 def as_csv(rows: list[dict]) -> bytes:

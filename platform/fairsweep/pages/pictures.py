@@ -9,14 +9,26 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fairsweep.errors import StoreError
 from fairsweep.measure.sql import rows
+from fairsweep.sources import open_pictures
 from fairsweep.store import Store
-from fairsweep.store.pictures import read as read_file
+from fairsweep.store.pictures import read_or_refer
 
 _AT_ONCE = 8
 
 
 def read(store: Store, connection: duckdb.DuckDBPyConnection, image_ids: list[str]) -> dict[str, bytes]:
-    """Return the encoded pictures of these images, reading no others; images that failed are left out."""
+    """Return the encoded pictures of these images that the store has, reading no others."""
+    held = _held(store, connection, image_ids)
+    return {image_id: picture for image_id, picture in held.items() if isinstance(picture, bytes)}
+
+
+def opened(store: Store, connection: duckdb.DuckDBPyConnection, image_ids: list[str]) -> dict[str, Image.Image]:
+    """Return these pictures, of the store or of where they lie, in this order; what cannot be read is left out."""
+    pictures = open_pictures(_held(store, connection, image_ids))
+    return {key: picture for key in image_ids if isinstance(picture := pictures.get(key), Image.Image)}
+
+
+def _held(store: Store, connection: duckdb.DuckDBPyConnection, image_ids: list[str]) -> dict[str, bytes | str | None]:
     if not image_ids:
         return {}
     # One look at the ids of all files tells which few of them to open.
@@ -26,8 +38,8 @@ def read(store: Store, connection: duckdb.DuckDBPyConnection, image_ids: list[st
         where image_id in (select unnest($ids)) group by filename"""
     files = connection.execute(query, {"ids": image_ids}).fetchall()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        parts = pool.map(lambda file: read_file(store.place, store.place.key(file[0]), file[1]), files)
-        return {image_id: png for part in parts for image_id, png in part.items()}
+        parts = pool.map(lambda file: read_or_refer(store.place, store.place.key(file[0]), file[1]), files)
+        return {image_id: picture for part in parts for image_id, picture in part.items()}
 
 
 def fixed_set(
@@ -52,9 +64,9 @@ def fixed_set(
     return rows(connection.sql(query, params=params))
 
 
-def thumbnail(picture: bytes, size: int = 96) -> str:
+def thumbnail(picture: bytes | Image.Image, size: int = 96) -> str:
     """Return a picture as a data: address, at most `size` pixels wide and high."""
-    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    image = picture.copy() if isinstance(picture, Image.Image) else Image.open(io.BytesIO(picture)).convert("RGB")
     image.thumbnail((size, size))
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=82)

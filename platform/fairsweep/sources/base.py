@@ -3,12 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from fairsweep.errors import FairsweepError, near
 from fairsweep.registry import find
+from fairsweep.sources.locations import Location, location, stamp
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 KINDS = {
@@ -27,7 +28,7 @@ class SourceError(FairsweepError):
 class Part:
     """A piece of a source that is read in one go: a file, or some rows of one. stamp: another when it was changed."""
 
-    path: Path
+    path: Location
     start: int = 0
     stop: int | None = None
 
@@ -39,8 +40,7 @@ class Part:
     @property
     def stamp(self) -> str:
         """Return what changes when the file does."""
-        told = self.path.stat()
-        return f"{told.st_size}-{told.st_mtime_ns}"
+        return stamp(self.path)
 
 
 @dataclass
@@ -64,12 +64,12 @@ class Source(ABC):
     caption, image, embedding: the names of its columns.
     """
 
-    def __init__(self, base: Path, caption: str, image: str, embedding: str):
+    def __init__(self, base: Location, caption: str, image: str, embedding: str):
         self.base, self.caption, self.image, self.embedding = base, caption, image, embedding
 
     @classmethod
     @abstractmethod
-    def fits(cls, root: Path) -> bool:
+    def fits(cls, root: Location) -> bool:
         """Tell whether a path holds data of this kind."""
 
     @abstractmethod
@@ -88,7 +88,7 @@ class Source(ABC):
 
 def open_source(path: str, caption: str, image: str, embedding: str, kind: str | None = None) -> Source:
     """Return the source that lies at a path; raises SourceError."""
-    root = Path(path).expanduser().absolute()
+    root = location(path)
     if not root.exists():
         raise SourceError(f"data: there is no {root}")
     if kind is not None and kind not in KINDS:
@@ -103,13 +103,13 @@ def open_source(path: str, caption: str, image: str, embedding: str, kind: str |
     )
 
 
-def check_column(column: str, columns: list[str], path: Path) -> None:
+def check_column(column: str, columns: list[str], path: Location) -> None:
     """Refuse a file without a column."""
     if column not in columns:
         raise SourceError(f"data: {path} has no column {column!r}{near(column, columns)}")
 
 
-def beside(folder: Path, name: str) -> Path | None:
+def beside(folder: Location, name: str) -> Location | None:
     """Return the path of a file that a folder's metadata names; None for no name, and for one that leads out of it."""
     inside = PurePosixPath(name)
     if not name or inside.is_absolute() or ".." in inside.parts or "\0" in name:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from fairsweep.errors import first_line
 from fairsweep.sources.base import Part, Row, Source, SourceError, check_column
+from fairsweep.sources.locations import Location, for_arrow
 
 _PATH = "image_path"
 _ROWS = 1024
@@ -20,7 +21,7 @@ class ClipRetrieval(Source):
     """Ready embeddings; pictures only where the metadata's image_path leads to one."""
 
     @classmethod
-    def fits(cls, root: Path) -> bool:
+    def fits(cls, root: Location) -> bool:
         return any(root.glob("img_emb/*.npy"))
 
     @property
@@ -33,7 +34,7 @@ class ClipRetrieval(Source):
             if not self._metadata(part).is_file():
                 raise SourceError(f"data: {part.path} has no {self._metadata(part)} beside it")
         try:
-            columns = pq.read_schema(self._metadata(parts[0])).names
+            columns = pq.read_schema(for_arrow(self._metadata(parts[0]))).names
         except (pa.ArrowException, OSError) as error:
             raise SourceError(f"data: {self._metadata(parts[0])}: {first_line(error)}") from None
         check_column(self.caption, columns, self._metadata(parts[0]))
@@ -42,8 +43,8 @@ class ClipRetrieval(Source):
     def rows(self, part: Part, pictures: bool) -> Iterator[Row]:
         count = 0
         try:
-            vectors = np.load(part.path, mmap_mode="r", allow_pickle=False)
-            file = pq.ParquetFile(self._metadata(part))
+            vectors = _vectors(part.path)
+            file = pq.ParquetFile(for_arrow(self._metadata(part)))
             if len(vectors) != file.metadata.num_rows:
                 raise ValueError(f"{len(vectors)} embeddings beside {file.metadata.num_rows} rows of metadata")
             wanted = [name for name in (self.caption, _PATH) if name in file.schema_arrow.names]
@@ -56,9 +57,17 @@ class ClipRetrieval(Source):
         except (pa.ArrowException, OSError, ValueError) as error:
             yield Row(None, error=f"{part.path} is damaged after {count:,} rows: {first_line(error)}")
 
-    def _metadata(self, part: Part) -> Path:
+    def _metadata(self, part: Part) -> Location:
         return self.base / "metadata" / f"metadata_{_number(part.path)}.parquet"
 
 
-def _number(path: Path) -> int:
+def _vectors(path: Location) -> np.ndarray:
+    """Return the embeddings of a file: mapped where it lies on a disk, else all of it."""
+    if isinstance(path, Path):
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    with path.open("rb") as file:
+        return np.load(file, allow_pickle=False)
+
+
+def _number(path: Location) -> int:
     return int(next(islice(re.findall(r"\d+", path.stem)[::-1], 1), 0))

@@ -1,13 +1,14 @@
 """A folder of pictures with a metadata.csv or metadata.jsonl: file_name and a column of captions."""
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 
 from fairsweep.errors import first_line
 from fairsweep.sources.base import Part, Row, Source, SourceError, beside, check_column
+from fairsweep.sources.locations import Location
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 FILE = "file_name"
@@ -18,7 +19,7 @@ class Folder(Source):
     """Pictures as files; the metadata is read in parts of so many rows."""
 
     @classmethod
-    def fits(cls, root: Path) -> bool:
+    def fits(cls, root: Location) -> bool:
         return any((root / name).is_file() for name in METADATA)
 
     def parts(self) -> list[Part]:
@@ -46,12 +47,12 @@ class Folder(Source):
                 try:
                     picture = path.read_bytes()
                 except OSError as reason:
-                    error = f"{reference}: {reason.strerror}"
+                    error = f"{reference}: {reason.strerror or first_line(reason)}"
             yield Row(reference, record.get(self.caption), picture, error=error)
 
 
-def _records(path: Path) -> Iterator[dict]:
-    with open(path, encoding="utf-8-sig", newline="") as file:
+def _records(path: Location) -> Iterator[dict]:
+    with path.open("rb") as data, io.TextIOWrapper(data, encoding="utf-8-sig", newline="") as file:
         if path.suffix == ".csv":
             yield from csv.DictReader(file)
             return

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
@@ -11,6 +10,7 @@ import pyarrow.parquet as pq
 
 from fairsweep.errors import first_line
 from fairsweep.sources.base import Part, Row, Source, SourceError, check_column
+from fairsweep.sources.locations import Location, for_arrow
 
 _ROWS = 256
 
@@ -19,7 +19,7 @@ class ParquetFiles(Source):
     """One file or a folder of them; a column of pictures, a column of captions, perhaps a column of embeddings."""
 
     @classmethod
-    def fits(cls, root: Path) -> bool:
+    def fits(cls, root: Location) -> bool:
         return root.suffix.lower() == ".parquet" if root.is_file() else any(root.glob("*.parquet"))
 
     def parts(self) -> list[Part]:
@@ -32,15 +32,15 @@ class ParquetFiles(Source):
         return self.embedding in self._schema.names
 
     @cached_property
-    def _paths(self) -> list[Path]:
+    def _paths(self) -> list[Location]:
         return [self.base] if self.base.is_file() else sorted(self.base.glob("*.parquet"))
 
     @cached_property
-    def _first(self) -> Path:
+    def _first(self) -> Location:
         """Return the first file that can be read: it tells the columns."""
         for path in self._paths:
             try:
-                pq.read_schema(path)
+                pq.read_schema(for_arrow(path))
             except (pa.ArrowException, OSError):
                 continue
             return path
@@ -48,12 +48,12 @@ class ParquetFiles(Source):
 
     @cached_property
     def _schema(self) -> pa.Schema:
-        return pq.read_schema(self._first)
+        return pq.read_schema(for_arrow(self._first))
 
     def rows(self, part: Part, pictures: bool) -> Iterator[Row]:
         number = 0
         try:
-            file = pq.ParquetFile(part.path)
+            file = pq.ParquetFile(for_arrow(part.path))
             has = file.schema_arrow.names
             kind = file.schema_arrow.field(self.image).type if self.image in has else None
             paths = kind is not None and pa.types.is_string(kind)
@@ -65,7 +65,7 @@ class ParquetFiles(Source):
         except (pa.ArrowException, OSError) as error:
             yield Row(None, error=f"{part.path} is damaged from row {number + 1} on: {first_line(error)}")
 
-    def _row(self, path: Path, number: int, row: dict, paths: bool, pictured: bool) -> Row:
+    def _row(self, path: Location, number: int, row: dict, paths: bool, pictured: bool) -> Row:
         picture, reference = row.get(self.image), f"{path}#{quote(self.image)}:{number}" if pictured else None
         if paths:
             reference, picture = (str(path.parent / picture), None) if picture else (None, None)

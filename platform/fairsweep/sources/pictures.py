@@ -3,7 +3,6 @@
 import io
 import re
 from collections.abc import Hashable, Iterable, Mapping
-from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote
 
@@ -11,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from fairsweep.errors import first_line
+from fairsweep.errors import StoreError, first_line
 from fairsweep.sources.base import SourceError
+from fairsweep.sources.locations import for_arrow, location, read_part
 
 _IN_PARQUET = re.compile(r"(?P<path>.+\.parquet)#(?P<column>[^#:]+):(?P<row>\d+)", re.DOTALL)
 _IN_TAR = re.compile(r"(?P<path>.+\.tar)#(?P<offset>\d+)\+(?P<size>\d+)", re.DOTALL)
@@ -56,20 +56,19 @@ def read_pictures(references: Iterable[str]) -> dict[str, bytes | SourceError]:
 
 def _bytes(reference: str) -> bytes | SourceError:
     place = _IN_TAR.fullmatch(reference)
-    path, offset, size = (place["path"], int(place["offset"]), int(place["size"])) if place else (reference, 0, -1)
     try:
-        with open(path, "rb") as file:
-            file.seek(offset)
-            data = file.read(size)
-    except (OSError, ValueError) as error:
+        if place is None:
+            return location(reference).read_bytes()
+        data = read_part(location(place["path"]), int(place["offset"]), int(place["size"]))
+    except (OSError, ValueError, StoreError) as error:
         return SourceError(f"{reference}: {getattr(error, 'strerror', None) or first_line(error)}")
-    return data if place is None or len(data) == size else SourceError(f"{reference}: the file ends before")
+    return data if len(data) == int(place["size"]) else SourceError(f"{reference}: the file ends before")
 
 
 def _of_parquet(path: str, column: str, wanted: dict[int, str]) -> dict[str, bytes | SourceError]:
     pictures: dict[str, bytes | SourceError] = {}
     try:
-        file, first = pq.ParquetFile(Path(path)), 0
+        file, first = pq.ParquetFile(for_arrow(location(path))), 0
         for group in range(file.num_row_groups):
             end = first + file.metadata.row_group(group).num_rows
             if inside := [row for row in wanted if first <= row < end]:
@@ -79,7 +78,7 @@ def _of_parquet(path: str, column: str, wanted: dict[int, str]) -> dict[str, byt
                     data = value.get("bytes") if isinstance(value, dict) else value
                     pictures[wanted[row]] = data if data is not None else SourceError(f"{wanted[row]}: it is empty")
             first = end
-    except (pa.ArrowException, OSError, KeyError, IndexError) as error:
+    except (pa.ArrowException, OSError, KeyError, IndexError, StoreError) as error:
         return pictures | {
             reference: SourceError(f"{reference}: {first_line(error)}")
             for reference in wanted.values()

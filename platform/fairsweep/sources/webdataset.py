@@ -3,26 +3,30 @@
 import json
 import tarfile
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from fairsweep.errors import first_line
 from fairsweep.sources.base import SUFFIXES, Part, Row, Source
+from fairsweep.sources.locations import Location
 
 
 class WebDataset(Source):
     """A folder of tars, or one; a sample is the neighbouring members of one name."""
 
     @classmethod
-    def fits(cls, root: Path) -> bool:
+    def fits(cls, root: Location) -> bool:
         return root.suffix == ".tar" if root.is_file() else any(root.glob("*.tar"))
 
     def parts(self) -> list[Part]:
-        return [Part(self.base)] if self.base.is_file() else [Part(path) for path in sorted(self.base.glob("*.tar"))]
+        if self.base.is_file():
+            return [Part(self.base)]
+        paths: list[Location] = [*self.base.glob("*.tar")]
+        return [Part(path) for path in sorted(paths, key=str)]
 
     def rows(self, part: Part, pictures: bool) -> Iterator[Row]:
         row, stem, count = Row(None), "", 0
         try:
-            with tarfile.open(part.path) as tar:
+            with part.path.open("rb") as file, tarfile.open(fileobj=file) as tar:
                 for member in tar:
                     if not member.isfile():
                         continue
@@ -39,7 +43,7 @@ class WebDataset(Source):
         if stem:
             yield row
 
-    def _take(self, tar, member, suffix: str, row: Row, path: Path, pictures: bool) -> None:
+    def _take(self, tar, member, suffix: str, row: Row, path: Location, pictures: bool) -> None:
         """Put one member of a sample into its row."""
         if suffix in SUFFIXES:
             row.reference = f"{path}#{member.offset_data}+{member.size}"

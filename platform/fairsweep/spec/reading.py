@@ -83,7 +83,7 @@ def _inline_files(data: dict, places: Places) -> None:
         return Path(_at(places, loc)[0]).parent
 
     for item in data["data"] if isinstance(data.get("data"), list) else ():
-        if isinstance(item, dict) and isinstance(item.get("source"), str):
+        if isinstance(item, dict) and isinstance(item.get("source"), str) and "://" not in item["source"]:
             item["source"] = str(folder("data").absolute() / os.path.expanduser(item["source"]))
     encoder = data.get("encoder")
     stimuli = encoder.get("stimuli") if isinstance(encoder, dict) else None

@@ -181,7 +181,7 @@ def read_manifest(place: Place, folder: str) -> dict[str, list[str]]:
 
 
 def _stands_for(place: Place, entry: Entry) -> list[str]:
-    return json.loads((_footer(place, entry).metadata or {}).get(MERGED_KEY.encode(), b"[]"))
+    return json.loads((footer(place, entry).metadata or {}).get(MERGED_KEY.encode(), b"[]"))
 
 
 def columns(place: Place, kind: str, entry: Entry) -> tuple[str, ...] | None:
@@ -206,7 +206,7 @@ def check(place: Place, kind: str, entry: Entry) -> tuple[str, ...]:
     named = parsed(entry.name)
     if kind in DEPTHS and named.size == entry.size and named.version == FORMAT:
         return tuple(FOLDERS[kind].names)
-    schema = _footer(place, entry)
+    schema = footer(place, entry)
     version = int((schema.metadata or {}).get(VERSION_KEY.encode(), b"1"))
     if version > FORMAT:
         raise StoreError(
@@ -234,7 +234,7 @@ class GoneError(DamageError):
 _footers: dict[tuple[str, int, int, str], pa.Schema] = {}
 
 
-def _footer(place: Place, entry: Entry) -> pa.Schema:
+def footer(place: Place, entry: Entry) -> pa.Schema:
     """Return a file's schema, read once for as long as the file is the same."""
     key = (place.name(entry.key), entry.size, entry.stamp, entry.version)
     if key not in _footers:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -93,18 +93,14 @@ class Store:
         ):
             yield writer
 
-    def data_made_from(self, source: str, part: str) -> str | None:
-        """Return what the index of a part was made from; None where there is none that can be read."""
-        key = self._data_key(source, part)
-        try:
-            return self._data_input(key)[1] if self.place.has(key) else None
-        except (files.DamageError, KeyError, ValueError):
-            return None
+    def data_made_from(self, source: str) -> dict[str, str]:
+        """Return what the index of each part of a source was made from, by the part's name; damaged ones left out."""
+        return dict(self._data_inputs(source).values())
 
     def data_keys(self, source: str) -> list[str]:
         """Return the keys of the index of a source, in the order of its parts' names."""
-        entries = self.place.entries(names.data_folder(source), 0)
-        return sorted((entry.key for entry in entries if entry.name.endswith(".parquet")), key=self._data_input)
+        inputs = self._data_inputs(source)
+        return sorted(inputs, key=inputs.__getitem__)
 
     def keep_data(self, source: str, parts: Iterable[str]) -> None:
         """Remove from a source's index what is none of these parts."""
@@ -113,9 +109,15 @@ class Store:
             if entry.key not in kept and entry.name.endswith(".parquet"):
                 self.place.delete(entry.key)
 
-    def _data_input(self, key: str) -> list[str]:
-        with files.opened(self.place, key) as file:
-            return json.loads((pq.read_schema(file).metadata or {})[INPUT_KEY.encode()])
+    def _data_inputs(self, source: str) -> dict[str, tuple[str, str]]:
+        """Return of each readable file of a source's index its key, and the part and what it was made from."""
+        inputs = {}
+        for entry in self.place.entries(names.data_folder(source), 0):
+            if entry.name.endswith(".parquet"):
+                with suppress(files.DamageError, KeyError, ValueError):
+                    part, made_from = json.loads((files.footer(self.place, entry).metadata or {})[INPUT_KEY.encode()])
+                    inputs[entry.key] = part, made_from
+        return inputs
 
     @staticmethod
     def _data_key(source: str, part: str) -> str:

@@ -9,9 +9,10 @@ from rich.console import Console
 from fairsweep.audits.data.index import Indexed, index, open_data
 from fairsweep.audits.data.match import Matches, match
 from fairsweep.audits.data.sweep import data_sweep, write_sweep
-from fairsweep.audits.encoder.encoders import encoders_of, load
+from fairsweep.audits.encoder.embed import EmbedTask, embed
+from fairsweep.audits.encoder.encoders import encoders_of
 from fairsweep.audits.encoder.weat import unit
-from fairsweep.engine.label import wanted_attributes
+from fairsweep.engine.label import lead
 from fairsweep.engine.outcome import Outcome
 from fairsweep.engine.run import label
 from fairsweep.errors import FairsweepError, near
@@ -57,21 +58,17 @@ def check(spec: SweepSpec) -> None:
         open_data(data).parts()
 
 
-def audit_data(spec: SweepSpec, store: Store, console: Console, device: str = "cpu") -> Report:
+def audit_data(spec: SweepSpec, store: Store, console: Console) -> Report:
     """Index, match and label; the caller has checked, holds the store's lock and has joined a cluster.
 
     The same call resumes: what is indexed, and labelled, is not read again.
     """
     report, matched = Report(), []
-    queries: dict[str, np.ndarray] = {}
+    queries = _queries(spec, store, console)
     for data in spec.data:
         encoder = _encoder(spec, data)
         embedder = encoder if encoder and not open_data(data).ready else None
         report.indexed[data.name] = index(data, embedder, spec.run, store, console)
-        if encoder and encoder.name not in queries:
-            loaded = next(load(encoder, spec, device))
-            texts = loaded.texts([prompt.text for prompt in spec.prompts.expand()])
-            queries[encoder.name] = unit(texts).astype(np.float32)
         report.matches[data.name] = match(spec, data, store, queries[encoder.name] if encoder else None)
         matched.append((data, report.matches[data.name]))
     plan = write_sweep(spec, matched, store)
@@ -80,6 +77,15 @@ def audit_data(spec: SweepSpec, store: Store, console: Console, device: str = "c
     _write_references(spec, store)
     write_catalogue(store)
     return report
+
+
+def _queries(spec: SweepSpec, store: Store, console: Console) -> dict[str, np.ndarray]:
+    """Return the prompts' unit vectors by each encoder that a source needs, [prompts, dimensions]."""
+    encoders = {encoder.name: encoder for data in spec.data if (encoder := _encoder(spec, data))}
+    texts = [prompt.text for prompt in spec.prompts.expand()]
+    tasks = [EmbedTask(encoder, tuple(dict.fromkeys(texts))) for encoder in encoders.values()]
+    embeddings = embed(tasks, spec, store, console) if tasks else []
+    return {name: unit(own.of(texts)).astype(np.float32) for name, (own,) in zip(encoders, embeddings, strict=True)}
 
 
 def _encoder(spec: SweepSpec, data: DataSpec) -> EncoderSpec | None:
@@ -103,8 +109,7 @@ def _write_references(spec: SweepSpec, store: Store) -> None:
     rows: list[tuple] = []
     with connect(store) as connection:
         for attribute in spec.attributes:
-            lead = next((c.name for c in spec.classifiers if attribute in wanted_attributes(spec, c)), None)
-            rows += connection.execute(query, [data_sweep(spec), attribute, lead]).fetchall()
+            rows += connection.execute(query, [data_sweep(spec), attribute, lead(spec, attribute)]).fetchall()
     references: dict[str, list[dict]] = {}
     for reference, prompt_name, attribute, group, share, n in rows:
         row = {"reference": reference, "prompt_name": prompt_name, "attribute": attribute, "group": group}

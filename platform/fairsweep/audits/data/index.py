@@ -1,26 +1,19 @@
 """Read the parts of a source once, on Ray: references, captions and embeddings, a file of the store for each part."""
 
-import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from PIL import Image
 from rich.console import Console
 
-from fairsweep.engine import cluster
-from fairsweep.engine.blame import own_fault
-from fairsweep.engine.crew import Crew
-from fairsweep.engine.dispatch import Dispatcher
-from fairsweep.engine.events import Answer, GivenUp, Refused
-from fairsweep.engine.places import Place
-from fairsweep.engine.queues import Work
-from fairsweep.errors import FairsweepError, reason
+from fairsweep.audits.actor import AuditActor, reports
+from fairsweep.engine.events import GivenUp
 from fairsweep.sources import Part, Row, Source, SourceError, open_pictures, open_source
 from fairsweep.spec import RunSpec
 from fairsweep.spec.data import DataSpec
@@ -28,9 +21,9 @@ from fairsweep.spec.encoder import EncoderSpec
 from fairsweep.store import Store
 from fairsweep.store.files import opened
 from fairsweep.store.schemas import DATA
-from fairsweep.terminal.progress import RunProgress
 
 _ROWS = 256
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -88,73 +81,36 @@ def index(data: DataSpec, encoder: EncoderSpec | None, run: RunSpec, store: Stor
     """
     parts = open_data(data).parts()
     tasks = [IndexTask(data, part, encoder) for part in parts]
-    missing = [task for task in tasks if store.data_made_from(data.name, task.part.name) != task.made_from]
+    there = store.data_made_from(data.name)
+    missing = [task for task in tasks if there.get(task.part.name) != task.made_from]
     store.keep_data(data.name, [part.name for part in parts])
     result = Indexed(len(missing), len(parts))
     if not missing:
         return result
-    size = cluster.generator_size(run, len(missing))
-    crew = Crew(
-        lambda: cluster.start(IndexActor, size, str(store.root), size.threads),
-        lambda: cluster.generator_size(run, len(missing)).actors,
-    )
-    dispatcher = Dispatcher(
-        crew, lambda actor, task: actor.index.remote(task), {missing[0].key: cast(Iterator[Work], iter(missing))}
-    )
-    with (
-        RunProgress(console, f"files of {data.name}", len(missing)) as progress,
-        closing(dispatcher.run(lambda: progress.tick(crew.note()))) as events,
-    ):
-        for event in events:
-            match event:
-                case IndexReport():
-                    result.rows += event.rows
-                    result.damaged += event.damaged
-                    result.errors += [event.error] if event.error else []
-                    progress.add(1)
-                case GivenUp(work, why):
-                    result.errors.append(f"{cast(IndexTask, work).part.name}: {why}")
-                    progress.add(0, 1)
-                case Refused(_, why, _):
-                    raise FairsweepError(why)
+    for event in reports(IndexActor, missing, run, store, console, f"files of {data.name}"):
+        match event:
+            case IndexReport():
+                result.rows += event.rows
+                result.damaged += event.damaged
+                result.errors += [event.error] if event.error else []
+            case GivenUp(work, why):
+                result.errors.append(f"{cast(IndexTask, work).part.name}: {why}")
     return result
 
 
-class IndexActor:
+class IndexActor(AuditActor):
     """A Ray actor that reads parts, and embeds their pictures where the source has no embeddings."""
 
-    def __init__(self, root: str, threads: int):
-        self._store = Store(root)
-        self._device, self._place, self._journal = cluster.settle(threads, self._store)
-        self._compute = ThreadPoolExecutor(1, initializer=cluster.limit_threads, initargs=(threads,))
-        self._clips: dict[str, object] = {}
-
-    async def ready(self) -> Place:
-        """Return where this actor sits; answers at once even while it reads."""
-        return self._place
-
-    async def index(self, task: IndexTask) -> Answer:
-        """Read one part and write its index."""
-        return await asyncio.get_running_loop().run_in_executor(self._compute, self._index, task)
-
-    def _index(self, task: IndexTask) -> Answer:
-        clip = None
-        if task.encoder:
-            try:
-                clip = self._load(task.encoder)
-            except Exception as error:
-                why = str(error) if isinstance(error, FairsweepError) else reason(error)
-                return Answer(refused=why) if own_fault(error) else Answer(unready=why)
-        return Answer(write_index(task, self._store, clip))
-
-    def _load(self, encoder: EncoderSpec):
+    def load(self, task: IndexTask):
+        """Return the encoder of a task, if it needs one."""
         from fairsweep.classifiers.clip import Clip
 
-        if encoder.name not in self._clips:
-            self._journal.step(f"encoder {encoder.name}")
-            self._clips = {encoder.name: Clip(encoder.model, encoder.pretrained, self._device.torch_device)}
-            self._journal.step()
-        return self._clips[encoder.name]
+        encoder = task.encoder
+        return encoder and Clip(encoder.model, encoder.pretrained, self.device.torch_device)
+
+    def report(self, task: IndexTask, loaded) -> IndexReport:
+        """Read one part and write its index."""
+        return write_index(task, self.store, loaded)
 
 
 def write_index(task: IndexTask, store: Store, clip=None) -> IndexReport:
@@ -164,9 +120,8 @@ def write_index(task: IndexTask, store: Store, clip=None) -> IndexReport:
     report = IndexReport()
     rows = source.rows(task.part, pictures=embed)
     with store.data_writer(task.data.name, task.part.name, task.made_from) as writer:
-        while batch := list(islice(rows, _ROWS)):
-            if embed:
-                _embed(batch, clip)
+        for batch, pictures in _ahead(_batches(rows, embed)):
+            _embed(batch, pictures, clip)
             _check(batch, source.ready)
             writer.write_table(_table(batch))
             report.rows += len(batch)
@@ -176,22 +131,35 @@ def write_index(task: IndexTask, store: Store, clip=None) -> IndexReport:
     return report
 
 
-def _embed(batch: Sequence[Row], clip) -> None:
+def _batches(rows: Iterator[Row], embed: bool) -> Iterator[tuple[list[Row], dict[int, Image.Image | SourceError]]]:
+    """Yield rows in batches, with their pictures by place where these are to be embedded."""
+    while batch := list(islice(rows, _ROWS)):
+        held = {
+            place: row.reference if row.picture is None else row.picture
+            for place, row in enumerate(batch if embed else ())
+            if not row.error
+        }
+        yield batch, open_pictures(held)
+
+
+def _ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Yield items, the next of which is read while the last is in use."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
+
+
+def _embed(batch: Sequence[Row], pictures: Mapping[int, Image.Image | SourceError], clip) -> None:
     """Fill in the embeddings of a batch's pictures, or what is wrong with them."""
-    held = {
-        place: row.reference if row.picture is None else row.picture for place, row in enumerate(batch) if not row.error
-    }
-    readable, images = [], []
-    for place, picture in open_pictures(held).items():
-        if isinstance(picture, SourceError):
-            batch[place].error = str(picture)
-        else:
-            readable.append(batch[place])
-            images.append(picture)
-    if readable:
-        vectors = clip.embed_images(images).float().cpu().numpy()
-        for row, vector in zip(readable, vectors, strict=True):
-            row.embedding = vector
+    images = {place: picture for place, picture in pictures.items() if isinstance(picture, Image.Image)}
+    for place in pictures.keys() - images.keys():
+        batch[place].error = str(pictures[place])
+    if images:
+        vectors = clip.embed_images(list(images.values())).float().cpu().numpy()
+        for place, vector in zip(images, vectors, strict=True):
+            batch[place].embedding = vector
 
 
 def _check(batch: Sequence[Row], ready: bool) -> None:

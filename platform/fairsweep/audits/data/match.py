@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from fairsweep.audits.data.captions import Captions, words_of_groups
 from fairsweep.audits.data.index import blocks
-from fairsweep.audits.data.search import Nearest, Spread, scan
-from fairsweep.audits.data.threshold import Threshold, caption_threshold, mixture_threshold
+from fairsweep.audits.data.search import Nearest, Search, Spread
+from fairsweep.audits.data.threshold import Threshold, caption_threshold, mixture_thresholds
 from fairsweep.errors import FairsweepError
 from fairsweep.spec import SweepSpec
 from fairsweep.spec.data import DataSpec
@@ -119,31 +119,30 @@ def vectors(data: DataSpec, store: Store, width: int) -> Iterator[np.ndarray]:
 
 
 def _by_similarity(data: DataSpec, store: Store, queries: np.ndarray, named: list, result: Matches) -> None:
-    """Add the nearest, and what lies above a threshold of each prompt: two passes over the embeddings."""
+    """Add the nearest, and what lies above a threshold of each prompt."""
     width, count = queries.shape[1], len(queries)
-    nearest, spread = Nearest(queries, max(data.nearest)), Spread(count)
-    matches, others = Spread(count), Spread(count)
+    search = Search(lambda: vectors(data, store, width), queries, unit=False)
+    nearest, spread = Nearest(count, max(data.nearest)), Spread(count)
+    matches, labelled = Spread(count), Spread(count)
     any_named = np.unique(np.concatenate(named)) if named else np.array([], np.int64)
 
     def divide(similarities: np.ndarray, first: int) -> None:
-        """Count apart what captions give to each prompt, and what they give to another."""
+        """Count apart what captions give to each prompt, and what they give to any."""
         end = first + similarities.shape[1]
-        labelled = _within(any_named, first, end)
+        labelled.add(similarities[:, _within(any_named, first, end) - first])
         for prompt, values in enumerate(similarities):
-            own = _within(named[prompt], first, end)
-            matches.add_to(prompt, values[own - first])
-            others.add_to(prompt, values[np.setdiff1d(labelled, own, assume_unique=True) - first])
+            matches.add_to(prompt, values[_within(named[prompt], first, end) - first])
 
-    scan(vectors(data, store, width), queries, nearest.add, lambda values, _: spread.add(values), divide, unit=False)
+    search.run(nearest.add, spread.add, divide)
     for k in data.nearest:
         for prompt in range(count):
             rows, similarities = nearest.of(prompt)
             result.matchings.append(Matching(f"nearest-{k}", prompt, rows[:k], similarities[:k], ranked=True))
-    thresholds = {(MIXTURE, prompt): mixture_threshold(spread.counts[prompt]) for prompt in range(count)}
+    thresholds = {(MIXTURE, prompt): each for prompt, each in enumerate(mixture_thresholds(spread.counts))}
     if data.match == "both":
         for prompt in range(count):
-            parts = (each.counts[prompt] for each in (matches, others, spread))
-            thresholds[GUIDED, prompt] = caption_threshold(*parts)
+            own, all_named = matches.counts[prompt], labelled.counts[prompt]
+            thresholds[GUIDED, prompt] = caption_threshold(own, all_named - own, spread.counts[prompt])
     least = np.array(
         [
             min((t.similarity for (_, of), t in thresholds.items() if of == prompt and t), default=np.inf)
@@ -158,7 +157,7 @@ def _by_similarity(data: DataSpec, store: Store, queries: np.ndarray, named: lis
             places = np.flatnonzero(similarities[prompt] >= least[prompt])
             above[prompt].append((places + first, similarities[prompt][places]))
 
-    scan(vectors(data, store, width), queries, collect, unit=False)
+    search.run(collect)
     for (match_, prompt), threshold in thresholds.items():
         rows = np.concatenate([part for part, _ in above[prompt]] or [np.array([], np.int64)])
         similarities = np.concatenate([part for _, part in above[prompt]] or [np.array([], np.float32)])

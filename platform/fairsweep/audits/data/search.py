@@ -1,24 +1,66 @@
 """Exact search by cosine, block by block: the nearest of each query, and how the similarities are spread."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
 BINS = 8192
-_BLOCK = 16_384
 EDGES = np.linspace(-1, 1, BINS + 1)
+_BLOCK = 16_384
+_ROOM = 2**30
+
+
+class Search:
+    """Hand the similarities of every block of rows with the queries to takers, as often as asked.
+
+    blocks: yields the blocks, [rows, dimensions], at each call anew. queries: unit vectors, [queries, dimensions].
+    unit: whether the rows are of unit length already. room: the bytes of similarities that may be kept: where all of
+    them fit, rows are read and multiplied once.
+    """
+
+    def __init__(
+        self, blocks: Callable[[], Iterable[np.ndarray]], queries: np.ndarray, unit: bool = True, room: int = _ROOM
+    ):
+        self._blocks, self._unit, self._room = blocks, unit, room
+        self._queries = np.ascontiguousarray(queries, np.float32)
+        self._kept: list[np.ndarray] | None = None
+
+    def run(self, *takers: Callable[[np.ndarray, int], None]) -> int:
+        """Hand over all similarities once; return how many rows there are.
+
+        Takers get [queries, rows], which they leave as it is, and the number of the first row.
+        """
+        first, room, kept = 0, self._room, []
+        for similarities in self._kept or self._products():
+            for take in takers:
+                take(similarities, first)
+            first += similarities.shape[1]
+            room -= similarities.nbytes
+            if room >= 0:
+                kept.append(similarities)
+            else:
+                kept.clear()
+        self._kept = kept or None
+        return first
+
+    def _products(self) -> Iterator[np.ndarray]:
+        for block in self._blocks():
+            for start in range(0, len(block), _BLOCK):
+                part = np.asarray(block[start : start + _BLOCK], np.float32)
+                similarities = self._queries @ part.T
+                if not self._unit:
+                    norms = np.sqrt(np.einsum("rd,rd->r", part, part))
+                    similarities /= np.maximum(norms, 1e-12)
+                yield similarities
 
 
 class Nearest:
-    """Keep the k most similar rows of each query while blocks pass by.
+    """Keep the k most similar rows of each query while blocks pass by."""
 
-    queries: unit vectors, [queries, dimensions].
-    """
-
-    def __init__(self, queries: np.ndarray, k: int):
+    def __init__(self, queries: int, k: int):
         self.k = k
-        self._similarities = np.full((len(queries), k), -np.inf, np.float32)
-        self._rows = np.full((len(queries), k), -1, np.int64)
+        self._similarities = np.full((queries, k), -np.inf, np.float32)
+        self._rows = np.full((queries, k), -1, np.int64)
 
     def add(self, similarities: np.ndarray, first: int) -> None:
         """Take in a block's similarities, [queries, rows], whose first row has the number `first`."""
@@ -47,34 +89,16 @@ class Spread:
     def __init__(self, queries: int):
         self.counts = np.zeros((queries, BINS), np.int64)
 
-    def add(self, similarities: np.ndarray) -> None:
+    def add(self, similarities: np.ndarray, first: int = 0) -> None:
         """Take in a block's similarities, [queries, rows]."""
         for query, values in enumerate(similarities):
             self.add_to(query, values)
 
     def add_to(self, query: int, values: np.ndarray) -> None:
         """Take in similarities of one query."""
-        bins = ((values + np.float32(1)) * np.float32(BINS / 2)).astype(np.int32)
-        self.counts[query] += np.bincount(np.clip(bins, 0, BINS - 1), minlength=BINS)
-
-
-def scan(
-    blocks: Iterable[np.ndarray], queries: np.ndarray, *takers: Callable[[np.ndarray, int], None], unit: bool = True
-) -> int:
-    """Hand the similarities of every block with the queries to the takers; return how many rows there were.
-
-    blocks: [rows, dimensions]; unit: whether the rows are of unit length already. takers get [queries, rows] and the
-    number of the first row.
-    """
-    first = 0
-    queries = np.ascontiguousarray(queries, np.float32)
-    for block in blocks:
-        for start in range(0, len(block), _BLOCK):
-            part = np.asarray(block[start : start + _BLOCK], np.float32)
-            similarities = queries @ part.T
-            if not unit:
-                similarities /= np.maximum(np.linalg.norm(part, axis=1), 1e-12)
-            for take in takers:
-                take(similarities, first)
-            first += len(part)
-    return first
+        scaled = values + np.float32(1)
+        scaled *= np.float32(BINS / 2)
+        # What bincount takes without a copy.
+        bins = scaled.astype(np.intp)
+        np.clip(bins, 0, BINS - 1, out=bins)
+        self.counts[query] += np.bincount(bins, minlength=BINS)

@@ -1,9 +1,11 @@
 """Audit encoders: run the tests, compare every prompt with every group, and write both into the store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 
-from fairsweep.audits.encoder.encoders import Encoder, encoders_of, load
+from fairsweep.audits.encoder.embed import Embeddings, EmbedTask
+from fairsweep.audits.encoder.encoders import encoders_of
+from fairsweep.audits.encoder.pictures import group_pictures
 from fairsweep.audits.encoder.stimuli import Stimuli, StimulusSets, checked, literature
 from fairsweep.audits.encoder.weat import associate, unit
 from fairsweep.classifiers.templates import fill
@@ -27,34 +29,70 @@ class Report:
     left_out: list[str] = field(default_factory=list)
 
 
-def audit_encoders(spec: SweepSpec, store: Store, device: str = "cpu") -> Report:
-    """Write the tests and the similarities of a spec's encoders, in place of what an earlier audit wrote.
+class EncoderAudit:
+    """An audit of a spec's encoders; what it needs of files and of the store is read and checked when it is made."""
 
-    Everything is read and computed before anything is written; the caller holds the store's lock.
-    """
-    asked = spec.encoder or EncoderAuditSpec()
-    sets, tests = StimulusSets(asked.stimuli, store), _tests(asked)
-    used = {test.name: [sets[name] for name in (test.x, test.y, test.a, test.b)] for test in tests}
-    ready = [test for test in tests if all(each.vectors is not None for each in used[test.name])]
-    groups = _groups(spec, asked, sets)
-    report = Report()
-    results = [_test(spec, asked, test, used[test.name], None) for test in ready]
-    similarities: list[dict] = []
-    for encoder in (each for item in encoders_of(spec) for each in load(item, spec, device)):
-        report.encoders.append(encoder.name)
-        for test in tests:
-            if test in ready:
-                continue
-            if not all(each.fits(encoder) for each in used[test.name]):
-                report.left_out.append(f"{encoder.name}: {test.name} has images, and this encoder takes texts alone")
-                continue
-            results.append(_test(spec, asked, test, used[test.name], encoder))
-        similarities += _similarities(spec, encoder, groups)
-    store.write("encoder_tests", spec.name, results)
-    store.write("encoder_similarities", spec.name, similarities)
-    write_catalogue(store)
-    report.tests, report.similarities = len(results), len(similarities)
-    return report
+    def __init__(self, spec: SweepSpec, store: Store):
+        self._spec, self._store, self._asked = spec, store, spec.encoder or EncoderAuditSpec()
+        sets, tests = StimulusSets(self._asked.stimuli, store), _tests(self._asked)
+        self._sets = {test: [sets[name] for name in (test.x, test.y, test.a, test.b)] for test in tests}
+        self._groups = _groups(spec, self._asked, sets, store)
+        # They need no encoder.
+        self._ready = [test for test in tests if all(each.vectors is not None for each in self._sets[test])]
+        self._results = [self._test(test, None) for test in self._ready]
+
+    def tasks(self) -> list[EmbedTask]:
+        """Return what is to be embedded, a task an item of the spec's encoders."""
+        sets = [each for test in self._sets if test not in self._ready for each in self._sets[test]]
+        sets += [each for group in self._groups for each in group.sets]
+        texts = [prompt.text for prompt in self._spec.prompts.expand()]
+        texts += [text for group in self._groups for own in group.texts.values() for text in own]
+        texts += [word for each in sets for word in each.words or ()]
+        pictures = {each.name: each.pictures for each in sets if each.pictures is not None}
+        return [EmbedTask(item, tuple(dict.fromkeys(texts)), pictures) for item in encoders_of(self._spec)]
+
+    def write(self, embeddings: Iterable[Embeddings]) -> Report:
+        """Write the tests and the similarities, in place of what an earlier audit wrote; who calls holds the lock.
+
+        Everything is computed before anything is written.
+        """
+        report, results = Report(), list(self._results)
+        similarities: list[dict] = []
+        for encoder in embeddings:
+            report.encoders.append(encoder.name)
+            for test, sets in self._sets.items():
+                if test in self._ready:
+                    continue
+                if all(each.fits(encoder) for each in sets):
+                    results.append(self._test(test, encoder))
+                else:
+                    left_out = f"{encoder.name}: {test.name} has images, and this encoder takes texts alone"
+                    report.left_out.append(left_out)
+            similarities += _similarities(self._spec, encoder, self._groups)
+        self._store.write("encoder_tests", self._spec.name, results)
+        self._store.write("encoder_similarities", self._spec.name, similarities)
+        write_catalogue(self._store)
+        report.tests, report.similarities = len(results), len(similarities)
+        return report
+
+    def _test(self, test: AssociationTestSpec, encoder: Embeddings | None) -> dict:
+        sets = self._sets[test]
+        x, y, a, b = (each.embed(encoder) for each in sets)
+        widths = {vectors.shape[1] for vectors in (x, y, a, b)}
+        if len(widths) > 1:
+            parts = ", ".join(f"{each.name} {each.embed(encoder).shape[1]}" for each in sets)
+            raise FairsweepError(f"test {test.name}: the embeddings differ in width: {parts}")
+        return {
+            "sweep": self._spec.name,
+            "encoder": encoder.name if encoder else READY,
+            "test": test.name,
+            "form": _form(sets),
+            **{key: getattr(test, key) for key in "xyab"},
+            **{f"n_{key}": len(vectors) for key, vectors in zip("xyab", (x, y, a, b), strict=True)},
+            **asdict(associate(x, y, a, b, self._asked.seed)),
+            "seed": self._asked.seed,
+            "source": test.source,
+        }
 
 
 def _tests(asked: EncoderAuditSpec) -> list[AssociationTestSpec]:
@@ -69,27 +107,6 @@ def _tests(asked: EncoderAuditSpec) -> list[AssociationTestSpec]:
             raise FairsweepError(f"encoder: the test {test.name!r} is given twice")
         tests.append(test)
     return tests
-
-
-def _test(
-    spec: SweepSpec, asked: EncoderAuditSpec, test: AssociationTestSpec, sets: list[Stimuli], encoder: Encoder | None
-) -> dict:
-    x, y, a, b = (each.embed(encoder) for each in sets)
-    widths = {vectors.shape[1] for vectors in (x, y, a, b)}
-    if len(widths) > 1:
-        parts = ", ".join(f"{each.name} {each.embed(encoder).shape[1]}" for each in sets)
-        raise FairsweepError(f"test {test.name}: the embeddings differ in width: {parts}")
-    return {
-        "sweep": spec.name,
-        "encoder": encoder.name if encoder else READY,
-        "test": test.name,
-        "form": _form(sets),
-        **{key: getattr(test, key) for key in "xyab"},
-        **{f"n_{key}": len(vectors) for key, vectors in zip("xyab", (x, y, a, b), strict=True)},
-        **asdict(associate(x, y, a, b, asked.seed)),
-        "seed": asked.seed,
-        "source": test.source,
-    }
 
 
 def _form(sets: list[Stimuli]) -> str:
@@ -108,24 +125,24 @@ class _Group:
     sets: list[Stimuli]
 
 
-def _groups(spec: SweepSpec, asked: EncoderAuditSpec, sets: StimulusSets) -> list[_Group]:
-    groups = []
+def _groups(spec: SweepSpec, asked: EncoderAuditSpec, sets: StimulusSets, store: Store) -> list[_Group]:
+    groups, shown = [], group_pictures(spec, store)
     for attribute, declared in spec.attributes.items():
         given = asked.groups.get(attribute, {})
         for position, (group, item) in enumerate(declared.groups.items()):
-            own = [sets[name] for name in given.get(group, ())]
+            own = [sets[name] for name in given[group]] if given else shown.get((attribute, group), [])
             words = [word for each in own for word in each.words or ()] or [item.text]
             texts = {template: [fill(template, word) for word in words] for template in asked.templates}
             groups.append(_Group(attribute, group, position, texts, [each for each in own if each.words is None]))
     return groups
 
 
-def _similarities(spec: SweepSpec, encoder: Encoder, groups: list[_Group]) -> Iterator[dict]:
+def _similarities(spec: SweepSpec, encoder: Embeddings, groups: list[_Group]) -> Iterator[dict]:
     """Yield the cosine of each prompt with each group: a row per template, and a row per image."""
     prompts = spec.prompts.expand()
-    vectors = checked("of the prompts", encoder.texts([prompt.text for prompt in prompts]))
+    vectors = checked("of the prompts", encoder.of([prompt.text for prompt in prompts]))
     for group in groups:
-        targets = [("text", template, encoder.texts(texts)) for template, texts in group.texts.items()]
+        targets = [("text", template, encoder.of(texts)) for template, texts in group.texts.items()]
         for each in group.sets:
             if each.fits(encoder):
                 embedded = each.embed(encoder)

@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import yaml
 from PIL import Image
 
-from fairsweep.audits.encoder.encoders import Encoder
+from fairsweep.audits.encoder.embed import Embeddings
 from fairsweep.errors import FairsweepError, first_line, near
 from fairsweep.measure.catalogue import connect
 from fairsweep.measure.selection import confine, selected
@@ -33,25 +33,20 @@ class Stimuli:
     words: list[str] | None = None
     pictures: list[Image.Image] | None = None
     vectors: np.ndarray | None = None
-    _embedded: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def fits(self, encoder: Encoder) -> bool:
+    def fits(self, encoder: Embeddings) -> bool:
         """Tell whether the encoder can embed the set."""
-        return self.pictures is None or encoder.images is not None
+        return self.pictures is None or encoder.pictures is not None
 
-    def embed(self, encoder: Encoder | None) -> np.ndarray:
+    def embed(self, encoder: Embeddings | None) -> np.ndarray:
         """Return the set's vectors; those that need no encoder as they are."""
         if self.vectors is not None or encoder is None:
             assert self.vectors is not None
             return self.vectors
-        if encoder.name not in self._embedded:
-            if self.words is not None:
-                vectors = encoder.texts(self.words)
-            else:
-                assert encoder.images is not None
-                vectors = encoder.images(self.pictures or [])
-            self._embedded[encoder.name] = checked(self.name, vectors)
-        return self._embedded[encoder.name]
+        if self.words is not None:
+            return checked(self.name, encoder.of(self.words))
+        assert encoder.pictures is not None
+        return checked(self.name, encoder.pictures[self.name])
 
 
 class StimulusSets:

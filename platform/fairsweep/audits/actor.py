@@ -1,0 +1,110 @@
+"""What audits do on the cluster: an actor that loads an encoder for its tasks, and the hand-out of tasks to it."""
+
+import asyncio
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from fairsweep.engine import cluster
+from fairsweep.engine.blame import own_fault
+from fairsweep.engine.crew import Crew
+from fairsweep.engine.dispatch import Dispatcher
+from fairsweep.engine.events import Answer, GivenUp, LeftOut, Refused
+from fairsweep.engine.places import Place
+from fairsweep.errors import FairsweepError, reason
+from fairsweep.spec import RunSpec
+from fairsweep.store import Store
+from fairsweep.terminal.progress import RunProgress
+
+
+class AuditActor(ABC):
+    """A Ray actor that keeps what it loaded last for a task's key, and computes in a thread of its own."""
+
+    def __init__(self, root: str, threads: int):
+        self.store = Store(root)
+        self.device, self._place, self._journal = cluster.settle(threads, self.store)
+        self._compute = ThreadPoolExecutor(1, initializer=cluster.limit_threads, initargs=(threads,))
+        self._loaded: tuple[str | None, Any] = None, None
+
+    @abstractmethod
+    def load(self, task: Any) -> Any:
+        """Return what a task's key stands for."""
+
+    @abstractmethod
+    def report(self, task: Any, loaded: Any) -> Any:
+        """Do a task and return its report."""
+
+    async def ready(self) -> Place:
+        """Return where this actor sits; answers at once even while it works."""
+        return self._place
+
+    async def work(self, task: Any) -> Answer:
+        """Do one task."""
+        return await asyncio.get_running_loop().run_in_executor(self._compute, self._answer, task)
+
+    def _answer(self, task: Any) -> Answer:
+        if task.key != self._loaded[0]:
+            self._loaded = None, None
+            self._journal.step(task.key)
+            try:
+                self._loaded = task.key, self.load(task)
+            except Exception as error:
+                why = str(error) if isinstance(error, FairsweepError) else f"{task.key}: {reason(error)}"
+                trace = "".join(traceback.format_exception(error))
+                if own_fault(error):
+                    return Answer(refused=why, traceback=trace)
+                return Answer(unready=why, traceback=trace)
+            finally:
+                self._journal.step()
+        return Answer(self.report(task, self._loaded[1]))
+
+
+def reports(
+    kind: type[AuditActor], tasks: Sequence[Any], run: RunSpec, store: Store, console: Console, what: str, *more: Any
+) -> Iterator[Any]:
+    """Yield the report of every task, or its GivenUp; the caller holds the store's lock and has joined a cluster.
+
+    more: what the actors are made with, before the store and their threads. Raises FairsweepError for a key that can be
+    loaded nowhere.
+    """
+    run, told = cluster.decided(run), 0
+
+    def size() -> cluster.Size:
+        return cluster.generator_size(run, len(tasks))
+
+    crew = Crew(
+        lambda: cluster.start(kind, size(), *more, str(store.root), size().threads),
+        lambda: size().actors,
+        lambda: size().needs(),
+    )
+    streams = {key: iter([task for task in tasks if task.key == key]) for key in dict.fromkeys(t.key for t in tasks)}
+    dispatcher = Dispatcher(crew, lambda actor, task: actor.work.remote(task), streams)
+
+    def tick() -> None:
+        nonlocal told
+        store.place.check_held()
+        progress.tick(crew.note())
+        for loss in crew.places.losses[told:]:
+            told += 1
+            console.print(loss, soft_wrap=True, markup=False, highlight=False)
+
+    with RunProgress(console, what, len(tasks)) as progress, closing(dispatcher.run(tick)) as events:
+        for event in events:
+            match event:
+                case Refused(_, why, _):
+                    raise FairsweepError(why)
+                case LeftOut():
+                    continue
+                case GivenUp():
+                    progress.add(0, 1)
+                case _:
+                    progress.add(1)
+            yield event
+    for log in {place.log for place in crew.arrived} - crew.places.logs:
+        Path(log).unlink(missing_ok=True)
