@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from mlflow import MlflowClient
 
 from fairsweep import cli
 from support.checks import ask
@@ -55,9 +56,28 @@ def test_the_sections_of_all_three_and_of_the_data(tmp_path, monkeypatch, ray_cl
     )
     # Guidance brings both to the target.
     assert verdicts == [("nurse", "mitigated"), ("pilot", "mitigated")]
+    # The matchings of the data are runs of their own in MLflow, with the numbers of the summary.
+    runs = MlflowClient(f"sqlite:///{tmp_path / 'store' / 'mlflow.db'}")
+    cells = runs.search_runs(
+        [each.experiment_id for each in runs.search_experiments()], "tags.`fairsweep.kind` = 'cell'"
+    )
+    logged = {
+        (run.data.tags["fairsweep.sweep"], run.data.tags["fairsweep.setting"]): run.data.metrics[
+            "gender/portraits/total_variation"
+        ]
+        for run in cells
+        if "gender/portraits/total_variation" in run.data.metrics
+    }
+    summary = ask(
+        tmp_path / "store",
+        "select sweep, setting, total_variation from summary where attribute = 'gender' and total_variation is not null",
+    )
+    assert logged == pytest.approx({row[:2]: row[2] for row in summary})
+    assert ("audit-data", "captions") in logged and ("audit", "none") in logged
 
 
-def test_the_encoder_section(tmp_path, monkeypatch, capsys):
+def test_the_encoder_section(tmp_path, monkeypatch, capsys, ray_cluster):
+    monkeypatch.setenv("RAY_ADDRESS", ray_cluster)
     monkeypatch.setenv("FAIRSWEEP_STORE", str(tmp_path / "store"))
     monkeypatch.chdir(ROOT)
     calls = commands("The encoder")
