@@ -26,8 +26,8 @@ from fairsweep.terminal.progress import RunProgress
 class AuditActor(ABC):
     """A Ray actor that keeps what it loaded last for a task's key, and computes in a thread of its own."""
 
-    def __init__(self, root: str, threads: int):
-        self.store = Store(root)
+    def __init__(self, store: Store, threads: int):
+        self.store = store
         self.device, self._place, self._journal = cluster.settle(threads, self.store)
         self._compute = ThreadPoolExecutor(1, initializer=cluster.limit_threads, initargs=(threads,))
         self._loaded: tuple[str | None, Any] = None, None
@@ -79,7 +79,7 @@ def reports(
         return cluster.generator_size(run, len(tasks))
 
     crew = Crew(
-        lambda: cluster.start(kind, size(), *more, str(store.root), size().threads),
+        lambda: cluster.start(kind, size(), *more, store, size().threads),
         lambda: size().actors,
         lambda: size().needs(),
     )

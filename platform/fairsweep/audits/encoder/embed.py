@@ -79,8 +79,8 @@ def embed(tasks: Sequence[EmbedTask], spec: SweepSpec, store: Store, console: Co
 class EmbedActor(AuditActor):
     """A Ray actor that loads an item of a spec's encoders and embeds stimuli."""
 
-    def __init__(self, spec: SweepSpec, root: str, threads: int):
-        super().__init__(root, threads)
+    def __init__(self, spec: SweepSpec, store: Store, threads: int):
+        super().__init__(store, threads)
         self._spec = spec
 
     def load(self, task: EmbedTask) -> list[Encoder]:
