@@ -19,8 +19,8 @@ from fairsweep.bench.gpu import GIB, Card
 from fairsweep.engine.halving import Halving
 from fairsweep.guidance import toward
 from fairsweep.guidance.concepts import Conditioning, Edit
-from fairsweep.guidance.denoiser import guide
 from fairsweep.guidance.sega import directions
+from fairsweep.guidance.steering import guide
 
 Verdict = tuple[str, dict[str, Any]]
 _SETTINGS: dict[str, Any] = guidance.FAIR_DIFFUSION
