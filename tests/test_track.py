@@ -31,6 +31,7 @@ SPEC = {
     "notes": "is it fair?",
     "models": [{"name": "m", "source": "builtin:portraits", "steps": 20}],
     "seeds": [0, 1],
+    "require": [{"metric": "total_variation", "attribute": "gender", "at_most": 0.9}],
 }
 
 
@@ -72,7 +73,12 @@ def test_one_parent_and_a_child_per_cell(again, made):
     cells = runs(made, f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
     assert {run.data.tags["fairsweep.setting"] for run in cells} == {"none", "fair-scale2"}
     assert parent.data.tags["fairsweep.fingerprint"] == "abc"
-    assert parent.data.tags["mlflow.note.content"] == "is it fair?"
+    verdicts, notes = parent.data.tags["mlflow.note.content"].split("\n\n")
+    assert notes == "is it fair?"
+    assert [line.split(": ")[0] for line in verdicts.splitlines()] == [
+        f"- **pass** total_variation of gender at most 0.9, m / {setting}" for setting in ("none", "fair-scale2")
+    ]
+    assert {run.data.tags["fairsweep.required"] for run in (parent, *cells)} == {"pass"}
     assert {data.dataset.name for data in parent.inputs.dataset_inputs} == {"prompts"}
     assert all(run.data.params["model"] == "m" and run.data.params["steps"] == "20" for run in cells)
     for run in cells:

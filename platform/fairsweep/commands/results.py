@@ -1,18 +1,19 @@
-"""The commands that hand results out: sql, export."""
+"""The commands that hand results out: sql, check, export."""
 
+from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fairsweep.commands import paths
-from fairsweep.commands.options import DEFAULT_STORE, FormatOption, StoreOption
+from fairsweep.commands.options import DEFAULT_STORE, FormatOption, ModelOption, SpecArgument, StoreOption
 from fairsweep.terminal.tables import Format, show
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
-    for command in (sql, export):
+    for command in (sql, check, export):
         app.command()(command)
 
 
@@ -42,6 +43,34 @@ def sql(
         except duckdb.Error as error:
             raise FairsweepError(" ".join(str(error).split())) from None
     show(columns, rows, format)
+
+
+def check(
+    spec: SpecArgument,
+    model: ModelOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    format: FormatOption = Format.table,
+) -> None:
+    """Judge what the spec requires, a line each; exit 0 all pass, 1 some fail, 3 none fails, some are undecided."""
+    from fairsweep.errors import FairsweepError
+    from fairsweep.measure.catalogue import connect
+    from fairsweep.measure.requirements import Verdict, judge, overall
+    from fairsweep.spec import load_spec
+    from fairsweep.store import Store, sweeps
+
+    loaded, opened = load_spec(spec, None, model or ()), Store(store)
+    if not loaded.require:
+        raise FairsweepError(f"{spec} requires nothing: add require: [{{metric, attribute, at_most}}, ...]")
+    sweep = sweeps.choose(opened, loaded.name)
+    with connect(opened) as connection:
+        verdicts = judge(connection, sweep, loaded.require, [classifier.name for classifier in loaded.classifiers])
+    if format is Format.table:
+        for each in verdicts:
+            where = f"{each.model} / {each.setting}"
+            typer.echo(f"{each.verdict:<10}{each.requirement}, {where}: {each.evidence}")
+    else:
+        show([field.name for field in fields(Verdict)], [astuple(each) for each in verdicts], format)
+    raise typer.Exit({"pass": 0, "fail": 1, "undecided": 3}[overall(verdicts)])
 
 
 def export(

@@ -18,6 +18,7 @@ from fairsweep import shipped
 from fairsweep.measure import beside
 from fairsweep.measure.catalogue import connect
 from fairsweep.measure.materialise import materialise
+from fairsweep.measure.requirements import verdicts
 from fairsweep.measure.sql import literal, rows
 from fairsweep.pages import figures, pictures, sentences, strips
 from fairsweep.store import Store, sweeps
@@ -105,6 +106,8 @@ def render(store: Store, names: Sequence[str] = (), connection: duckdb.DuckDBPyC
         best=sentences.best(cells),
         headline=sentences.headline(cells),
         limits=sentences.limits(cells),
+        # Each sweep has models and requirements of its own.
+        verdicts=verdicts(connection, sweep, specs.get(sweep, {})),
         findings=sentences.sentences(cells, shares, q["agreement"].rows, q["comparison"].rows),
         models=list(dict.fromkeys(row["model"] for row in cells)),
         settings=list(dict.fromkeys(row["setting"] for row in cells if not row["baseline"])),

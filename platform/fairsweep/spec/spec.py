@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from fairsweep.attributes import AttributeSpec, Frozen, Name
 from fairsweep.errors import near
+from fairsweep.measure.requirements import Requirement
 from fairsweep.mistakes import below, check_names, mistake
 from fairsweep.spec.data import DataSpec
 from fairsweep.spec.encoder import EncoderAuditSpec
@@ -132,6 +133,11 @@ class SweepSpec(Frozen):
         exclude_if=lambda value: value is None,
         description="what `fairsweep audit encoder` looks at; silent: this sweep's encoders, prompts and groups",
     )
+    require: tuple[Requirement, ...] = Field(
+        default=(),
+        exclude_if=lambda value: not value,
+        description="what the sweep must show to pass: see `fairsweep check`",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -172,12 +178,18 @@ class SweepSpec(Frozen):
         if self.encoder:
             with below("encoder"):
                 self.encoder.check(self.attributes, [model.name for model in self.models])
+        for index, requirement in enumerate(self.require):
+            with below("require", index):
+                requirement.check(
+                    self.attributes,
+                    *([each.name for each in items] for items in (self.models, self.guidance, self.classifiers)),
+                )
         return self
 
     @property
     def fingerprint(self) -> str:
-        """Return a short hash of the whole resolved spec."""
-        left_out = {"references"} if self.references is None else None
+        """Return a short hash of the whole resolved spec, but for what it requires: that changes no result."""
+        left_out = {"require"} | ({"references"} if self.references is None else set())
         return hashlib.blake2b(self.model_dump_json(exclude=left_out).encode(), digest_size=8).hexdigest()
 
 

@@ -14,6 +14,7 @@ from fairsweep.classifiers import CLASSIFIERS, get_classifier
 from fairsweep.measure.catalogue import describe
 from fairsweep.measure.columns import meaning
 from fairsweep.measure.metrics import list_metrics
+from fairsweep.measure.requirements import Requirement
 from fairsweep.methods import METHODS, get_method
 from fairsweep.spec import ClassifierSpec, GuidanceSpec, ModelSpec, PromptsSpec, RunSpec, SweepSpec
 from fairsweep.spec.data import DataSpec
@@ -98,7 +99,7 @@ def spec_page() -> str:
         parts.append(_keys(f"classifiers, kind {name}", kind.Params, about=_first(kind)))
     parts += [_keys("run", RunSpec), _keys("data", DataSpec), _keys("encoder", EncoderAuditSpec)]
     parts += [_keys("encoder.encoders", EncoderSpec), _keys("encoder.stimuli", StimulusSpec)]
-    parts.append(_keys("encoder.tests", AssociationTestSpec))
+    parts += [_keys("encoder.tests", AssociationTestSpec), _keys("require", Requirement)]
     return "\n".join(parts)
 
 

@@ -10,6 +10,7 @@ import duckdb
 import pandas as pd
 
 from fairsweep.measure.catalogue import connect
+from fairsweep.measure.requirements import Verdict, verdicts
 from fairsweep.measure.sql import rows
 from fairsweep.pages import pictures
 from fairsweep.store import Store
@@ -88,6 +89,10 @@ class Logbook:
             values |= {f"cost/{column}": row[column] for column in row.keys() - _KEYS}
         numbers = {key: float(value) for key, value in values.items() if isinstance(value, int | float | Decimal)}
         return {key: value for key, value in numbers.items() if math.isfinite(value)}
+
+    def verdicts(self) -> list[Verdict]:
+        """Return the verdicts on what the sweep's spec requires."""
+        return verdicts(self.sql, self.sweep, self.spec)
 
     def first_error(self, cell: Cell) -> str | None:
         """Return the error of one of the cell's failed images, if any failed."""

@@ -17,6 +17,7 @@ from PIL import Image
 
 from fairsweep.errors import FairsweepError, first_line
 from fairsweep.measure.metrics import list_metrics
+from fairsweep.measure.requirements import Verdict, overall
 from fairsweep.pages import report
 from fairsweep.store import Store
 from fairsweep.tracking.addresses import public
@@ -141,20 +142,22 @@ class _Log:
     def write(self, status: str, reason: str | None) -> str:
         book = self.book
         parent = self._run(book.sweep, {"fairsweep.kind": "sweep"})
-        self.client.set_tag(parent, "mlflow.note.content", book.spec.get("notes") or "")
         self._params(parent, book.size())
         prompts = "select distinct prompt_name, prompt from plan where sweep = $sweep order by all"
         self._input(parent, "prompts", prompts)
         # The report computes every metric, once for all that follows.
         self._artifacts(parent)
+        verdicts = book.verdicts()
+        self._note(parent, verdicts)
         for cell in book.cells():
-            self._cell(parent, cell, status, reason)
+            run = self._cell(parent, cell, status, reason)
+            self._note(run, [each for each in verdicts if (each.model, each.setting) == tuple(cell.values())])
         self._end(parent, status, reason)
         if not self.uri.startswith("http"):
             return public(self.uri.removeprefix("sqlite:///"))
         return f"{public(self.uri).rstrip('/')}/#/experiments/{self.experiment}/runs/{parent}"
 
-    def _cell(self, parent: str, cell: Cell, status: str, reason: str | None) -> None:
+    def _cell(self, parent: str, cell: Cell, status: str, reason: str | None) -> str:
         named = {f"fairsweep.{key}": value for key, value in cell.items()}
         identity = {"fairsweep.kind": "cell", "mlflow.parentRunId": parent, **named}
         run = self._run(" · ".join(cell.values()), identity)
@@ -165,6 +168,18 @@ class _Log:
         self._table(run, "share.json", f"select * from share where {CELL} order by all", cell)
         self._pictures(run, cell)
         self._end(run, status, reason or self.book.first_error(cell))
+        return run
+
+    def _note(self, run: str, verdicts: list[Verdict]) -> None:
+        """Describe a run: what it had to show and whether it did, then the spec's notes."""
+        lines = []
+        for each in verdicts:
+            where = f"{each.model} / {each.setting}"
+            lines.append(f"- **{each.verdict}** {each.requirement}, {where}: {each.evidence}")
+        if verdicts:
+            self.client.set_tag(run, "fairsweep.required", overall(verdicts))
+        lines += ["", self.book.spec.get("notes") or ""]
+        self.client.set_tag(run, "mlflow.note.content", "\n".join(lines).strip())
 
     def _experiment(self) -> str:
         experiment = self.client.get_experiment_by_name(EXPERIMENT)
