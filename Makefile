@@ -40,7 +40,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 # The one way the lock changes: resolve pyproject.toml anew.
 lock: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra test --python-version 3.11 --quiet --upgrade --no-emit-index-url \
+	$(BIN)/uv pip compile pyproject.toml --extra run --extra test --python-version 3.11 --quiet --upgrade --no-emit-index-url \
 		--no-emit-find-links --no-annotate --custom-compile-command "make lock" --output-file requirements.lock
 
 clean:

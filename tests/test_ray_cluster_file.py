@@ -129,7 +129,7 @@ def test_images_hold_the_ray_of_the_lock(config, dockerfile):
 def test_what_ray_up_imports_is_an_extra():
     (line,) = re.findall(r"^aws = \[(.*)\]", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
     assert "boto3" in line
-    assert "pip install -e '.[aws]'" in FILE.read_text(encoding="utf-8")
+    assert "pip install -e '.[run,aws]'" in FILE.read_text(encoding="utf-8")
 
 
 def test_the_job_for_kubernetes_has_what_kuberay_requires():

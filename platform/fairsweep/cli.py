@@ -11,6 +11,8 @@ from fairsweep.errors import FairsweepError, first_line
 from fairsweep.leaving import Leaving
 from fairsweep.memory import keep_freed_memory
 
+# What the extra `run` brings, by module: reading stores needs none of it.
+RUN = ("accelerate", "diffusers", "open_clip", "pynvml", "ray", "safetensors", "torch", "torchvision", "transformers")
 COMMANDS = ("sweep", "results", "measure", "audit", "look", "bench", "portraits")
 
 
@@ -61,6 +63,12 @@ def run(arguments: list[str] | None) -> int:
         # A disk, a right, a network: the place and the reason say all that there is to know.
         place = f"{error.filename}: " if error.filename else ""
         _say(f"{place}{error.strerror or first_line(error)}")
+        return FairsweepError.exit_code
+    except ModuleNotFoundError as error:
+        module = str(error.name).partition(".")[0]
+        if module not in RUN:
+            raise
+        _say(f"{module} is not installed: pip install 'fairsweep[run]' brings all that makes and labels images")
         return FairsweepError.exit_code
     except Exception as error:
         # Of DuckDB, without importing it here: what it cannot read is a damaged file most of the time.
