@@ -2,6 +2,7 @@
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -119,6 +120,12 @@ def test_distilled_flux_refuses_a_negative_prompt(tmp_path):
         ("{folder}/vae", {}, "holds no model_index.json"),
         ("/nowhere.safetensors", {}, "the file /nowhere.safetensors does not exist"),
         ("builtin:portrait", {}, "no built-in model 'builtin:portrait'; did you mean 'builtin:portraits'"),
+        pytest.param(
+            "{folder}",
+            {"scheduler": "DPMSolverSDEScheduler"},
+            "DPMSolverSDEScheduler needs torchsde: install it, or take another",
+            marks=pytest.mark.skipif(find_spec("torchsde") is not None, reason="torchsde is installed"),
+        ),
         ("{folder}", {"scheduler": "DDIMSchedular"}, "no scheduler 'DDIMSchedular'.*did you mean 'DDIMScheduler'"),
         (
             "{folder}",

@@ -59,7 +59,7 @@ def test_adding_only_adds(tiny_data, tmp_path):
     assert len(ids(planned(more, tmp_path)) - before) == 4
     assert before < ids(planned(more, tmp_path))
     more["prompts"]["variables"]["occupation"].append("chef")
-    more["guidance"].append({"method": "fair", "name": "strong", "scale": 9})
+    more["guidance"].append({"method": "fair", "name": "strong", "scale": 9, "warmup_steps": 0})
     assert before < ids(planned(more, tmp_path))
 
 

@@ -110,6 +110,10 @@ def _scheduler(model, pipe):
     kind = getattr(diffusers, model.scheduler, None)
     if not (isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)):
         names = [name for name in dir(diffusers) if name.endswith("Scheduler")]
+        if model.scheduler in names:
+            # An empty class stands where a package that computes it is missing.
+            packages = ", ".join(name for name in kind._backends if name != "torch")
+            raise ModelLoadError(f"model {model.name}: {model.scheduler} needs {packages}: install it, or take another")
         hint = near(model.scheduler, names)
         raise ModelLoadError(f"model {model.name}: no scheduler {model.scheduler!r} in diffusers{hint}")
     return kind.from_config(pipe.scheduler.config)

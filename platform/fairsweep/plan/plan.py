@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from fairsweep.plan import declared
 from fairsweep.plan.identity import begin, finish
+from fairsweep.plan.possible import check_possible
 from fairsweep.plan.quota import deal
 from fairsweep.spec import GuidanceSpec, ModelSpec, SweepSpec
 from fairsweep.store import Store
@@ -27,8 +28,10 @@ def write_plan(spec: SweepSpec, store: Store) -> Path:
     prompt and setting is reached early and a batch is one prompt under one setting where the seeds allow it.
     Which rows are made in one call is written with them: what a batch is made of (and with it the last bits of its
     images) does not depend on what happens to be missing, and batches are full but for the last of each model.
-    Memory does not grow with the number of images beyond the directions of each prompt.
+    Memory does not grow with the number of images beyond the directions of each prompt. Raises SpecError for what could
+    only fail, before anything is written.
     """
+    check_possible(spec)
     path = store.write_plan(spec.name, _tables(spec))
     store.write("targets", spec.name, declared.targets(spec))
     store.write("settings", spec.name, declared.settings(spec))

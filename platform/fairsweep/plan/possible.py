@@ -1,0 +1,50 @@
+"""Refuse, before a run starts, what could only fail or do nothing in it."""
+
+from importlib.util import find_spec
+
+from fairsweep.errors import SpecError
+from fairsweep.guidance.concepts import Edit
+from fairsweep.spec import ModelSpec, SweepSpec
+
+# Schedulers of diffusers that another package computes; without it diffusers shows an empty class of that name.
+EXTRA_PACKAGES = {
+    "CosineDPMSolverMultistepScheduler": "torchsde",
+    "DPMSolverSDEScheduler": "torchsde",
+    "LMSDiscreteScheduler": "scipy",
+}
+
+
+def check_possible(spec: SweepSpec) -> None:
+    """Raise SpecError where a scheduler lacks its package, or a setting steers no step of some model."""
+    for model in spec.models:
+        # With an environment of its own a cluster may hold what this machine lacks.
+        if not spec.run.runtime_env:
+            _check_scheduler(model)
+    prompt = spec.prompts.expand()[0].text
+    direction = {name: next(iter(attribute.groups)) for name, attribute in spec.attributes.items()}
+    for setting in spec.guidance:
+        edit = setting.build(spec.attributes, spec.prompts.negative_prompt)(prompt, direction).edit
+        for model in spec.models:
+            if edit is not None and not acts(edit, model.steps):
+                first = min(concept.warmup_steps for concept in edit.concepts)
+                raise SpecError(
+                    f"setting {setting.name} steers no step of model {model.name}: warm-up {first} of {model.steps} "
+                    "steps: give fewer warmup_steps, a later cool-down, or more steps"
+                )
+
+
+def acts(edit: Edit, steps: int) -> bool:
+    """Tell whether an edit can change an image of so many steps."""
+    return any(
+        concept.warmup_steps < steps and (edit.has_momentum or not concept.cooled(concept.warmup_steps))
+        for concept in edit.concepts
+    )
+
+
+def _check_scheduler(model: ModelSpec) -> None:
+    package = EXTRA_PACKAGES.get(model.scheduler or "")
+    if package and find_spec(package) is None:
+        raise SpecError(
+            f"model {model.name}: {model.scheduler} needs the package {package}: pip install {package}, "
+            "or take another scheduler"
+        )
