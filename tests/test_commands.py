@@ -121,6 +121,8 @@ def test_plan_tells_the_time_before_the_first_image(tmp_path, tiny_data, write_s
     printed = capsys.readouterr().out
     assert "128 denoiser rows: about 3h 33m on one card" in printed and "53m" in printed
     assert "1.78 card-hours where actors hold GPUs" in printed
+    # Four images of twelve rows.
+    assert "a batch of 4 takes 1h 20m, which is lost with its node" in printed
 
 
 def test_compact(store, capsys):

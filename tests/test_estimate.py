@@ -46,6 +46,9 @@ def test_time_follows_from_rows_and_a_rate(tiny_data):
     missing = {("tiny", "none"): 100, ("tiny", "fair"): 50}
     work = estimate(rows, missing, {"tiny": 20.0}, rate=None)
     assert (work.rows, work.seconds, work.unknown) == (1000, 50.0, ())
+    # One image under guidance; of cells that lack none, none counts.
+    assert work.longest == 12 / 20
+    assert estimate(rows, {("tiny", "none"): 100, ("tiny", "fair"): 0}, {"tiny": 20.0}, rate=None).longest == 4 / 20
     assert estimate(rows, missing, {}, rate=100.0).seconds == 10.0
     # A rate that was measured here is better than one from elsewhere.
     assert estimate(rows, missing, {"tiny": 20.0}, rate=100.0).seconds == 50.0

@@ -51,6 +51,17 @@ def pixels(images):
 
 
 @pytest.mark.parametrize("family", BUILD)
+def test_an_edit_of_nothing_changes_no_pixel(family, tmp_path):
+    """The numeric floor of whatever compares a guided image with its unguided one: a scale of 0, in the same batch."""
+    BUILD[family]().save_pretrained(tmp_path)
+    pipeline = load(spec(tmp_path, steps=2), "cpu")
+    nothing = toward("female person", "male person", scale=0.0)
+    edited = pipeline.generate([Conditioning("a nurse", edit=nothing), CONDITIONINGS[0]], SEEDS[:2])
+    plain = pipeline.generate([Conditioning("a nurse"), CONDITIONINGS[0]], SEEDS[:2])
+    assert (pixels(edited) == pixels(plain)).all()
+
+
+@pytest.mark.parametrize("family", BUILD)
 def test_generate_is_the_stock_pipeline_with_guidance(family, tmp_path):
     """A mixed batch equals each image alone (2 of 255 at most) and the pipeline called by hand."""
     BUILD[family]().save_pretrained(tmp_path)

@@ -11,12 +11,14 @@ from fairsweep.spec import SweepSpec
 class Estimate:
     """What is still to do: denoiser rows, and the seconds that one card (or CPU actor) takes at measured rates.
 
-    seconds: None where the rate of some model is unknown; unknown: those models.
+    seconds: None where the rate of some model is unknown; unknown: those models. longest: the seconds of one image of
+    the slowest cell.
     """
 
     rows: int
     seconds: float | None
     unknown: tuple[str, ...]
+    longest: float = 0.0
 
 
 def rows_per_image(conditioning: Conditioning, steps: int, guidance_scale: float) -> int:
@@ -62,7 +64,7 @@ def estimate(
     rows: dict[tuple[str, str], int], missing: dict[tuple[str, str], int], speeds: dict[str, float], rate: float | None
 ) -> Estimate:
     """Return what the missing images take: at their model's measured rate, else at `rate` rows a second."""
-    total, seconds = 0, 0.0
+    total, seconds, longest = 0, 0.0, 0.0
     unknown: dict[str, None] = {}
     for (model, setting), images in missing.items():
         work = images * rows[model, setting]
@@ -70,6 +72,7 @@ def estimate(
         speed = speeds.get(model) or rate
         if speed:
             seconds += work / speed
+            longest = max(longest, rows[model, setting] / speed if images else 0.0)
         elif work:
             unknown[model] = None
-    return Estimate(total, None if unknown else seconds, tuple(unknown))
+    return Estimate(total, None if unknown else seconds, tuple(unknown), longest)

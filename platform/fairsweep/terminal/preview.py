@@ -10,6 +10,9 @@ from fairsweep.store import Store
 from fairsweep.terminal.progress import duration
 from fairsweep.terminal.tables import print_rows
 
+# Spot nodes go two minutes after they are told, and less than half of it must suffice.
+_LONG_SECONDS = 60.0
+
 
 def show_plan(spec: SweepSpec, store: Store, console: Console, rate: float | None = None) -> None:
     """Print the images of each cell, how many are there, the batches, and what the rest may take.
@@ -49,6 +52,10 @@ def _words(work: Estimate, speeds: dict[str, float], run: RunSpec) -> str:
         parts.append(f"{duration(work.seconds / run.actors)} on the spec's {run.actors} actors")
     if run.gpus_per_actor != 0:
         parts.append(f"{work.seconds / 3600 * (run.gpus_per_actor or 1):.3g} card-hours where actors hold GPUs")
+    batch = work.longest * run.batch_size
+    if batch >= _LONG_SECONDS:
+        lost = f"a batch of {run.batch_size} takes {duration(batch)}, which is lost with its node"
+        parts.append(f"{lost}: a smaller run.batch_size loses less")
     measured = ", ".join(f"{model} {speed:,.3g}" for model, speed in speeds.items())
     return "; ".join(parts) + (f" (rows a second measured here: {measured})" if measured else "")
 
