@@ -328,7 +328,8 @@ def test_a_mistake_is_one_line(change, said, data, tmp_path, write_spec, capsys)
     ],
     ids=str,
 )
-def test_a_bad_set_is_one_line(stimulus, said, data, tmp_path, write_spec, capsys):
+def test_a_bad_set_is_one_line(stimulus, said, data, tmp_path, write_spec, capsys, ray_cluster, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", ray_cluster)
     (tmp_path / "narrow.csv").write_text("1,2\n3,4\n")
     (tmp_path / "zero.csv").write_text("1,2\n0,0\n")
     (tmp_path / "text.csv").write_text("a,b,c\nd,1,x\n")
