@@ -130,7 +130,7 @@ def _grows() -> bool:
 
     there = [node for node in ray.nodes() if node["Alive"]]
     # KubeRay, `ray up` and their like name the group of each node that they start; `ray start` by hand names none.
-    managed = any(node.get("Labels", {}).get(_NODE_GROUP) for node in there)
+    managed = any((node.get("Labels") or {}).get(_NODE_GROUP) for node in there)
     return managed or not any(node["Resources"].get("CPU") for node in there)
 
 
