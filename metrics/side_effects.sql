@@ -12,6 +12,9 @@ with guided as (
 baselines as (
     select sweep, model, min(setting) as versus from settings where baseline group by sweep, model
 ),
+shares as materialized (
+    from mean_share
+),
 changes as (
     select
         after.sweep, after.model, after.setting, baselines.versus, after.attribute, after.classifier, after.group,
@@ -23,10 +26,10 @@ changes as (
         after.n
     from guided
     join baselines using (sweep, model)
-    join mean_share as after
+    join shares as after
         on after.sweep = guided.sweep and after.model = guided.model and after.setting = guided.setting
         and not list_contains(guided.attributes, after.attribute)
-    join mean_share as before
+    join shares as before
         on before.sweep = after.sweep and before.model = after.model and before.setting = baselines.versus
         and before.attribute = after.attribute and before.classifier = after.classifier and before.group = after.group
 ),

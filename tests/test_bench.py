@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from fairsweep.bench import dispatch, driver, explore, guidance, metrics, store, sweep
+from fairsweep.bench import dispatch, driver, explore, guidance, metrics, report, store, sweep
 from fairsweep.bench.architectures import ARCHITECTURES, build
 from fairsweep.errors import FairsweepError
 from fairsweep.families import family_of
@@ -107,6 +107,13 @@ def test_metrics():
 def test_explore():
     figures = explore.run(labels=50_000, size=4)
     assert all_positive(figures)
+
+
+@pytest.mark.slow
+def test_a_report_of_many_settings():
+    figures = report.run(settings=4, prompts=3, seeds=16)
+    assert all_positive(figures)
+    assert figures["images"] == 192
 
 
 @pytest.mark.slow

@@ -65,27 +65,28 @@ def _ask(folder: str, view: str, threads: int) -> tuple[float, float]:
     return seconds, own("status", "VmHWM") / 2**20
 
 
-def build(store: Store, labels: int) -> None:
+def build(store: Store, labels: int, prompts: int = PROMPTS, settings: int = SETTINGS, seeds: int = SEEDS) -> None:
     """Write the plan, targets, settings and labels of one sweep with about so many labels; no images.
 
     Rows lie as `fairsweep run` leaves them: the plan by model, block of seeds, prompt and setting; an image's labels
-    together, in shards that compaction has merged.
+    together, in shards that compaction has merged. Every so many settings, prompts and seeds (whole batches) are of a
+    model of their own.
     """
     images = labels // len(ATTRIBUTES)
     connection = duckdb.connect()
     connection.execute("create table numbers as select range as i from range(?)", [images])
     connection.execute(
         f"""create view plan as select
-            md5(i::varchar) as image_id, 'bench' as sweep, 'model-' || i // {PROMPTS * SETTINGS * SEEDS} as model,
-            if(i // {BATCH} % {SETTINGS} = 0, 'none', 'fair-scale' || i // {BATCH} % {SETTINGS}) as setting,
-            if(i // {BATCH} % {SETTINGS} = 0, 'none', 'fair') as method,
-            'a photo of the face of a worker ' || i // {BATCH * SETTINGS} % {PROMPTS} as prompt,
-            'worker ' || i // {BATCH * SETTINGS} % {PROMPTS} as prompt_name,
+            md5(i::varchar) as image_id, 'bench' as sweep, 'model-' || i // {prompts * settings * seeds} as model,
+            if(i // {BATCH} % {settings} = 0, 'none', 'fair-scale' || i // {BATCH} % {settings}) as setting,
+            if(i // {BATCH} % {settings} = 0, 'none', 'fair') as method,
+            'a photo of the face of a worker ' || i // {BATCH * settings} % {prompts} as prompt,
+            'worker ' || i // {BATCH * settings} % {prompts} as prompt_name,
             map {{'occupation': 'worker'}} as variables,
             if(
-                i // {BATCH} % {SETTINGS} = 0, map([]::varchar[], []::varchar[]), map {{'gender': {STEERED}[1 + i % 2]}}
+                i // {BATCH} % {settings} = 0, map([]::varchar[], []::varchar[]), map {{'gender': {STEERED}[1 + i % 2]}}
             ) as direction,
-            i // {BATCH * SETTINGS * PROMPTS} % {SEEDS // BATCH} * {BATCH} + i % {BATCH} as seed,
+            i // {BATCH * settings * prompts} % {seeds // BATCH} * {BATCH} + i % {BATCH} as seed,
             i // {BATCH} as batch, 1e0 as scale
         from numbers"""
     )

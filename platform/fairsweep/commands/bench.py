@@ -8,7 +8,7 @@ import typer
 def register(app: typer.Typer) -> None:
     """Add the group of commands to the app."""
     group = typer.Typer(help="Measure speed, as ratios within one run: compare nothing across machines.")
-    for command in (sweep, dispatch, driver, guidance, metrics, store, explore, coverage, audit, embedding, gpu):
+    for command in (sweep, dispatch, driver, guidance, metrics, report, store, explore, coverage, audit, embedding, gpu):
         group.command()(command)
     app.add_typer(group, name="bench")
 
@@ -77,6 +77,17 @@ def metrics(
     from fairsweep.bench.metrics import run
 
     _show(run(labels, threads, views=view))
+
+
+def report(
+    settings: Annotated[int, typer.Option("--settings", min=2)] = 200,
+    prompts: Annotated[int, typer.Option("--prompts", min=1)] = 20,
+    seeds: Annotated[int, typer.Option("--seeds", min=16, help="A multiple of 16.")] = 64,
+) -> None:
+    """Time the report of a sweep of many settings, with its memory; without pictures."""
+    from fairsweep.bench.report import run
+
+    _show(run(settings, prompts, seeds))
 
 
 def store(

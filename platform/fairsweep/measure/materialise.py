@@ -8,8 +8,8 @@ from fairsweep.measure import beside, summary
 from fairsweep.measure.metrics import Metric, Sources, list_metrics
 from fairsweep.measure.sql import literal, rows, value
 
-# What has a row per image or seed is as long as the labels: asked anew where it is read, rather than kept.
-_LONG = {"image", "seed"}
+# What has a row per image is as long as the labels: asked anew where it is read, rather than kept.
+_LONG = "image"
 
 
 def materialise(
@@ -43,6 +43,6 @@ def materialise(
 
 def _create(connection: duckdb.DuckDBPyConnection, part: Metric) -> str:
     """Make a metric or what metrics share a table, or a view where it is long; return which."""
-    kind = "view" if _LONG & set(part.grain.split(", ")) else "table"
+    kind = "view" if _LONG in part.grain.split(", ") else "table"
     connection.execute(f'create or replace temp {kind} "{part.name}" as {part.sql}')
     return kind

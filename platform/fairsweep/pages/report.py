@@ -25,6 +25,8 @@ from fairsweep.store import Store, sweeps
 
 PICTURES = 240
 SEEDS = 6
+# A wall has this many prompts at least; where so many cells would need more pictures than this, it has fewer seeds.
+WALL_PROMPTS, MOST_PICTURES = 3, 720
 ROWS = 100
 FACTORS = ("model", "setting", "prompt", "seed")
 CHECKS = {
@@ -153,7 +155,9 @@ def _wall(store: Store, connection: duckdb.DuckDBPyConnection, sweep: str, share
     """Return per prompt the cells' pictures of the same seeds, as many prompts as the page has room for."""
     cells = len({(row["model"], row["setting"]) for row in shares}) or 1
     first = tuple(dict.fromkeys(row["prompt_name"] for row in shares))
-    rows = pictures.fixed_set(connection, sweep, max(3, PICTURES // (SEEDS * cells)), SEEDS, first)
+    prompts = max(WALL_PROMPTS, PICTURES // (SEEDS * cells))
+    seeds = min(SEEDS, max(1, MOST_PICTURES // (prompts * cells)))
+    rows = pictures.fixed_set(connection, sweep, prompts, seeds, first)
     pixels = pictures.read(store, connection, [row["image_id"] for row in rows])
     baseline = {(row["model"], row["setting"]) for row in shares if row["baseline"]}
     wall: dict[str, list[dict]] = {}
