@@ -1,32 +1,51 @@
-"""What the intervals promise, over simulated models whose truth is known, and what every header says of its view."""
+"""What the intervals and tests promise, over simulated models whose truth is known."""
 
 import pytest
 
-from fairsweep.bench.coverage import World, grid, run, table
+from fairsweep.bench.coverage.run import extremes, run
+from fairsweep.bench.coverage.table import table
+from fairsweep.bench.coverage.world import World, few, grid
+
+# Where fewer than so many replicates tell, nothing can be told.
+FEWEST = 20
 
 
 def check(results):
-    """Every interval covers in 90 % or more, less three binomial errors of so many replicates."""
+    """Intervals cover in 90 % or more and tests reject a true null in 5 % or fewer, within four standard errors.
+
+    Four, since the worlds and figures are many hundred.
+    """
     assert results
     for row in results:
-        if row["coverage"] is not None:
-            error = (0.9 * 0.1 / row["replicates"]) ** 0.5
-            assert row["coverage"] >= 0.9 - 3 * error, row
+        if row["value"] is None or row["replicates"] < FEWEST:
+            continue
+        if row["kind"] == "interval":
+            assert row["value"] >= 0.9 - 4 * row["error"], row
+        else:
+            assert row["value"] <= 0.05 + 4 * row["error"], row
 
 
-def test_intervals_cover_their_own_truths():
+def test_intervals_cover_their_own_truths_and_tests_keep_their_level():
     """A few worlds of every kind, numpy seed 1."""
-    check(run(grid(), images=40_000))
+    results = run(few(), prompts=600)
+    assert {row["kind"] for row in results} == {"interval", "test"}
+    check(results)
 
 
-def test_few_prompts_have_none_over_prompts_like_these():
-    results = run([World(8, 3, (0.5, 0.5), 0.0, 0.0)], images=2_000)
+def test_few_prompts_have_none_over_prompts_like_these(tmp_path):
+    """And a world that a file of results holds already is not drawn again."""
+    world = World(8, 3, (0.5, 0.5))
+    file = tmp_path / "worlds.jsonl"
+    results = run([world], prompts=180, file=file)
     wide = [row for row in results if row["about"] == "prompts like these"]
-    assert wide and all(row["intervals"] == 0 and row["coverage"] is None for row in wide)
-    assert "| none |" in table(results)
+    assert wide and all(row["units"] == 0 and row["value"] is None for row in wide)
+    before = file.read_bytes()
+    assert run([world], prompts=180, file=file) == results and file.read_bytes() == before
+    assert extremes(results) == [world]
+    assert "| mean_share, none | prompts like these | 1 | 1 | 0 | 0 | 0 |  |  |" in table(results)
 
 
 @pytest.mark.slow
-def test_intervals_cover_on_worlds_of_the_whole_grid():
-    """Every 40th world, numpy seed 1; `fairsweep bench coverage --full` takes hours for all of them."""
-    check(run(grid(full=True)[7::40], images=40_000))
+def test_intervals_cover_on_the_whole_grid():
+    """Every world, 60 replicates or more, numpy seed 1; `fairsweep bench coverage --full` draws more."""
+    check(run(grid(), prompts=300))

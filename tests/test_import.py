@@ -50,6 +50,30 @@ def test_the_published_tables_of_fair_diffusion(tmp_path):
     assert rows[0][3] == pytest.approx((0.2097 - 0.6229) / 2, abs=1e-3) and rows[0][4] < 0
 
 
+# Men among 100 images of each of the 37 professions that the authors of UCE published (arXiv 2308.14761).
+UCE = {
+    "stable-diffusion-1.4": "36 13 23 1 51 14 55 1 53 41 55 9 53 1 93 8 72 81 66 59 90 99 98 88 96 84 67 99 83 89 "
+    "76 69 99 89 93 92 94",
+    "concept-algebra": "50 8 19 4 41 21 42 3 44 26 62 45 53 8 57 17 60 37 45 37 69 81 86 71 73 57 49 67 56 74 45 "
+    "46 81 52 60 66 61",
+    "debias-vl": "27 30 46 9 47 32 24 12 60 51 79 27 75 5 86 44 73 84 74 53 77 98 100 92 81 76 78 97 57 92 71 82 95 81 "
+    "72 76 90",
+}
+
+
+def test_the_published_professions_of_uce(tmp_path):
+    """The mean over 37 professions of |p - .5| / .5, to three digits: .619, .351 and .539."""
+    lines = [
+        f"profession {place},{model},{100 - int(men)},{men}"
+        for model, counts in UCE.items()
+        for place, men in enumerate(counts.split())
+    ]
+    assert len(lines) == 3 * 37
+    assert bring(tmp_path, "\n".join(["prompt,model,female,male", *lines]), *GROUPS) == 0
+    rows = ask(tmp_path, "select model, round(avg(relative_deviation), 3) from relative_deviation group by 1")
+    assert dict(rows) == {"stable-diffusion-1.4": 0.619, "concept-algebra": 0.351, "debias-vl": 0.539}
+
+
 def test_counts_wide_and_long_are_the_same(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()

@@ -74,7 +74,7 @@ def in_order(connection: duckdb.DuckDBPyConnection, own: Sources = ()) -> list[M
     """Return every view, staged ones and metrics, each after those that it reads, for whoever computes all of them."""
     parts = _parts(connection, own)
     parts |= {name: replace(parts[name], sql=sql) for name, sql in STRATA.items()}
-    order = _upstream(connection, list(parts), {name: part.sql for name, part in parts.items()})
+    order = upstream(connection, list(parts), {name: part.sql for name, part in parts.items()})
     return [parts[name] for name in order if not _is_macro(parts[name].sql)]
 
 
@@ -116,7 +116,7 @@ def summary_query(connection, metrics: list[Metric], bodies: dict[str, str], the
     bodies = bodies | STRATA
     without = [name for metric in metrics if (name := f"{metric.name}_without_seeds") in bodies]
     names = [metric.name for metric in metrics] + ["distributions_without_seeds", *without]
-    read = _upstream(connection, names, bodies)
+    read = upstream(connection, names, bodies)
     parts = [
         f'"{name}" as {"materialized " * (name in _SHARED)}({bodies[name]}\n)' for name in read if name not in there
     ]
@@ -207,7 +207,7 @@ def _without_seeds(connection, metric: Metric, bodies: dict[str, str]) -> str | 
         "distributions": f"select * exclude (seed_block) replace ({_BLOCK} as classifier) "
         "from distributions_without_seeds"
     }
-    for name in _upstream(connection, [metric.name], bodies):
+    for name in upstream(connection, [metric.name], bodies):
         if name != "distributions" and inner.keys() & set(tables(connection, bodies[name])):
             inner[name] = bodies[name]
     if metric.name not in inner:
@@ -215,7 +215,7 @@ def _without_seeds(connection, metric: Metric, bodies: dict[str, str]) -> str | 
     return "with " + ",\n".join(f'"{name}" as ({sql}\n)' for name, sql in inner.items()) + f' from "{metric.name}"'
 
 
-def _upstream(connection, names: list[str], bodies: dict[str, str]) -> list[str]:
+def upstream(connection, names: list[str], bodies: dict[str, str]) -> list[str]:
     """Return the named views and those that they read, however far up, each after those that it reads itself."""
     ordered = []
 
