@@ -3,13 +3,14 @@
 -- good: near 0
 -- reads: group_counts
 -- one row per: sweep, model, setting, attribute, classifier
--- source: Shannon (1948); bias of the estimate: Miller, Information Theory in Psychology (1955)
+-- source: Shannon (1948); bias of the estimate: Miller, Information Theory in Psychology (1955); test: Campbell, Statistics
+-- in Medicine 26 (2007)
 -- summary: max(normalised) as mutual_information
 -- read: bits is the estimate less what independent draws of as many images would show on average (Miller's correction,
--- never below 0), plain the estimate itself. p_value is that of the permutation of images over prompts, by the chi-
--- square limit of the likelihood ratio; null where a cell of the table expects fewer than one image, since it is no
--- limit then. Seeds that all prompts share make their shares alike, as do directions dealt by quota: the test is then
--- below its level.
+-- never below 0), plain the estimate itself. p_value is that of Pearson's statistic of the table of prompts and groups,
+-- (n - 1) / n of it, whose limit holds from few images on, as that of the likelihood ratio does not; null where a cell of
+-- the table expects fewer than one image. Seeds that all prompts share make their shares alike, as do directions dealt by
+-- quota: the test is then below its level.
 with counts as (
     select
         sweep, model, setting, attribute, classifier, prompt, unnest(counts) as k, n,
@@ -27,6 +28,7 @@ measured as (
         sweep, model, setting, attribute, classifier, any_value(total)::bigint as n,
         count(distinct prompt) as prompts, count(distinct place) filter (of_group > 0) as groups,
         min(n * of_group / total::double) filter (of_group > 0) as least_expected,
+        sum((k - n * of_group / total::double) ** 2 / (n * of_group / total::double)) filter (of_group > 0) as pearson,
         coalesce(sum(k / total::double * log2(k * total / (n * of_group)::double)) filter (k > 0), 0e0) as plain
     from placed
     group by all
@@ -46,7 +48,7 @@ select
     greatest(0e0, plain - (prompts - 1) * (groups - 1) / (2e0 * n * ln(2e0))) / nullif(entropy, 0) as normalised,
     if(
         least_expected >= 1 and prompts > 1 and groups > 1,
-        chi_square_tail(2e0 * n * ln(2e0) * plain, (prompts - 1) * (groups - 1)), null
+        chi_square_tail(pearson * (n - 1) / n, (prompts - 1) * (groups - 1)), null
     ) as p_value
 from measured
 join entropies using (sweep, model, setting, attribute, classifier)

@@ -27,7 +27,7 @@ def check(results):
 
 def test_intervals_cover_their_own_truths_and_tests_keep_their_level():
     """A few worlds of every kind, numpy seed 1."""
-    results = run(few(), prompts=600)
+    results = run(few(), prompts=300)
     assert {row["kind"] for row in results} == {"interval", "test"}
     check(results)
 

@@ -143,6 +143,8 @@ def _mean(values: np.ndarray, replicate: np.ndarray) -> dict:
     off = np.bincount(replicate, weights=values - value)[n > 0]
     count = len(off)
     error = np.sqrt((off**2).sum() * count / max(1, count - 1)) / len(values)
+    if count == 1:
+        error = np.sqrt(value * (1 - value) / len(values))
     # Where all agree the error is not zero: that of one more that does not.
-    error = max(error, 1 / (count + 1))
+    error = max(error, 1 / (1 + (count if count > 1 else len(values))))
     return {"units": len(values), "replicates": count, "value": value, "error": float(error)}

@@ -18,7 +18,7 @@ from fairsweep.store.schemas import FOLDERS
 
 BLOCKS = 8
 # Views that read single images are given the first replicates of a world, so many images in each setting.
-IMAGES = 20_000
+IMAGES = 10_000
 MEANS = ("total_variation", "normalised_entropy", "change_from_baseline", "missing_share")
 VIEWS = (
     "share",
@@ -39,7 +39,7 @@ VIEWS = (
     "mcnemar",
 )
 # What is drawn, in the place of what is counted from a store.
-_DRAWN = {"plan", "targets", "settings", "unit_counts", "seed_counts", "seed_pairs", "seed_flips", "outcomes"}
+_DRAWN = {"plan", "targets", "settings", "unit_counts", "seed_counts", "pair_tallies", "stratum_counts"}
 
 
 class Simulation:
@@ -68,6 +68,8 @@ class Simulation:
         ]
         self._write("drawn_groups", [pa.Table.from_pylist(groups)])
         self.connection.execute(_BASE)
+        for name, sql in summary.STRATA.items():
+            self.connection.execute(f"create or replace temp view {name} as {sql}")
         there = []
         for name in self._needed:
             if name == "group_counts":
@@ -232,32 +234,21 @@ create or replace temp view seed_counts as
         world::varchar as sweep, replicate::varchar as model, setting, seed, 'group' as attribute, 'c' as classifier,
         groups, targets, counts, list_sum(counts)::bigint as n
     from drawn_seeds join names using (world);
-create or replace temp view seed_flips as
-    select
-        world::varchar as sweep, replicate::varchar as model, setting, 'none' as versus, prompt::varchar as prompt,
-        prompt::varchar as prompt_name, seed, 'group' as attribute, 'c' as classifier,
-        coalesce(groups["before" + 1], 'no_face') as "before", coalesce(groups["after" + 1], 'no_face') as "after",
-        if("before" < len(groups), "before", null) as position_before,
-        if("after" < len(groups), "after", null) as position_after
-    from drawn_pairs join names using (world);
-create or replace temp view seed_pairs as from seed_flips;
-create or replace temp view outcomes as
-    select
-        sweep, model, setting, prompt, prompt_name, attribute, classifier, "after" as outcome,
-        position_after as position, groups[direction + 1] as steered_to
-    from (
+create or replace temp view pair_tallies as
+    with named as (
         select
-            world::varchar as sweep, replicate::varchar as model, setting, prompt::varchar as prompt,
-            prompt::varchar as prompt_name, 'group' as attribute, 'c' as classifier, direction, groups,
-            coalesce(groups["after" + 1], 'no_face') as "after",
+            world::varchar as sweep, replicate::varchar as model, setting, 'none' as versus, prompt::varchar as prompt,
+            seed, 'group' as attribute, 'c' as classifier,
+            coalesce(groups["before" + 1], 'no_face') as "before", coalesce(groups["after" + 1], 'no_face') as "after",
+            if("before" < len(groups), "before", null) as position_before,
             if("after" < len(groups), "after", null) as position_after
         from drawn_pairs join names using (world)
     )
-    union all
+    select * exclude (seed), prompt as prompt_name, null::bigint as seed, count(*) as n from named group by all
+    union all by name
     select
-        world::varchar, replicate::varchar, 'none', prompt::varchar, prompt::varchar, 'group', 'c',
-        coalesce(groups["before" + 1], 'no_face'), if("before" < len(groups), "before", null), null
-    from drawn_pairs join names using (world);
+        * exclude (prompt), null::varchar as prompt, null::varchar as prompt_name, count(*) as n
+    from named group by all;
 """
 _MODELS = """
 create or replace temp view seed_counts as
