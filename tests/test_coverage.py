@@ -1,10 +1,15 @@
 """What the intervals and tests promise, over simulated models whose truth is known."""
 
+from pathlib import Path
+
 import pytest
 
 from fairsweep.bench.coverage.run import extremes, run
 from fairsweep.bench.coverage.table import table
 from fairsweep.bench.coverage.world import World, few, grid
+from fairsweep.measure.catalogue import connect
+from fairsweep.measure.metrics import list_metrics
+from fairsweep.store import Store
 
 # Where fewer than so many replicates tell, nothing can be told.
 FEWEST = 20
@@ -43,6 +48,16 @@ def test_few_prompts_have_none_over_prompts_like_these(tmp_path):
     assert run([world], prompts=180, file=file) == results and file.read_bytes() == before
     assert extremes(results) == [world]
     assert "| mean_share, none | prompts like these | 1 | 1 | 0 | 0 | 0 |  |  |" in table(results)
+
+
+def test_the_page_says_of_every_interval_what_it_is_about(tmp_path):
+    """Every metric with a `low` stands in the table of docs/statistics.md."""
+    page = (Path(__file__).parents[1] / "docs" / "statistics.md").read_text(encoding="utf-8")
+    about = page.partition("## What each view's interval is about")[2].partition("\n## ")[0]
+    query = "select distinct table_name from duckdb_columns() where column_name = 'low'"
+    views = {name for (name,) in connect(Store(tmp_path)).execute(query).fetchall()}
+    names = {metric.name for metric in list_metrics()} & views
+    assert len(names) > 20 and [name for name in sorted(names) if f"`{name}`" not in about] == []
 
 
 @pytest.mark.slow

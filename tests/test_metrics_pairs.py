@@ -102,6 +102,29 @@ def test_change_from_baseline_and_dose_response(tmp_path):
     assert doses == [(0.0, 0.5, None), (4.0, 0.0, -0.125)]
 
 
+def test_settings_of_one_scale_have_slopes_of_their_own(tmp_path):
+    """Two settings of scale 4 at distances 0 and .25, the unguided at .5: each has its slope from scale 0."""
+    labels = rows_of(["male"] * 8, ["male", "female"] * 4)
+    labels += [
+        {"setting": "other", "method": "fair", "seed": seed, "gender": label, "scale": 4.0}
+        for seed, label in enumerate(["male"] * 6 + ["female"] * 2)
+    ]
+    query = "select setting, total_variation, slope from dose_response order by scale, setting"
+    rows = connected(tmp_path, labels).execute(query).fetchall()
+    assert rows == [("none", 0.5, None), ("fair", 0.0, -0.125), ("other", 0.25, -0.0625)]
+
+
+def test_changes_of_ten_groups_leave_none_out(tmp_path):
+    """Twenty images of the first of ten tones become two of each: the distance falls from .9 to 0."""
+    tones = tuple(f"tone {place}" for place in range(10))
+    labels = rows_of([tones[0]] * 20, list(tones) * 2)
+    connection = connected(tmp_path, labels, {"gender": tones})
+    for view, before in (("distance_change", "distance_before"), ("change_from_baseline", "baseline_distance")):
+        change = "distance_change" if view == "distance_change" else "change_from_baseline"
+        row = connection.execute(f"select {before}, {change}, low, high from {view}").fetchone()
+        assert row[:2] == pytest.approx((0.9, -0.9)) and row[2] <= -0.9 <= row[3] < 0
+
+
 def test_changes_have_q_values_that_agree_with_their_intervals(tmp_path):
     """Given three prompts of which one reaches its target: p < .05 where the interval excludes 0, and scipy's q."""
     labels = rows_of(["male"] * 40, ["male", "female"] * 20)

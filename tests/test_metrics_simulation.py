@@ -132,6 +132,17 @@ def test_shares_stay_apart_from_another_sweep(tmp_path):
     assert connect(store).execute("select distinct sweep from share").fetchall() == [("simulated",)]
 
 
+def test_intervals_stay_when_another_sweep_arrives(tmp_path):
+    """Seeds are dealt to blocks within their sweep: one of other seeds changes no interval (numpy seed 26)."""
+    draws = np.random.default_rng(26).integers(2, size=(3, 20))
+    store = simulate(tmp_path, draws, {"gender": ("female", "male")})
+    query = "select low, high from mean_share where sweep = 'simulated' order by position"
+    before = connect(store).execute(query).fetchall()
+    write_plan(store, [{"seed": -1 - seed} for seed in range(3)], {"gender": ("female", "male")}, sweep="other")
+    after = connect(store).execute(query).fetchall()
+    assert np.array(after) == pytest.approx(np.array(before), abs=1e-12)
+
+
 def test_mean_intervals_cover_when_prompts_share_their_seeds(tmp_path):
     """600 models of 12 prompts x 24 seeds (numpy seed 24), the same seed leaning the same way under every prompt.
 

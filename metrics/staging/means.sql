@@ -14,7 +14,8 @@ end;
 -- `source` names a view or CTE of: sweep, cell, metric, prompt, seed_block, value, low, high, floor, above, below. A row without
 -- a seed_block is that prompt's value with its own interval; one with a seed_block is the value without that block's seeds.
 -- above and below say how much a prompt's value may lie above and below its truth by chance alone, on average (a
--- distance is never below 0, so that few images push it up); null or 0 where the value is unbiased.
+-- distance is never below 0, so that few images push it up); null or 0 where the value is unbiased. Whatever has a floor is
+-- allowed the bias that the jackknife shows as well: an entropy is too low at any shares.
 -- Over these prompts: the wider of what the prompts' own intervals say where images are independent (Zou & Donner,
 -- Statistics in Medicine 27, 2008) and of the delete-a-group jackknife over seeds, which all prompts share. Each holds
 -- where the other may fail: the first where seeds push all prompts one way, the second where few images differ.
@@ -31,7 +32,7 @@ with given as (
 cells as (
     select
         sweep, cell, metric, avg(value) as mean, count(*) as prompts, any_value(low) as low_one, any_value(high) as high_one,
-        avg(floor) as floor, avg(above) as above, avg(below) as below, max(above + below) > 0 as biased,
+        avg(floor) as floor, avg(above) as above, avg(below) as below, max(above + below) > 0 or count(floor) > 0 as biased,
         sqrt(sum((value - low) ** 2)) / count(*) as reach_low,
         sqrt(sum((high - value) ** 2)) / count(*) as reach_high,
         var_samp(value) filter (isfinite(value)) / count(*) as prompt_variance
