@@ -9,7 +9,20 @@ import typer
 def register(app: typer.Typer) -> None:
     """Add the group of commands to the app."""
     group = typer.Typer(help="Measure speed, as ratios within one run: compare nothing across machines.")
-    for command in (sweep, dispatch, driver, guidance, metrics, report, store, explore, coverage, audit, embedding, gpu):
+    for command in (
+        sweep,
+        dispatch,
+        driver,
+        guidance,
+        metrics,
+        report,
+        store,
+        explore,
+        coverage,
+        audit,
+        embedding,
+        gpu,
+    ):
         group.command()(command)
     app.add_typer(group, name="bench")
 
