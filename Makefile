@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 INSTALLED := $(VENV)/.installed
+# Two files of tests at a time, each with a Ray cluster of its own; SIDE_BY_SIDE= runs one after the other.
+SIDE_BY_SIDE ?= -n 2 --dist loadfile
 
 .PHONY: demo test test-all check lint docs lock clean
 
@@ -11,10 +13,10 @@ demo: $(INSTALLED)
 	$(BIN)/fairsweep run jobs/demo.yaml
 
 test: check
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow"
 
 test-all: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -9,7 +9,8 @@ import yaml
 from fairsweep import cli
 from fairsweep.errors import SpecError
 from fairsweep.measure.catalogue import connect
-from fairsweep.measure.requirements import Requirement, judge, overall
+from fairsweep.measure.requirements import Requirement
+from fairsweep.measure.verdicts import judge, overall
 from fairsweep.pages import report
 from fairsweep.spec import SweepSpec, load_spec
 from fairsweep.store import Store

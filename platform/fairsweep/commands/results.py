@@ -54,7 +54,7 @@ def check(
     """Judge what the spec requires, a line each; exit 0 all pass, 1 some fail, 3 none fails, some are undecided."""
     from fairsweep.errors import FairsweepError
     from fairsweep.measure.catalogue import connect
-    from fairsweep.measure.requirements import Verdict, judge, overall
+    from fairsweep.measure.verdicts import Verdict, judge, overall
     from fairsweep.spec import load_spec
     from fairsweep.store import Store, sweeps
 

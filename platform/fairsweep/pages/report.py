@@ -18,8 +18,8 @@ from fairsweep import shipped
 from fairsweep.measure import beside
 from fairsweep.measure.catalogue import connect
 from fairsweep.measure.materialise import materialise
-from fairsweep.measure.requirements import verdicts
 from fairsweep.measure.sql import literal, rows
+from fairsweep.measure.verdicts import verdicts
 from fairsweep.pages import figures, pictures, sentences, strips
 from fairsweep.store import Store, sweeps
 

@@ -10,8 +10,8 @@ import duckdb
 import pandas as pd
 
 from fairsweep.measure.catalogue import connect
-from fairsweep.measure.requirements import Verdict, verdicts
 from fairsweep.measure.sql import rows
+from fairsweep.measure.verdicts import Verdict, verdicts
 from fairsweep.pages import pictures
 from fairsweep.store import Store
 

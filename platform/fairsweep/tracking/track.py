@@ -17,7 +17,7 @@ from PIL import Image
 
 from fairsweep.errors import FairsweepError, first_line
 from fairsweep.measure.metrics import list_metrics
-from fairsweep.measure.requirements import Verdict, overall
+from fairsweep.measure.verdicts import Verdict, overall
 from fairsweep.pages import report
 from fairsweep.store import Store
 from fairsweep.tracking.addresses import public
