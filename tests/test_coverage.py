@@ -61,6 +61,6 @@ def test_the_page_says_of_every_interval_what_it_is_about(tmp_path):
 
 
 @pytest.mark.slow
-def test_intervals_cover_on_the_whole_grid():
-    """Every world, 60 replicates or more, numpy seed 1; `fairsweep bench coverage --full` draws more."""
-    check(run(grid(), prompts=300))
+def test_intervals_cover_all_over_the_grid():
+    """Every seventh world, so that each factor meets each other one; `fairsweep bench coverage --full` draws all."""
+    check(run(grid()[::7], prompts=300))
