@@ -21,8 +21,9 @@ def check_possible(spec: SweepSpec) -> None:
         if not spec.run.runtime_env:
             _check_scheduler(model)
     prompt = spec.prompts.expand()[0].text
-    direction = {name: next(iter(attribute.groups)) for name, attribute in spec.attributes.items()}
     for setting in spec.guidance:
+        steered = setting.steered(spec.attributes) if setting.uses_direction else {}
+        direction = {name: next(iter(attribute.groups)) for name, attribute in steered.items()}
         edit = setting.build(spec.attributes, spec.prompts.negative_prompt)(prompt, direction).edit
         for model in spec.models:
             if edit is not None and not acts(edit, model.steps):

@@ -45,7 +45,7 @@ class Poisoned(GuidanceMethod):
 
     def condition(self, prompt, negative_prompt, direction, attributes, params):
         unwanted = 13 if "nurse" in prompt else negative_prompt
-        return Conditioning(prompt, unwanted, Edit((Concept("old person"),)))
+        return Conditioning(prompt, unwanted, Edit((Concept("old person", warmup_steps=0),)))
 
 
 def out_of_memory_beyond(rows: int):
