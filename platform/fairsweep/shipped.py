@@ -1,5 +1,6 @@
-"""Find the folders that ship beside the package (metrics, dashboards, jobs), installed or in a checkout."""
+"""Find the folders that ship beside the package (metrics, dashboards, jobs), and the user's cache."""
 
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -11,3 +12,8 @@ def path(name: str) -> Path:
         if folder.is_dir():
             return folder
     raise FileNotFoundError(f"fairsweep was installed without its folder {name!r}: reinstall the package")
+
+
+def cache() -> Path:
+    """Return the folder of the user's cache for what can be made again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fairsweep"

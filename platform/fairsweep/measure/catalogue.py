@@ -104,7 +104,7 @@ def _template(own: Sources) -> Path:
     for path in (*sorted(shipped.path("metrics").rglob("*.sql")), *own):
         sources += [path.stem, str(path.read_bytes())]
     key = hashlib.blake2b("\0".join(sources).encode(), digest_size=16).hexdigest()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fairsweep"
+    cache = shipped.cache()
     template = cache / f"metrics-{key}.duckdb"
     if not template.exists():
         cache.mkdir(parents=True, exist_ok=True)

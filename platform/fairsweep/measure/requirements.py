@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -43,7 +44,7 @@ class Requirement(Frozen):
     ) -> None:
         """Refuse what the sweep does not have, and a metric that cannot be judged."""
         named = {
-            "metric": ((self.metric,), [metric.name for metric in list_metrics()]),
+            "metric": ((self.metric,), _metrics()),
             "attribute": ((self.attribute,), attributes),
             "group": ((self.group,) if self.group else (), getattr(attributes.get(self.attribute), "groups", ())),
             "models": (self.models or (), models),
@@ -88,4 +89,10 @@ class Requirement(Frozen):
 
     @property
     def _metric(self) -> Metric:
-        return next(metric for metric in list_metrics() if metric.name == self.metric)
+        return _metrics()[self.metric]
+
+
+@cache
+def _metrics() -> dict[str, Metric]:
+    """Return the shipped metrics by name: a requirement asks for its own again and again."""
+    return {metric.name: metric for metric in list_metrics()}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 
+from fairsweep import shipped
 from fairsweep.measure import views
 from fairsweep.measure.catalogue import follow
 from fairsweep.measure.sql import literal
@@ -50,7 +51,7 @@ def status(store: Store) -> list[tuple]:
 
 
 def _home() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fairsweep" / "status"
+    return shipped.cache() / "status"
 
 
 def _kept(store: Store) -> Path:

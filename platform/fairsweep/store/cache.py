@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from fairsweep import shipped
 from fairsweep.store.places import Entry
 
 MOST_BYTES = 20 * 2**30
@@ -77,7 +78,7 @@ def trim(most: int = MOST_BYTES) -> None:
 
 
 def _home() -> Path:
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fairsweep" / "buckets"
+    home = shipped.cache() / "buckets"
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError:

@@ -12,23 +12,14 @@ from fairsweep.store.ranges import Ranges
 from fairsweep.store.schemas import PICTURES
 
 
-def read(place: Place, key: str, ids: Collection[str]) -> dict[str, bytes]:
-    """Return the encoded pictures of these images (image_id -> bytes), from the row groups that hold them.
-
-    Raises DamageError where a page of them is damaged.
-    """
-    held = _read(place, key, ids)
-    return {image_id: picture["bytes"] for image_id, picture in held.items() if picture["bytes"] is not None}
-
-
 def read_or_refer(place: Place, key: str, ids: Collection[str]) -> dict[str, bytes | str | None]:
-    """Return the same, and where a picture lies (a path) of which the store has no copy; None where it has neither."""
-    held = _read(place, key, ids)
-    return {id_: picture["path"] if picture["bytes"] is None else picture["bytes"] for id_, picture in held.items()}
+    """Return the encoded pictures of these images by image_id, from the row groups that hold them.
 
-
-def _read(place: Place, key: str, ids: Collection[str]) -> dict[str, dict]:
-    ids, pictures = set(ids), {}
+    A path stands where the store has no copy of a picture that lies elsewhere; None where it has neither. Raises
+    DamageError where a page of them is damaged.
+    """
+    pictures: dict[str, bytes | str | None] = {}
+    ids = set(ids)
     with opened(place, key) as file:
         held = pq.ParquetFile(file, page_checksum_verification=True)
         every = range(held.num_row_groups)
@@ -41,8 +32,8 @@ def _read(place: Place, key: str, ids: Collection[str]) -> dict[str, dict]:
         _fetch(file, held, ["image_id", PICTURES], groups)
         for group in groups:
             for row in held.read_row_group(group, columns=["image_id", PICTURES]).to_pylist():
-                if row["image_id"] in ids and row[PICTURES]:
-                    pictures[row["image_id"]] = row[PICTURES]
+                if row["image_id"] in ids and (picture := row[PICTURES]):
+                    pictures[row["image_id"]] = picture["path"] if picture["bytes"] is None else picture["bytes"]
     return pictures
 
 
