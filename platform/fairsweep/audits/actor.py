@@ -1,26 +1,22 @@
 """What audits do on the cluster: an actor that loads an encoder for its tasks, and the hand-out of tasks to it."""
 
 import asyncio
-import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from fairsweep.engine import cluster
-from fairsweep.engine.blame import own_fault
+from fairsweep.engine.blame import hindrance
 from fairsweep.engine.crew import Crew
-from fairsweep.engine.dispatch import Dispatcher
 from fairsweep.engine.events import Answer, GivenUp, LeftOut, Refused
 from fairsweep.engine.places import Place
-from fairsweep.errors import FairsweepError, reason
+from fairsweep.engine.watch import watched
+from fairsweep.errors import FairsweepError
 from fairsweep.spec import RunSpec
 from fairsweep.store import Store
-from fairsweep.terminal.progress import RunProgress
 
 
 class AuditActor(ABC):
@@ -55,14 +51,14 @@ class AuditActor(ABC):
             try:
                 self._loaded = task.key, self.load(task)
             except Exception as error:
-                why = str(error) if isinstance(error, FairsweepError) else f"{task.key}: {reason(error)}"
-                trace = "".join(traceback.format_exception(error))
-                if own_fault(error):
-                    return Answer(refused=why, traceback=trace)
-                return Answer(unready=why, traceback=trace)
+                return hindrance(task.key, error)
             finally:
                 self._journal.step()
         return Answer(self.report(task, self._loaded[1]))
+
+
+def _work(actor: Any, task: Any) -> Any:
+    return actor.work.remote(task)
 
 
 def reports(
@@ -73,7 +69,7 @@ def reports(
     more: what the actors are made with, before the store and their threads. Raises FairsweepError for a key that can be
     loaded nowhere.
     """
-    run, told = cluster.decided(run), 0
+    run = cluster.decided(run)
 
     def size() -> cluster.Size:
         return cluster.generator_size(run, len(tasks))
@@ -84,17 +80,7 @@ def reports(
         lambda: size().needs(),
     )
     streams = {key: iter([task for task in tasks if task.key == key]) for key in dict.fromkeys(t.key for t in tasks)}
-    dispatcher = Dispatcher(crew, lambda actor, task: actor.work.remote(task), streams)
-
-    def tick() -> None:
-        nonlocal told
-        store.place.check_held()
-        progress.tick(crew.note())
-        for loss in crew.places.losses[told:]:
-            told += 1
-            console.print(loss, soft_wrap=True, markup=False, highlight=False)
-
-    with RunProgress(console, what, len(tasks)) as progress, closing(dispatcher.run(tick)) as events:
+    with watched(crew, _work, streams, store, console, what, len(tasks)) as (progress, events):
         for event in events:
             match event:
                 case Refused(_, why, _):
@@ -106,5 +92,3 @@ def reports(
                 case _:
                     progress.add(1)
             yield event
-    for log in {place.log for place in crew.arrived} - crew.places.logs:
-        Path(log).unlink(missing_ok=True)

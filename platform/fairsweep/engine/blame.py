@@ -1,8 +1,10 @@
 """Tell what is a model's own fault from what is the matter with one place, or one moment."""
 
 import errno
+import traceback
 
-from fairsweep.errors import ClusterError, FairsweepError
+from fairsweep.engine.events import Answer
+from fairsweep.errors import ClusterError, FairsweepError, reason
 from fairsweep.memory import is_out_of_memory
 
 _PLACE_ERRORS = {errno.ENOSPC, errno.EIO, errno.ESTALE, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETIMEDOUT}
@@ -16,6 +18,13 @@ def own_fault(error: BaseException) -> bool:
     All else (no memory, no room, no network, a card that cannot run it, a device's error) may be better elsewhere.
     """
     return isinstance(error, FairsweepError) and not any(_of_a_place(cause) for cause in _causes(error))
+
+
+def hindrance(what: str, error: Exception) -> Answer:
+    """Return the answer of an actor that could not load something: refused for its own fault, else not ready here."""
+    why = str(error) if isinstance(error, FairsweepError) else f"{what}: {reason(error)}"
+    trace = "".join(traceback.format_exception(error))
+    return Answer(refused=why, traceback=trace) if own_fault(error) else Answer(unready=why, traceback=trace)
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:

@@ -5,7 +5,6 @@ import functools
 import io
 import json
 import time
-import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from fairsweep import __version__
-from fairsweep.engine.blame import own_fault
+from fairsweep.engine.blame import hindrance
 from fairsweep.engine.device import Device
 from fairsweep.engine.energy import Meter
 from fairsweep.engine.events import Answer
@@ -21,7 +20,7 @@ from fairsweep.engine.gauges import Gauges, LabelGauges
 from fairsweep.engine.halving import Halving
 from fairsweep.engine.label import Labellers, LabelReport
 from fairsweep.engine.places import Place
-from fairsweep.errors import FairsweepError, reason
+from fairsweep.errors import reason
 from fairsweep.memory import give_back, is_out_of_memory
 from fairsweep.plan.todo import Batch, stored
 from fairsweep.spec import SweepSpec
@@ -152,11 +151,7 @@ class GeneratorActor:
         try:
             self._generator.load(model)
         except Exception as error:
-            message = str(error) if isinstance(error, FairsweepError) else f"model {model}: {reason(error)}"
-            trace = "".join(traceback.format_exception(error))
-            if own_fault(error):
-                return Answer(refused=message, traceback=trace)
-            return Answer(unready=message, traceback=trace)
+            return hindrance(f"model {model}", error)
         finally:
             self._journal.step()
             self._load_seconds = time.perf_counter() - start

@@ -4,19 +4,18 @@ import asyncio
 import gc
 import io
 import time
-import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from fairsweep.classifiers.base import WHOLE_IMAGE
-from fairsweep.engine.blame import own_fault
+from fairsweep.engine.blame import hindrance
 from fairsweep.engine.events import Answer
 from fairsweep.engine.gauges import LabelGauges
 from fairsweep.engine.halving import Halving
 from fairsweep.engine.places import Place
-from fairsweep.errors import FairsweepError, reason
+from fairsweep.errors import reason
 from fairsweep.plan.todo import LabelTask
 from fairsweep.sources import open_pictures
 from fairsweep.spec import ClassifierSpec, SweepSpec
@@ -143,9 +142,12 @@ class Labellers:
                 self._loaded[name] = Labeller(self._spec, self._specs[name], self._device)
             except Exception as error:
                 # A classifier that cannot be loaded costs its own labels, never the images.
-                message = str(error) if isinstance(error, FairsweepError) else f"classifier {name}: {reason(error)}"
-                (self._refused if own_fault(error) else self._unready)[name] = message
-                self.traceback = "".join(traceback.format_exception(error))
+                answer = hindrance(f"classifier {name}", error)
+                if answer.refused is not None:
+                    self._refused[name] = answer.refused
+                else:
+                    self._unready[name] = answer.unready or ""
+                self.traceback = answer.traceback
                 gc.collect()
             self._step()
         return self._loaded.get(name)

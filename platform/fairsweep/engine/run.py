@@ -3,7 +3,6 @@
 import itertools
 import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +23,6 @@ from fairsweep.spec import LabelSpec, RunSpec, SweepSpec
 from fairsweep.store import Store
 from fairsweep.store.compact import compact
 from fairsweep.store.verify import sift, verify
-from fairsweep.terminal.progress import RunProgress
 
 
 class Run:
@@ -150,23 +148,11 @@ class Run:
 
     def _watch(self, start: Callable, size: Callable, call: Callable, streams: dict, what: str, total: int) -> None:
         from fairsweep.engine.crew import Crew
-        from fairsweep.engine.dispatch import Dispatcher
+        from fairsweep.engine.watch import watched
 
         crew = Crew(lambda: start(size()), lambda: size().actors, lambda: size().needs())
-        dispatcher = Dispatcher(crew, call, streams)
         started = time.perf_counter()
-        count = 0
-
-        def tick() -> None:
-            nonlocal count
-            # Where another run has taken over, this one would make the same images.
-            self.store.place.check_held()
-            progress.tick(crew.note())
-            for loss in crew.places.losses[count:]:
-                count += 1
-                self.console.print(loss, soft_wrap=True, markup=False, highlight=False)
-
-        with RunProgress(self.console, what, total) as progress, closing(dispatcher.run(tick)) as events:
+        with watched(crew, call, streams, self.store, self.console, what, total) as (progress, events):
             self._account.progress = progress
             for event in events:
                 if isinstance(event, BatchReport) and "startup" not in self.outcome.seconds:
@@ -175,8 +161,6 @@ class Run:
                 self._account.count(event)
         self.outcome.places += [place.device for place in crew.arrived]
         self.outcome.losses += crew.places.losses
-        for log in {place.log for place in crew.arrived} - crew.places.logs:
-            Path(log).unlink(missing_ok=True)
         self.outcome.spend(what, time.perf_counter() - started)
 
 
