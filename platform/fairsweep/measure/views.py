@@ -24,7 +24,7 @@ select failed.* from failed anti join fine using ({key})
 
 
 def create(connection: duckdb.DuckDBPyConnection, files: dict[str, Files]) -> None:
-    """Create the views that metrics read: plan, images, pictures, labels, features, targets, and what lies beside."""
+    """Create the views that metrics read: plan, images, pictures, labels, features, decisions, and what lies beside."""
     for kind in ("plan", "targets", "settings"):
         _view(connection, kind, kind, files[kind])
     _view(connection, "reference_shares", "references", files["references"])
@@ -34,6 +34,7 @@ def create(connection: duckdb.DuckDBPyConnection, files: dict[str, Files]) -> No
     _view(connection, "data_rows", "data", files["data"], {"source": "source"})
     _view(connection, "match_rows", "matches", files["matches"])
     _view(connection, "matchings", "matchings", files["matchings"])
+    _view(connection, "decisions", "decisions", files["decisions"])
     folders = {"model": "model", "setting": "guidance", "filename": None}
     _view(connection, "image_files", "images", files["images"], folders, "image_id")
     columns = [name for name in FOLDERS["images"].names if name != "image"]

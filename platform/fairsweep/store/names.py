@@ -22,7 +22,7 @@ METRICS = "metrics"
 SCRATCH = "scratch"
 LOGS = "log"
 # Kind -> how many folders of partitions lie between it and its files.
-DEPTHS = {"images": 2, "labels": 1, "data": 1}
+DEPTHS = {"images": 2, "labels": 1, "data": 1, "decisions": 1}
 _LONGEST = 160
 IMPORTED = "imported-"
 _SHARD = re.compile(
@@ -110,3 +110,8 @@ def data_folder(source: str) -> str:
 def labels_folder(classifier: str) -> str:
     """Return where a classifier's labels lie."""
     return f"labels/classifier={quoted(classifier)}"
+
+
+def decisions_folder(sweep: str) -> str:
+    """Return where the decisions of a sweep lie."""
+    return f"decisions/sweep={quoted(sweep)}"

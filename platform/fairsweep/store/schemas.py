@@ -222,6 +222,25 @@ MATCHINGS = pa.schema(
     metadata=_VERSION,
 )
 
+DECISIONS = pa.schema(
+    {
+        "sweep": pa.string(),
+        "kind": pa.string(),
+        "round": pa.int32(),
+        "model": pa.string(),
+        "setting": pa.string(),
+        "prompt": pa.string(),
+        "prompt_name": pa.string(),
+        "attribute": pa.string(),
+        "value": pa.string(),
+        # Numbers, as JSON: what the decision was read off.
+        "evidence": pa.string(),
+        # What of the spec the decision was made by: under another rule it counts no more.
+        "rule": pa.string(),
+    },
+    metadata=_VERSION,
+)
+
 FOLDERS = {
     "plan": PLAN,
     "images": IMAGES,
@@ -235,4 +254,5 @@ FOLDERS = {
     "data": DATA,
     "matches": MATCHES,
     "matchings": MATCHINGS,
+    "decisions": DECISIONS,
 }

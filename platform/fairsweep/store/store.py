@@ -14,7 +14,7 @@ from fairsweep.store import files, names
 from fairsweep.store.disk import whole_file
 from fairsweep.store.files import Files
 from fairsweep.store.places import Place, place_at
-from fairsweep.store.schemas import DATA, FOLDERS, IMAGES, INPUT_KEY, LABELS, WRITING
+from fairsweep.store.schemas import DATA, DECISIONS, FOLDERS, IMAGES, INPUT_KEY, LABELS, WRITING
 
 
 class Store:
@@ -54,6 +54,31 @@ class Store:
         key = f"{folder}/{names.name_shard((key for key, _ in keyed), data, len(rows))}"
         self.place.put(key, data)
         return key
+
+    def write_decisions(self, sweep: str, rows: list[dict]) -> None:
+        """Write one round's decisions as one file, unless they are there; the caller holds the store's lock.
+
+        The file is named after what it holds, so that the same decisions made again are the same file.
+        """
+        there = {decision_key(row) for row in self.read_decisions(sweep)}
+        rows = sorted((row for row in rows if decision_key(row) not in there), key=decision_key)
+        if not rows:
+            return
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.Table.from_pylist(rows, DECISIONS), sink, **WRITING)
+        data = sink.getvalue().to_pybytes()
+        keys = ("\t".join(map(str, decision_key(row))) for row in rows)
+        self.place.put(f"{names.decisions_folder(sweep)}/{names.name_shard(keys, data, len(rows))}", data)
+
+    def read_decisions(self, sweep: str) -> list[dict]:
+        """Return the decisions of a sweep, in the order of their keys; what is damaged is a warning, and left out."""
+        folder = files.folders(self.place, "decisions", only=names.decisions_folder(sweep))
+        rows: dict[tuple, dict] = {}
+        for entry in (entry for each in folder.values() for entry in each.base):
+            with suppress(files.DamageError), files.opened(self.place, entry) as file:
+                for row in pq.read_table(file).to_pylist():
+                    rows.setdefault(decision_key(row), row)
+        return [rows[key] for key in sorted(rows)]
 
     def write_import(self, sweep: str, classifier: str, labels: pa.Table) -> None:
         """Write the labels of an imported sweep, in place of those that it had, whoever made them.
@@ -228,6 +253,12 @@ def write_table(path: Path, table: pa.Table, row_group_size: int | None = None) 
     with whole_file(path) as temporary:
         pq.write_table(table, temporary, row_group_size, **WRITING)
     return path
+
+
+def decision_key(row: dict) -> tuple:
+    """Return what tells a decision from every other one: of one key there is one decision, for ever."""
+    names = ("sweep", "kind", "round", "model", "setting", "prompt", "attribute", "rule")
+    return tuple(row[name] for name in names)
 
 
 def _key(row: dict) -> str:
