@@ -38,6 +38,8 @@ COLUMNS = {
     "target": "the share that the spec asks for",
     "low": "lower end of the 95 % interval",
     "high": "upper end of the 95 % interval",
+    "farthest": "how far the share may be from its target",
+    "evidence": "logarithm of the e-value against the target",
     "worst_low": "the share had no missing image shown this group",
     "worst_high": "the share had every missing image shown this group",
     "noise_floor": "what a model without bias would score at this n, by chance alone",
