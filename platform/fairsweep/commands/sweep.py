@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -39,11 +40,10 @@ def plan(
     ] = None,
 ) -> None:
     """Show what would run: images per cell, what is there already, batches, an estimate of time and card-hours."""
-    from fairsweep.spec import load_spec
     from fairsweep.store import Store
     from fairsweep.terminal import preview
 
-    preview.show_plan(load_spec(spec, most_images, model or ()), Store(store), console(), rate)
+    preview.show_plan(possible_spec(spec, most_images, model or ()), Store(store), console(), rate)
 
 
 def run(
@@ -57,10 +57,8 @@ def run(
     most_images: MostImagesOption = None,
 ) -> None:
     """Make and label what the store lacks; Ctrl-C stops, the same command resumes."""
-    from fairsweep.spec import load_spec
-
     with resumable() as ending:
-        loaded = load_spec(spec, most_images, model or ())
+        loaded = possible_spec(spec, most_images, model or ())
         from fairsweep.engine import cluster
         from fairsweep.engine.run import Run
         from fairsweep.store import Store
@@ -87,6 +85,21 @@ def run(
         logged = log(opened, loaded.name, mlflow, screen, status, outcome.stopped) if track else None
         findings.show(opened, loaded.name, outcome, logged, screen)
     raise typer.Exit(0 if outcome.complete else 1)
+
+
+def possible_spec(path: Path, most_images: int | None, models: Sequence[str] = (), here: bool = True):
+    """Return the spec of a file once all is checked that needs no weights: a cluster takes its time to start.
+
+    here: it will run with this machine's packages.
+    """
+    from fairsweep.pipelines.names import check_names
+    from fairsweep.plan.possible import check_possible
+    from fairsweep.spec import load_spec
+
+    spec = load_spec(path, most_images, models)
+    check_possible(spec, here)
+    check_names(spec.models)
+    return spec
 
 
 def log(store, sweep: str, uri: str | None, screen, status: str | None, reason: str | None) -> str | None:
@@ -145,9 +158,8 @@ def submit(
 ) -> None:
     """Run a sweep as a job of a Ray cluster: upload, submit, follow its log, pass its exit status on."""
     from fairsweep.engine.submit import submit_sweep
-    from fairsweep.spec import load_spec
 
-    loaded = load_spec(spec, most_images)
+    loaded = possible_spec(spec, most_images, here=False)
     options = ["--most-images", str(most_images)] if most_images else []
     raise typer.Exit(submit_sweep(loaded, spec, address, store, working_dir, options, env or ()))
 

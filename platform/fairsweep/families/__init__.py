@@ -1,10 +1,14 @@
 """What differs between families of diffusers pipelines and no trace of a call can tell, one file each."""
 
-from diffusers import DiffusionPipeline
+from typing import TYPE_CHECKING
 
 from fairsweep.errors import FairsweepError
-from fairsweep.families.base import DENOISERS, Family
 from fairsweep.registry import find
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
+    from fairsweep.families.base import Family
 
 FAMILIES = {
     "StableDiffusionPipeline": "fairsweep.families.stable_diffusion:StableDiffusion",
@@ -21,12 +25,14 @@ REFUSED = {
 }
 
 
-def family_of(pipe: DiffusionPipeline) -> Family:
+def family_of(pipe: "DiffusionPipeline") -> "Family":
     """Return the family of a diffusers pipeline, by its class or a class that it derives from.
 
     A pipeline in no row of FAMILIES is of the general one, which `fair_guidance` can steer. Raises FairsweepError for
     one without a denoiser, `encode_prompt` or a scheduler, and for those in REFUSED.
     """
+    from fairsweep.families.base import DENOISERS, Family
+
     for kind in type(pipe).__mro__:
         if kind.__name__ in REFUSED:
             raise FairsweepError(f"{kind.__name__} {REFUSED[kind.__name__]}: it cannot be guided")

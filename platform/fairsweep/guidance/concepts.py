@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 
 from fairsweep.errors import FairsweepError
@@ -13,7 +13,8 @@ class Concept:
     """One text to steer toward, or away from with `reverse`, with the parameters of Semantic Guidance.
 
     threshold: the quantile in [0, 1) of each channel's absolute guidance below which nothing is changed.
-    warmup_steps: steps before the concept acts. cooldown_steps: the step at which it ceases (None: never).
+    warmup_steps: steps before the concept acts. cooldown_steps: the step at which it ceases (None: never). Both are
+    whole steps, or between 0 and 1 a fraction of the image's steps, see `Edit.counted`.
     Defaults are Fair Diffusion's (arXiv 2302.10893, section 4).
     """
 
@@ -21,8 +22,8 @@ class Concept:
     reverse: bool = False
     scale: float = 4.0
     threshold: float = 0.95
-    warmup_steps: int = 5
-    cooldown_steps: int | None = None
+    warmup_steps: float = 5
+    cooldown_steps: float | None = None
     weight: float = 1.0
 
     def __post_init__(self):
@@ -37,10 +38,20 @@ class Concept:
                 )
         if not 0 <= self.threshold <= 1:
             raise FairsweepError(f"threshold {self.threshold} of {self.text!r} is no quantile: give 0 to 1")
-        if self.warmup_steps < 0 or (self.cooldown_steps is not None and self.cooldown_steps < 0):
-            raise FairsweepError(f"warm-up and cool-down of {self.text!r} count steps: give 0 or more")
+        for name in ("warmup_steps", "cooldown_steps"):
+            value = getattr(self, name)
+            if value is not None and not is_steps(value):
+                raise FairsweepError(f"{name} {repr(value)[:60]} of {self.text!r} is {NO_STEPS}")
 
-    def cooled(self, step: int) -> bool:
+    def counted(self, steps: int) -> "Concept":
+        """Return the concept for images of so many steps, see `Edit.counted`."""
+        warmup, cooldown = (
+            round(value * steps) if value is not None and is_fraction(value) else value
+            for value in (self.warmup_steps, self.cooldown_steps)
+        )
+        return replace(self, warmup_steps=warmup or 0, cooldown_steps=cooldown)
+
+    def cooled(self, step: float) -> bool:
         """Tell whether the concept has ceased to act before a step (from 0)."""
         return self.cooldown_steps is not None and step >= self.cooldown_steps
 
@@ -64,6 +75,12 @@ class Edit:
         """Tell whether what concepts say at one step acts at later ones."""
         return self.momentum_scale != 0 and self.momentum_beta < 1
 
+    def counted(self, steps: int) -> "Edit":
+        """Return the edit for images of so many steps: fractions of them become the nearest whole steps."""
+        if not any(is_fraction(c.warmup_steps) or is_fraction(c.cooldown_steps) for c in self.concepts):
+            return self
+        return replace(self, concepts=tuple(concept.counted(steps) for concept in self.concepts))
+
     def running(self, step: int) -> list[Concept]:
         """Return the concepts that need a row of the denoiser at a step (from 0)."""
         # Momentum gathers what concepts say during warm-up; without it, a concept that warms up has no effect.
@@ -84,6 +101,26 @@ class Conditioning:
     prompt: str
     negative_prompt: str = ""
     edit: Edit | None = None
+
+    def counted(self, steps: int) -> "Conditioning":
+        """Return the conditioning of images of so many steps, see `Edit.counted`."""
+        edit = self.edit and self.edit.counted(steps)
+        return self if edit is self.edit else replace(self, edit=edit)
+
+
+NO_STEPS = "no number of steps: give whole steps from 0 on, or a fraction of all steps between 0 and 1"
+
+
+def is_steps(value: float) -> bool:
+    """Tell whether a number counts steps: whole ones from 0 on, or a fraction of all between 0 and 1."""
+    if isinstance(value, bool) or not (isinstance(value, Real) and math.isfinite(value)):
+        return False
+    return is_fraction(value) or (value >= 0 and value == int(value))
+
+
+def is_fraction(steps: float | None) -> bool:
+    """Tell whether a number of steps is a fraction of all."""
+    return steps is not None and 0 < steps < 1
 
 
 def toward(text: str, *away_from: str, momentum_scale: float = 0.5, momentum_beta: float = 0.6, **concept) -> Edit:

@@ -49,8 +49,8 @@ class Schedule:
         self.edits = {index: edit for index, edit in enumerate(edits) if edit is not None}
         concepts = [concept for edit in self.edits.values() for concept in edit.concepts]
         self.texts = list(dict.fromkeys(concept.text for concept in concepts))
-        bounds = {concept.warmup_steps for concept in concepts} | {concept.cooldown_steps for concept in concepts}
-        self._bounds = sorted(bound for bound in bounds if bound)
+        bounds = {steps for concept in concepts for steps in (concept.warmup_steps, concept.cooldown_steps)}
+        self._bounds = sorted(int(bound) for bound in bounds if bound)
         self._phases = [self._phase(step) for step in (0, *self._bounds)]
 
     def to(self, device: torch.device) -> None:

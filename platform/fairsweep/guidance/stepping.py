@@ -27,7 +27,8 @@ class Guidance:
 
     def __init__(self, pipe, family: Family, edits: Sequence[Edit | None]):
         self._pipe, self._family, self._name = pipe, family, type(pipe).__name__
-        self._images, self._schedule = len(edits), Schedule(edits)
+        self._images, self._edits = len(edits), edits
+        self._schedule = Schedule(edits)
         self.calls = self.rows = 0
 
     @property
@@ -63,6 +64,9 @@ class Guidance:
         if not calls or not self._schedule.edits:
             return prediction
         if self._step == 0:
+            edits = [edit and edit.counted(self._steps()) for edit in self._edits]
+            if edits != self._edits:
+                self._schedule = Schedule(edits)
             self._schedule.to(prediction.device)
         phase = self._schedule.phase(self._step // self._order)
         self._step += 1
@@ -76,6 +80,11 @@ class Guidance:
         return prediction.index_add(
             0, phase.edited, (self._sign * self._edit(concepts, base, phase, prediction)).to(prediction)
         )
+
+    def _steps(self) -> int:
+        """Return how many steps the call has; an image to image pipeline leaves the first ones out."""
+        times = getattr(self._pipe, "_num_timesteps", None) or len(self._pipe.scheduler.timesteps)
+        return -(-times // self._order)
 
     def _layout(self, calls: list[Call]) -> tuple[Layout, ConceptRows]:
         # What a pipeline runs may change on its way: guidance that ends early, layers skipped between two steps.

@@ -1,14 +1,32 @@
 """Fair Diffusion: Semantic Guidance toward the image's own group, away from the attribute's others."""
 
 from dataclasses import replace
+from typing import Annotated
 
-from pydantic import Field, FiniteFloat
+from pydantic import AfterValidator, Field, FiniteFloat
 
 from fairsweep.attributes import Attributes
 from fairsweep.errors import FairsweepError, near
-from fairsweep.guidance.concepts import Concept, Conditioning, Edit, pull_weight
+from fairsweep.guidance.concepts import (
+    NO_STEPS,
+    Concept,
+    Conditioning,
+    Edit,
+    is_fraction,
+    is_steps,
+    pull_weight,
+)
 from fairsweep.methods.base import GuidanceMethod, NoParams, group_texts
 from fairsweep.mistakes import mistake
+
+
+def _steps(value: float) -> float:
+    if not is_steps(value):
+        raise mistake(f"{value:g} is {NO_STEPS}")
+    return value if is_fraction(value) else int(value)
+
+
+Steps = Annotated[float, AfterValidator(_steps)]
 
 
 class FairParams(NoParams):
@@ -16,8 +34,14 @@ class FairParams(NoParams):
 
     scale: FiniteFloat | dict[str, FiniteFloat] = Field(default=4.0, description="edit scale, or one per attribute")
     threshold: float = Field(default=0.95, ge=0, le=1, description="quantile of each channel left unchanged")
-    warmup_steps: int = Field(default=5, ge=0, description="steps before the guidance sets in")
-    cooldown_steps: int | None = Field(default=None, ge=0, description="the step from which it is off; silent: never")
+    warmup_steps: Steps = Field(
+        default=5,
+        ge=0,
+        description="steps before the guidance sets in; between 0 and 1: a fraction of the steps",
+    )
+    cooldown_steps: Steps | None = Field(
+        default=None, ge=0, description="the step from which it is off, or a fraction of the steps; silent: never"
+    )
     momentum_scale: FiniteFloat = Field(default=0.5, description="weight of what earlier steps add")
     momentum_beta: float = Field(default=0.6, ge=0, le=1, description="how long earlier steps are remembered")
     pull: FiniteFloat | None = Field(

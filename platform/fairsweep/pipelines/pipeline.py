@@ -47,7 +47,7 @@ class Pipeline:
         """Return the latents of one image per conditioning and seed: [images, ...], as the denoiser lays them out."""
         # Noise is drawn on the CPU, so that a seed means the same on every device.
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-        edits = [conditioning.edit for conditioning in conditionings]
+        edits = [conditioning.counted(self.model.steps).edit for conditioning in conditionings]
         with products(self.model.dtype), guide(self.pipe, edits, self._texts):
             return self.pipe(
                 **self._conditioning(conditionings),

@@ -128,6 +128,6 @@ class _Steering:
 
         @lru_cache(65_536)
         def begun(model: ModelSpec, prompt: str, direction: tuple):
-            return begin(model, condition(prompt, dict(direction)))
+            return begin(model, condition(prompt, dict(direction)).counted(model.steps))
 
         self.begin = begun

@@ -14,18 +14,22 @@ EXTRA_PACKAGES = {
 }
 
 
-def check_possible(spec: SweepSpec) -> None:
-    """Raise SpecError where a scheduler lacks its package, or a setting steers no step of some model."""
+def check_possible(spec: SweepSpec, here: bool = True) -> None:
+    """Raise SpecError where a scheduler lacks its package, or a setting steers no step of some model.
+
+    here: this machine's packages are those of the run. Nothing of a model is read, and nothing heavy is imported.
+    """
     for model in spec.models:
         # With an environment of its own a cluster may hold what this machine lacks.
-        if not spec.run.runtime_env:
+        if here and not spec.run.runtime_env:
             _check_scheduler(model)
     prompt = spec.prompts.expand()[0].text
     for setting in spec.guidance:
         steered = setting.steered(spec.attributes) if setting.uses_direction else {}
         direction = {name: next(iter(attribute.groups)) for name, attribute in steered.items()}
-        edit = setting.build(spec.attributes, spec.prompts.negative_prompt)(prompt, direction).edit
+        asked = setting.build(spec.attributes, spec.prompts.negative_prompt)(prompt, direction)
         for model in spec.models:
+            edit = asked.counted(model.steps).edit
             if edit is not None and not acts(edit, model.steps):
                 first = min(concept.warmup_steps for concept in edit.concepts)
                 raise SpecError(

@@ -1,0 +1,53 @@
+"""What can be told of a model before its weights are loaded: its class, and the name of its scheduler."""
+
+import json
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from fairsweep.builtin import resolve_source
+from fairsweep.errors import SpecError, near
+from fairsweep.families import FAMILIES
+
+
+def check_names(models: Iterable[Any]) -> None:
+    """Raise SpecError for what can be told of ModelSpecs without weights: a model's class, and its scheduler's name."""
+    for model in models:
+        named = model.pipeline != "auto"
+        name = model.pipeline if named else _class_of(model.source)
+        if name and name not in FAMILIES and (named or not _derives(name)):
+            raise SpecError(f"model {model.name}: sweeps do not know the pipeline {name}{near(name, FAMILIES)}")
+        # Where diffusers is missing, the machines of a cluster have it.
+        if model.scheduler and find_spec("diffusers"):
+            _check_scheduler(model)
+
+
+def _class_of(source: str) -> str | None:
+    """Return the pipeline's class that a folder of this machine names; None where it names none or is none."""
+    index = Path(resolve_source(source)).expanduser() / "model_index.json"
+    try:
+        name = json.loads(index.read_text(encoding="utf-8"))["_class_name"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return name if isinstance(name, str) else None
+
+
+def _derives(name: str) -> bool:
+    """Tell whether a class derives from one that sweeps know, or may do so: it is not one of diffusers' own."""
+    if not find_spec("diffusers"):
+        return True
+    import diffusers
+
+    kind = getattr(diffusers, name, None)
+    return kind is None or any(base.__name__ in FAMILIES for base in kind.__mro__)
+
+
+def _check_scheduler(model: Any) -> None:
+    import diffusers
+
+    names = [name for name in dir(diffusers) if name.endswith("Scheduler")]
+    if model.scheduler not in names:
+        raise SpecError(
+            f"model {model.name}: no scheduler {model.scheduler!r} in diffusers{near(model.scheduler, names)}"
+        )
