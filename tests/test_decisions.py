@@ -38,7 +38,7 @@ def test_a_decision_is_made_once(place, bucket, tmp_path):
     }
     assert not decisions.read(store, "another")
     if place == "disk":
-        query = "select prompt_name, round, value, evidence->>'n' from decisions order by all"
+        query = "select prompt_name, round, value, evidence->>'n' from decision_rows order by all"
         assert ask(root, query) == [
             ("doctor", 0, "off target", "16"),
             ("nurse", 0, "go on", "16"),

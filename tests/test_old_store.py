@@ -10,11 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from fairsweep import cli
-from fairsweep.engine.label import wanted_attributes
 from fairsweep.errors import StoreError
 from fairsweep.measure.catalogue import connect, write_catalogue
 from fairsweep.measure.metrics import list_metrics
-from fairsweep.plan.declared import check_classifiers
+from fairsweep.plan.declared import check_classifiers, wanted_attributes
 from fairsweep.plan.plan import write_plan
 from fairsweep.plan.todo import Todo
 from fairsweep.spec import load_spec

@@ -12,9 +12,10 @@ from fairsweep.engine.account import Account
 from fairsweep.engine.cluster import Size, connected, start
 from fairsweep.engine.events import Answer
 from fairsweep.engine.generate import BatchReport
-from fairsweep.engine.label import LabelReport, wanted_attributes
+from fairsweep.engine.label import LabelReport
 from fairsweep.engine.places import Place
 from fairsweep.engine.run import Run
+from fairsweep.plan.declared import wanted_attributes
 from fairsweep.plan.todo import Batch
 from fairsweep.shipped import path
 from fairsweep.spec import SweepSpec, load_spec

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from fairsweep.engine.events import GivenUp, LeftOut, Refused
 from fairsweep.engine.generate import BatchReport
-from fairsweep.engine.label import LabelReport, wanted_attributes
+from fairsweep.engine.label import LabelReport
 from fairsweep.engine.outcome import Outcome
+from fairsweep.plan.declared import wanted_attributes
 from fairsweep.plan.todo import Batch, LabelTask, stored
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store

@@ -9,30 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from fairsweep.classifiers.base import WHOLE_IMAGE
 from fairsweep.engine.blame import hindrance
 from fairsweep.engine.events import Answer
 from fairsweep.engine.gauges import LabelGauges
 from fairsweep.engine.halving import Halving
 from fairsweep.engine.places import Place
 from fairsweep.errors import reason
+from fairsweep.plan.declared import wanted_attributes
 from fairsweep.plan.todo import LabelTask
 from fairsweep.sources import open_pictures
 from fairsweep.spec import ClassifierSpec, SweepSpec
 from fairsweep.store import Store
 from fairsweep.store.files import DamageError
 from fairsweep.store.pictures import read_or_refer
-
-
-def wanted_attributes(spec: SweepSpec, classifier: ClassifierSpec) -> tuple[str, ...]:
-    """Return the declared attributes that a classifier can tell; the whole-image row where it can tell none."""
-    groups = classifier.known_groups
-    return tuple(name for name in spec.attributes if groups is None or name in groups) or (WHOLE_IMAGE,)
-
-
-def lead(spec: SweepSpec, attribute: str) -> str | None:
-    """Return the first classifier of a spec that can tell an attribute: whose labels stand for it."""
-    return next((each.name for each in spec.classifiers if attribute in wanted_attributes(spec, each)), None)
 
 
 class Labeller:

@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import Any, cast
 
 import duckdb
+import pyarrow.parquet as pq
 from rich.console import Console
 
 from fairsweep import builtin
 from fairsweep.engine import cluster
 from fairsweep.engine.account import Account, DamagedFileError, TooManyFailuresError
 from fairsweep.engine.generate import BatchReport, GeneratorActor
-from fairsweep.engine.label import LabelActor, wanted_attributes
+from fairsweep.engine.label import LabelActor
 from fairsweep.engine.outcome import Outcome
-from fairsweep.measure.catalogue import write_catalogue
-from fairsweep.plan.declared import check_classifiers
+from fairsweep.measure.catalogue import connect, write_catalogue
+from fairsweep.plan import decisions, stopping
+from fairsweep.plan.declared import check_classifiers, wanted_attributes
 from fairsweep.plan.plan import write_plan
+from fairsweep.plan.rounds import Rounds
 from fairsweep.plan.todo import Todo, batches, by_model
 from fairsweep.spec import LabelSpec, RunSpec, SweepSpec
 from fairsweep.store import Store
@@ -34,14 +37,27 @@ class Run:
         self.outcome = self._account.outcome
         self._shared_spec: Any = None
         self._run: RunSpec | None = None
+        # Rows of the plan that an earlier round of this run has tried: what failed is tried again by the next run.
+        self._rows_before = 0
+        self._tried = 0
+        self._cut_short = False
 
     def execute(self, limit: int | None = None) -> Outcome:
         """Make and label what is missing, at most `limit` new images; the caller holds the store's lock."""
         sift(self.store)
         check_classifiers(self.spec, self.store)
-        path = write_plan(self.spec, self.store)
         for name, shares in builtin.references(model.source for model in self.spec.models):
             self.store.write("references", name, shares)
+        self._round(limit)
+        while self.spec.sampling and self._decide():
+            self._round(None if limit is None else max(0, limit - self._tried))
+        compact(self.store, lambda: write_catalogue(self.store))
+        write_catalogue(self.store)
+        return self.outcome
+
+    def _round(self, limit: int | None) -> None:
+        """Make and label what is planned by now, at most `limit` new images."""
+        path = write_plan(self.spec, self.store)
         try:
             self._work(path, limit)
         except (duckdb.Error, DamagedFileError):
@@ -49,10 +65,19 @@ class Run:
             _, damaged = verify(self.store)
             if not damaged:
                 raise
+            self._rows_before = 0
             self._work(path, limit)
-        compact(self.store, lambda: write_catalogue(self.store))
-        write_catalogue(self.store)
-        return self.outcome
+        self._rows_before = pq.read_metadata(path).num_rows
+
+    def _decide(self) -> bool:
+        """Write what the last round decided; tell whether anything was. A round that was cut short decides nothing."""
+        if self.outcome.stopped or self._cut_short:
+            return False
+        rounds = Rounds(self.spec, decisions.read(self.store, self.spec.name))
+        with connect(self.store) as connection:
+            decided = list(stopping.decide(rounds, connection))
+        decisions.write(self.store, decided)
+        return bool(decided)
 
     def label(self, plan: Path) -> Outcome:
         """Label the images of a plan that are in the store, made here or not; the caller holds the store's lock."""
@@ -73,8 +98,12 @@ class Run:
     def _generate(self, path: Path, limit: int | None) -> None:
         with Todo(self.store, path) as todo:
             missing = todo.missing()
-            self.outcome.planned, self.outcome.there = todo.planned, todo.planned - len(missing)
+            there = todo.planned - len(missing)
+            self.outcome.planned, self.outcome.there = todo.planned, max(0, there - self.outcome.made)
+        missing = missing[missing >= self._rows_before]
         rows = missing[:limit]
+        self._tried += len(rows)
+        self._cut_short = len(rows) < len(missing)
         if not len(rows):
             return
         run, beside = self._decided(), []

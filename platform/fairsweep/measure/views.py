@@ -22,6 +22,18 @@ union all
 select failed.* from failed anti join fine using ({key})
 """
 
+# Those that the sweep's spec, as it is now, goes by; stores that were joined may hold one twice.
+DECISIONS = """
+create or replace view decisions as
+select decision_rows.* exclude (rule)
+from decision_rows
+join settings using (sweep, model, setting)
+where list_contains(settings.rules, decision_rows.rule)
+qualify row_number() over (
+    partition by sweep, model, setting, prompt, attribute, kind, round, rule order by evidence
+) = 1
+"""
+
 
 def create(connection: duckdb.DuckDBPyConnection, files: dict[str, Files]) -> None:
     """Create the views that metrics read: plan, images, pictures, labels, features, decisions, and what lies beside."""
@@ -34,7 +46,8 @@ def create(connection: duckdb.DuckDBPyConnection, files: dict[str, Files]) -> No
     _view(connection, "data_rows", "data", files["data"], {"source": "source"})
     _view(connection, "match_rows", "matches", files["matches"])
     _view(connection, "matchings", "matchings", files["matchings"])
-    _view(connection, "decisions", "decisions", files["decisions"])
+    _view(connection, "decision_rows", "decisions", files["decisions"])
+    connection.execute(DECISIONS)
     folders = {"model": "model", "setting": "guidance", "filename": None}
     _view(connection, "image_files", "images", files["images"], folders, "image_id")
     columns = [name for name in FOLDERS["images"].names if name != "image"]

@@ -1,10 +1,12 @@
 """What a sweep declares besides its images: targets of groups, the settings it runs under, who labels."""
 
 import json
+from collections.abc import Callable
 
 from fairsweep import builtin
+from fairsweep.classifiers.base import WHOLE_IMAGE
 from fairsweep.errors import StoreError
-from fairsweep.spec import GuidanceSpec, LabelSpec, SweepSpec
+from fairsweep.spec import ClassifierSpec, GuidanceSpec, LabelSpec, SweepSpec
 from fairsweep.store import Store
 
 
@@ -30,8 +32,8 @@ def targets(spec: SweepSpec) -> list[dict]:
     ]
 
 
-def settings(spec: SweepSpec) -> list[dict]:
-    """Return one row per model and setting."""
+def settings(spec: SweepSpec, rules: Callable[[str, str], list[str]] = lambda model, setting: []) -> list[dict]:
+    """Return one row per model and setting; rules: those by which decisions of such a cell count."""
     own = builtin.reference_names(model.source for model in spec.models)
     references = own if spec.references is None else list(spec.references)
     return [
@@ -46,10 +48,22 @@ def settings(spec: SweepSpec) -> list[dict]:
             "params": json.dumps(setting.params, sort_keys=True),
             "baseline": setting.method == "none",
             "references": references,
+            "rules": rules(model.name, setting.name),
         }
         for model in spec.models
         for setting in spec.guidance
     ]
+
+
+def wanted_attributes(spec: SweepSpec | LabelSpec, classifier: ClassifierSpec) -> tuple[str, ...]:
+    """Return the declared attributes that a classifier can tell; the whole-image row where it can tell none."""
+    groups = classifier.known_groups
+    return tuple(name for name in spec.attributes if groups is None or name in groups) or (WHOLE_IMAGE,)
+
+
+def lead(spec: SweepSpec | LabelSpec, attribute: str) -> str | None:
+    """Return the first classifier of a spec that can tell an attribute: whose labels stand for it."""
+    return next((each.name for each in spec.classifiers if attribute in wanted_attributes(spec, each)), None)
 
 
 def check_classifiers(spec: SweepSpec | LabelSpec, store: Store) -> None:

@@ -3,17 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from fairsweep.plan import declared
+from fairsweep.plan import decisions, declared
 from fairsweep.plan.identity import begin, finish
 from fairsweep.plan.possible import check_possible
 from fairsweep.plan.quota import deal
+from fairsweep.plan.rounds import Rounds
 from fairsweep.spec import GuidanceSpec, ModelSpec, SweepSpec
 from fairsweep.store import Store
 from fairsweep.store.schemas import PLAN
@@ -21,28 +22,31 @@ from fairsweep.store.schemas import PLAN
 ROW_GROUP = 32_768
 
 
-def write_plan(spec: SweepSpec, store: Store) -> Path:
+def write_plan(spec: SweepSpec, store: Store, rounds: Rounds | None = None) -> Path:
     """Write the plan, the resolved spec, the targets and the settings of a sweep, replacing earlier ones.
 
-    Rows stand model by model, and within a model by blocks of as many seeds as a batch holds, so that every
-    prompt and setting is reached early and a batch is one prompt under one setting where the seeds allow it.
+    rounds: how far its decisions have come; silent: as far as those in the store.
+    Rows stand round by round, and what a later round adds comes after all that was there. In a round they stand model
+    by model, and within a model by blocks of as many seeds as a batch holds, so that every prompt and setting is
+    reached early and a batch is one prompt under one setting where the seeds allow it.
     Which rows are made in one call is written with them: what a batch is made of (and with it the last bits of its
-    images) does not depend on what happens to be missing, and batches are full but for the last of each model.
+    images) does not depend on what happens to be missing, and batches are full but for the last of a model in a round.
     Memory does not grow with the number of images beyond the directions of each prompt. Raises SpecError for what could
     only fail, before anything is written.
     """
     check_possible(spec)
-    path = store.write_plan(spec.name, _tables(spec))
+    rounds = rounds or Rounds(spec, decisions.read(store, spec.name))
+    path = store.write_plan(spec.name, _tables(rounds))
     store.write("targets", spec.name, declared.targets(spec))
-    store.write("settings", spec.name, declared.settings(spec))
+    store.write("settings", spec.name, declared.settings(spec, rounds.rules))
     store.write_spec(spec.name, {"spec": spec.model_dump(mode="json"), "fingerprint": spec.fingerprint})
     return path
 
 
-def _tables(spec: SweepSpec) -> Iterator[pa.Table]:
+def _tables(rounds: Rounds) -> Iterator[pa.Table]:
     """Yield the plan in tables of about ROW_GROUP rows."""
     runs, rows = [], 0
-    for run in _runs(spec):
+    for run in _runs(rounds):
         runs.append(run)
         rows += len(run.ids)
         if rows >= ROW_GROUP:
@@ -63,20 +67,23 @@ class _Run:
     batches: list[int]
 
 
-def _runs(spec: SweepSpec) -> Iterator[_Run]:
+def _runs(rounds: Rounds) -> Iterator[_Run]:
+    spec = rounds.spec
     prompts = spec.prompts.expand()
     targets = {name: attribute.target for name, attribute in spec.attributes.items()}
     keys = [f"{spec.direction_seed}\n{prompt.text}" for prompt in prompts]
     directions = [_interned(islice(deal(targets, key), len(spec.seeds))) for key in keys]
     steering = [_Steering(spec, setting) for setting in spec.guidance]
     size, first = spec.run.batch_size, 0
-    for model in spec.models:
+    for (number, part), model in product(enumerate(rounds.blocks), spec.models):
         rank = 0
-        for start in range(0, len(spec.seeds), size):
-            block = slice(start, start + size)
-            for number, prompt in enumerate(prompts):
+        for start in range(part.start, min(part.stop, len(spec.seeds)), size):
+            block = slice(start, min(start + size, part.stop))
+            for prompt, dealt_ahead in zip(prompts, directions, strict=True):
                 for steer in steering:
-                    dealt = [steer.restrict(direction) for direction in directions[number][block]]
+                    if number >= rounds.planned(model.name, steer.setting.name, prompt.text):
+                        continue
+                    dealt = [steer.restrict(direction) for direction in dealt_ahead[block]]
                     begun = (steer.begin(model, prompt.text, direction) for direction in dealt)
                     ids = list(map(finish, begun, spec.seeds[block]))
                     shared = {
@@ -89,8 +96,8 @@ def _runs(spec: SweepSpec) -> Iterator[_Run]:
                         "variables": list(prompt.variables.items()),
                         "scale": steer.scale,
                     }
-                    numbers = [first + number // size for number in range(rank, rank + len(ids))]
-                    yield _Run(shared, ids, dealt, spec.seeds[block], numbers)
+                    batches = [first + place // size for place in range(rank, rank + len(ids))]
+                    yield _Run(shared, ids, dealt, spec.seeds[block], batches)
                     rank += len(ids)
         first += -(-rank // size)
 

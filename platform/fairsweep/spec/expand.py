@@ -23,6 +23,9 @@ def expand_sweep(data: dict, most_images: int = MOST_IMAGES) -> tuple[dict, dict
     origins: dict[Path, Path] = {}
     if isinstance(data.get("prompts"), list):
         data["prompts"] = {"texts": data["prompts"]}
+    sampling = data.get("sampling")
+    if isinstance(sampling, dict) and "seeds" not in data and type(sampling.get("most")) is int:
+        data["seeds"] = sampling["most"]
     lists = {key: data[key] for key in _EXPANDED if isinstance(data.get(key), list | tuple)}
     swept = {key: [_swept(key, item).values() for item in lists.get(key, ())] for key in ("models", "guidance")}
     check_size(data, swept, most_images)

@@ -15,6 +15,7 @@ from fairsweep.spec.encoder import EncoderAuditSpec
 from fairsweep.spec.expand import expand_sweep
 from fairsweep.spec.plugins import ClassifierSpec, GuidanceSpec
 from fairsweep.spec.prompts import PromptsSpec
+from fairsweep.spec.sampling import SamplingSpec
 from fairsweep.spec.size import MOST_IMAGES
 
 
@@ -116,6 +117,11 @@ class SweepSpec(Frozen):
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = Field(
         min_length=1, description="a count, a list, or {start, count}: the same for every prompt and setting"
     )
+    sampling: SamplingSpec | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="in the place of seeds: each prompt gets as many as its verdict takes",
+    )
     references: tuple[Name, ...] | None = Field(
         default=None,
         description="the references of the store that the sweep is compared with; silence: those known of its models",
@@ -156,6 +162,9 @@ class SweepSpec(Frozen):
             check_names(key, getattr(self, key))
         if len(set(self.seeds)) < len(self.seeds):
             raise mistake("a seed is given twice", "seeds")
+        if self.sampling and len(self.seeds) != self.sampling.most:
+            message = f"sampling.most says {self.sampling.most}: leave seeds out, or give as many"
+            raise mistake(f"{len(self.seeds)} seeds, and {message}", "seeds")
         for index, setting in enumerate(self.guidance):
             for attribute in setting.attributes:
                 if attribute not in self.attributes:

@@ -95,6 +95,8 @@ SETTINGS = pa.schema(
         "baseline": pa.bool_(),
         # The reference distributions that the sweep is compared with; null: all that are of no built-in model.
         "references": pa.list_(pa.string()),
+        # By which decisions about the cell's prompts count: those made by another rule do not.
+        "rules": pa.list_(pa.string()),
     },
     metadata=_VERSION,
 )

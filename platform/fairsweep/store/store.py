@@ -77,7 +77,9 @@ class Store:
         for entry in (entry for each in folder.values() for entry in each.base):
             with suppress(files.DamageError), files.opened(self.place, entry) as file:
                 for row in pq.read_table(file).to_pylist():
-                    rows.setdefault(decision_key(row), row)
+                    # Stores that were joined may hold two: the view `decisions` takes the same one.
+                    first = rows.setdefault(decision_key(row), row)
+                    rows[decision_key(row)] = min(first, row, key=lambda each: each["evidence"])
         return [rows[key] for key in sorted(rows)]
 
     def write_import(self, sweep: str, classifier: str, labels: pa.Table) -> None:

@@ -20,6 +20,7 @@ from fairsweep.spec import ClassifierSpec, GuidanceSpec, ModelSpec, PromptsSpec,
 from fairsweep.spec.data import DataSpec
 from fairsweep.spec.encoder import AssociationTestSpec, EncoderAuditSpec, EncoderSpec, StimulusSpec
 from fairsweep.spec.expand import SHORT
+from fairsweep.spec.sampling import SamplingSpec
 from fairsweep.terminal.metric_pages import example, facts
 
 _SPEC = """# The spec
@@ -97,8 +98,12 @@ def spec_page() -> str:
     for name in CLASSIFIERS:
         kind = get_classifier(name)
         parts.append(_keys(f"classifiers, kind {name}", kind.Params, about=_first(kind)))
-    parts += [_keys("run", RunSpec), _keys("data", DataSpec), _keys("encoder", EncoderAuditSpec)]
-    parts += [_keys("encoder.encoders", EncoderSpec), _keys("encoder.stimuli", StimulusSpec)]
+    parts += [_keys("sampling", SamplingSpec), _keys("run", RunSpec), _keys("data", DataSpec)]
+    parts += [
+        _keys("encoder", EncoderAuditSpec),
+        _keys("encoder.encoders", EncoderSpec),
+        _keys("encoder.stimuli", StimulusSpec),
+    ]
     parts += [_keys("encoder.tests", AssociationTestSpec), _keys("require", Requirement)]
     return "\n".join(parts)
 

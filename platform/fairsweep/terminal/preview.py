@@ -3,8 +3,10 @@
 from rich.console import Console
 
 from fairsweep.measure.status import COLUMNS, status
+from fairsweep.plan import decisions
 from fairsweep.plan.estimate import Estimate, estimate, rates, rows_by_cell
 from fairsweep.plan.plan import write_plan
+from fairsweep.plan.rounds import Rounds
 from fairsweep.spec import RunSpec, SweepSpec
 from fairsweep.store import Store
 from fairsweep.terminal.progress import duration
@@ -25,7 +27,8 @@ def show_plan(spec: SweepSpec, store: Store, console: Console, rate: float | Non
 
     with tempfile.TemporaryDirectory() as folder:
         # The preview plans into a folder of its own: looking changes nothing in the store.
-        path = write_plan(spec, Store(folder))
+        decided = decisions.read(store, spec.name)
+        path = write_plan(spec, Store(folder), Rounds(spec, decided, whole=True))
         with Todo(store, path) as todo:
             cells = todo.cells()
             missing, measured = len(todo.missing()), todo.measured()

@@ -12,11 +12,11 @@ from fairsweep.audits.data.sweep import data_sweep, write_sweep
 from fairsweep.audits.encoder.embed import EmbedTask, embed
 from fairsweep.audits.encoder.encoders import encoders_of
 from fairsweep.audits.encoder.weat import unit
-from fairsweep.engine.label import lead
 from fairsweep.engine.outcome import Outcome
 from fairsweep.engine.run import label
 from fairsweep.errors import FairsweepError, near
 from fairsweep.measure.catalogue import connect, write_catalogue
+from fairsweep.plan.declared import lead
 from fairsweep.spec import LabelSpec, SweepSpec
 from fairsweep.spec.data import DataSpec
 from fairsweep.spec.encoder import EncoderSpec

@@ -2,9 +2,9 @@
 
 from fairsweep.audits.data.sweep import data_sweep
 from fairsweep.audits.encoder.stimuli import Stimuli
-from fairsweep.engine.label import lead
 from fairsweep.measure.catalogue import connect
 from fairsweep.pages.pictures import opened
+from fairsweep.plan.declared import lead
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
 

@@ -1,0 +1,76 @@
+"""Which seeds of a prompt under a setting are planned by now: a function of the spec and of what is decided."""
+
+from collections.abc import Iterable
+from functools import cached_property
+
+from fairsweep.plan.decisions import STOP, Decision, rule
+from fairsweep.plan.identity import model_identity
+from fairsweep.spec import GuidanceSpec, ModelSpec, SweepSpec
+
+UNDECIDED = "undecided"
+
+
+class Rounds:
+    """The rounds of a sweep as far as its decisions have come; a sweep of a fixed number of seeds has one.
+
+    whole: plan as if nobody decided anything any more, which is the most that may be made.
+    """
+
+    def __init__(self, spec: SweepSpec, decisions: Iterable[Decision] = (), whole: bool = False):
+        self.spec, self._whole = spec, whole
+        size = spec.sampling.round if spec.sampling else len(spec.seeds)
+        self.blocks = [slice(start, start + size) for start in range(0, len(spec.seeds), size)]
+        # (model, setting, prompt) -> attribute -> the last look at it
+        self._looks: dict[tuple[str, str, str], dict[str, Decision]] = {}
+        for decision in decisions:
+            cell = (decision.model, decision.setting)
+            if decision.kind == STOP and decision.rule in self._rules.get(cell, {}):
+                looks = self._looks.setdefault((*cell, decision.prompt), {})
+                before = looks.get(decision.attribute)
+                if before is None or before.round < decision.round:
+                    looks[decision.attribute] = decision
+
+    def planned(self, model: str, setting: str, prompt: str) -> int:
+        """Return how many blocks of seeds a prompt under a setting gets by now."""
+        if not self.spec.sampling:
+            return len(self.blocks)
+        looks = self._looks.get((model, setting, prompt), {})
+        done = 1 + max((look.round for look in looks.values()), default=-1)
+        if looks and not any(look.value == UNDECIDED for look in looks.values()):
+            return done
+        return len(self.blocks) if self._whole else min(done + 1, len(self.blocks))
+
+    def open(self, model: str, setting: str, prompt: str, attribute: str) -> int | None:
+        """Return the round whose look at an attribute is still to come; None where there is none."""
+        look = self._looks.get((model, setting, prompt), {}).get(attribute)
+        last = self.planned(model, setting, prompt) - 1
+        return last if look is None or (look.value == UNDECIDED and look.round < last) else None
+
+    def rules(self, model: str, setting: str) -> list[str]:
+        """Return the rules by which decisions about a cell count, one a round; none where nothing is decided."""
+        return list(self._rules.get((model, setting), ()))
+
+    @cached_property
+    def _rules(self) -> dict[tuple[str, str], dict[str, int]]:
+        if not self.spec.sampling:
+            return {}
+        return {
+            (model.name, setting.name): {
+                self._rule(model, setting, block): number for number, block in enumerate(self.blocks)
+            }
+            for model in self.spec.models
+            for setting in self.spec.guidance
+        }
+
+    def _rule(self, model: ModelSpec, setting: GuidanceSpec, block: slice) -> str:
+        """Return the rule of a look: all that decides its images, what is looked for, and who looks."""
+        assert self.spec.sampling
+        return rule(
+            STOP,
+            model_identity(model),
+            setting.model_dump(mode="json", exclude={"name"}),
+            {name: attribute.model_dump(mode="json") for name, attribute in self.spec.attributes.items()},
+            [classifier.model_dump(mode="json") for classifier in self.spec.classifiers],
+            [self.spec.prompts.negative_prompt, self.spec.direction_seed, self.spec.seeds[: block.stop]],
+            [self.spec.sampling.margin, self.spec.sampling.round],
+        )

@@ -1,0 +1,48 @@
+"""Sweeps in rounds on real Ray: the same decisions from any number of actors, and whatever is killed."""
+
+import pytest
+
+from fairsweep.plan import decisions
+from fairsweep.store import Store
+from support.checks import ask, assert_exactly_once
+
+
+@pytest.fixture
+def rounds_data(tiny_data) -> dict:
+    """Return a sweep of the small model that stops by looking."""
+    del tiny_data["seeds"]
+    return tiny_data | {"sampling": {"most": 12, "round": 4, "margin": 0.2}}
+
+
+def decided(root) -> list:
+    return decisions.read(Store(root), "tiny")
+
+
+def test_a_run_goes_round_by_round_until_nothing_is_left_to_decide(rounds_data, tmp_path, run_sweep):
+    outcome = run_sweep(rounds_data, tmp_path, limit=6)
+    # A round that was cut short decides nothing.
+    assert (outcome.made, decided(tmp_path)) == (6, [])
+    outcome = run_sweep(rounds_data, tmp_path)
+    [(planned,)] = ask(tmp_path, "select count(distinct image_id) from plan")
+    assert outcome.complete
+    assert (outcome.planned, outcome.there, outcome.made) == (planned, 6, planned - 6)
+    assert_exactly_once(tmp_path, planned)
+    looks = decided(tmp_path)
+    # Each prompt has a look at each attribute after each of its rounds.
+    assert {look.attribute for look in looks} == {"gender", "age"}
+    query = "select setting, prompt, count(*) from plan group by all"
+    for setting, prompt, images in ask(tmp_path, query):
+        own = [look for look in looks if (look.setting, look.prompt) == (setting, prompt)]
+        assert images == 4 * (1 + max(look.round for look in own))
+        last = {look.attribute: look for look in sorted(own, key=lambda look: look.round)}
+        assert images == 12 or not any(look.value == "undecided" for look in last.values())
+        assert {look.evidence["images"] for look in own} <= {4, 8, 12}
+    again = run_sweep(rounds_data, tmp_path)
+    assert (again.made, again.labelled, decided(tmp_path)) == (0, 0, looks)
+
+
+@pytest.mark.slow
+def test_one_or_three_actors_decide_the_same(rounds_data, tmp_path, run_sweep):
+    run_sweep(rounds_data, tmp_path / "one")
+    run_sweep(rounds_data | {"run": rounds_data["run"] | {"actors": 3}}, tmp_path / "three")
+    assert decided(tmp_path / "one") == decided(tmp_path / "three")

@@ -1,0 +1,165 @@
+"""Sweeps that stop by looking: which seeds are planned after which verdicts, and what the verdicts are worth."""
+
+import itertools
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from fairsweep.errors import SpecError
+from fairsweep.measure.catalogue import connect
+from fairsweep.plan import decisions, stopping
+from fairsweep.plan.plan import write_plan
+from fairsweep.plan.rounds import Rounds
+from fairsweep.spec import SweepSpec, load_spec
+from fairsweep.store import Store
+from support.checks import ask
+
+GENDER = {"gender": {"groups": {"female": "female person", "male": "male person"}}}
+
+
+@pytest.fixture
+def data(tiny_data) -> dict:
+    """Return an unguided sweep of one attribute that stops by looking."""
+    del tiny_data["seeds"]
+    prompts = ["nurse", "doctor", "pilot"]
+    sampling = {"most": 40, "round": 8, "margin": 0.2}
+    return tiny_data | {
+        "prompts": prompts,
+        "attributes": GENDER,
+        "guidance": [{"method": "none"}],
+        "sampling": sampling,
+    }
+
+
+class World:
+    """A store whose images are labels alone: female where the seed's own number says so."""
+
+    def __init__(self, root, shares: dict[str, float | None], missing: dict[str, str] | None = None):
+        self.store, self.shares, self.missing = Store(root), shares, missing or {}
+        self.labelled: set[str] = set()
+
+    def label(self, plan) -> int:
+        """Label what is new in a plan; return how many that was."""
+        labels = []
+        for row in pq.read_table(plan).to_pylist():
+            if row["image_id"] in self.labelled:
+                continue
+            drawn = np.random.default_rng([row["seed"], len(row["prompt"])]).random()
+            label = self.missing.get(row["prompt"]) or ("female" if drawn < self.shares[row["prompt"]] else "male")
+            if label != "failed":
+                self.labelled.add(row["image_id"])
+                labels.append({"image_id": row["image_id"], "attribute": "gender", "label": label})
+        if labels:
+            self.store.write_labels("pixels", labels)
+        return len(labels)
+
+    def run(self, spec: SweepSpec, rounds: int | None = None) -> int:
+        """Go on until nothing is left to decide, or so many rounds; return how many images were labelled."""
+        images = 0
+        for _ in itertools.count() if rounds is None else range(rounds):
+            images += self.label(write_plan(spec, self.store))
+            with connect(self.store) as connection:
+                now = Rounds(spec, decisions.read(self.store, spec.name))
+                decided = list(stopping.decide(now, connection))
+            decisions.write(self.store, decided)
+            if not decided:
+                break
+        return images
+
+
+def verdicts(root, kind: str = "stop") -> dict:
+    query = (
+        f"select prompt, arg_max(value, round), max(round) from decisions where kind = '{kind}' group by 1 order by 1"
+    )
+    return {prompt: (value, last) for prompt, value, last in ask(root, query)}
+
+
+def test_each_prompt_gets_the_seeds_that_its_verdict_takes(data, tmp_path):
+    spec = SweepSpec.model_validate(data)
+    world = World(tmp_path, {"nurse": 1.0, "doctor": 0.5, "pilot": 0.0})
+    assert world.run(spec) == 8 + 8 + 40
+    assert verdicts(tmp_path) == {"doctor": ("undecided", 4), "nurse": ("off target", 0), "pilot": ("off target", 0)}
+    # What was decided is what the view of intervals shows, and the same command finds nothing to do.
+    assert world.run(spec) == 0
+    [(low, high)] = ask(
+        tmp_path, """select low, high from share_anytime where prompt = 'nurse' and "group" = 'female'"""
+    )
+    assert low > 0.5 and high == 1
+    [(count, found)] = ask(
+        tmp_path,
+        "select (evidence->'counts'->>'female')::int, (evidence->'low'->>'female')::double from decisions "
+        "where prompt = 'nurse'",
+    )
+    assert (count, found) == (8, pytest.approx(low, abs=1e-6))
+
+
+def test_a_wide_margin_is_reached(data, tmp_path):
+    data["sampling"] |= {"most": 400, "round": 40, "margin": 0.2}
+    world = World(tmp_path, {"nurse": 0.5, "doctor": 0.5, "pilot": 0.55})
+    assert world.run(SweepSpec.model_validate(data)) < 3 * 400
+    assert {value for value, _ in verdicts(tmp_path).values()} == {"on target"}
+
+
+def test_a_prompt_without_any_face_stops_and_says_so(data, tmp_path):
+    data["sampling"] |= {"round": 16, "most": 64}
+    world = World(tmp_path, {"nurse": 1.0, "doctor": 0.5, "pilot": 0.0}, {"pilot": "no_face"})
+    world.run(SweepSpec.model_validate(data))
+    assert verdicts(tmp_path)["pilot"] == ("unreadable", 0)
+
+
+def test_where_all_images_fail_nothing_is_decided_until_they_are_there(data, tmp_path):
+    spec = SweepSpec.model_validate(data)
+    world = World(tmp_path, {"nurse": 1.0, "doctor": 0.5, "pilot": 0.0}, {"pilot": "failed"})
+    world.run(spec)
+    assert verdicts(tmp_path).keys() == {"nurse", "doctor"}
+    planned = pq.read_table(write_plan(spec, world.store)).column("prompt").to_pylist()
+    assert planned.count("pilot") == 8
+    world.missing = {}
+    assert world.run(spec) == 8
+    assert verdicts(tmp_path)["pilot"] == ("off target", 0)
+
+
+def test_a_plan_grows_at_its_end_and_says_the_most(data, tmp_path):
+    spec = SweepSpec.model_validate(data)
+    world = World(tmp_path, {"nurse": 1.0, "doctor": 0.5, "pilot": 0.5})
+    before: list[dict] = []
+    for number in range(1, 4):
+        rows = pq.read_table(write_plan(spec, world.store)).to_pylist()
+        assert rows[: len(before)] == before and len(rows) == (24 if number == 1 else len(before) + 16)
+        before = rows
+        world.run(spec, rounds=1)
+    kept = decisions.read(world.store, spec.name)
+    most = pq.read_table(write_plan(spec, Store(tmp_path / "most"), Rounds(spec, kept, whole=True)))
+    assert len(most) == 8 + 40 + 40
+    # Ids and batches are those of a sweep of so many seeds.
+    fixed = {key: value for key, value in data.items() if key != "sampling"} | {"seeds": 40}
+    planned = pq.read_table(write_plan(SweepSpec.model_validate(fixed), Store(tmp_path / "fixed"))).to_pylist()
+    assert {row["image_id"] for row in before} < {row["image_id"] for row in planned}
+
+
+def test_decisions_count_only_under_the_rule_they_were_made_by(data, tmp_path):
+    world = World(tmp_path, {"nurse": 1.0, "doctor": 0.5, "pilot": 0.0})
+    world.run(SweepSpec.model_validate(data))
+    # More seeds at most: what was decided stays, and what was open goes on where it stood.
+    data["sampling"]["most"] = 48
+    assert world.run(SweepSpec.model_validate(data)) == 8
+    assert verdicts(tmp_path)["doctor"] == ("undecided", 5)
+    # Another target is another question, asked of the images that are there first.
+    data["attributes"]["gender"]["target"] = {"female": 1.0, "male": 0.0}
+    write_plan(SweepSpec.model_validate(data), world.store)
+    assert not verdicts(tmp_path)
+    assert world.run(SweepSpec.model_validate(data)) <= 40
+    assert verdicts(tmp_path)["pilot"] == ("off target", 0)
+    assert verdicts(tmp_path)["doctor"][0] == "off target"
+
+
+def test_sampling_stands_in_the_place_of_seeds(data, write_spec):
+    spec = load_spec(write_spec(data))
+    assert spec.seeds == tuple(range(40))
+    assert SweepSpec.model_validate(spec.model_dump(mode="json")) == spec
+    assert load_spec(write_spec(data | {"seeds": {"start": 100, "count": 40}})).seeds[0] == 100
+    with pytest.raises(SpecError, match=r"7 seeds, and sampling\.most says 40: leave seeds out, or give as many"):
+        load_spec(write_spec(data | {"seeds": 7}))
+    with pytest.raises(SpecError, match=r"sampling\.stop"):
+        load_spec(write_spec(data | {"sampling": data["sampling"] | {"stop": "sometime"}}))
