@@ -9,7 +9,7 @@
 with
 -- 64-bit keys instead of text, as in unit_counts.
 placed as (
-    select hash(image_id) as image, hash(sweep, model, setting) as cell, seed from plan
+    select hash(image_id) as image, setting_key(sweep, model, setting) as cell, seed from plan
 ),
 words as (
     select * from meanings where declared
@@ -32,7 +32,7 @@ joint as (
 ),
 cells as (
     select
-        hash(sweep, model, setting) as cell, any_value(sweep) as sweep, any_value(model) as model,
+        setting_key(sweep, model, setting) as cell, any_value(sweep) as sweep, any_value(model) as model,
         any_value(setting) as setting
     from plan
     group by cell
@@ -73,12 +73,15 @@ effects as (
     join counted using (cell, pair)
     group by cell, pair
 ),
+looked as materialized (
+    from judges
+),
 asked as (
     select
         one.sweep, one.attribute, other.attribute as other_attribute, classifier,
         xor(hash(one.judge), hash(other.judge)) as pair
-    from judges as one
-    join judges as other using (sweep, classifier)
+    from looked as one
+    join looked as other using (sweep, classifier)
     where one.attribute < other.attribute
 ),
 possible as (

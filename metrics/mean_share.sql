@@ -35,12 +35,12 @@ cells as (
 ),
 prompt_shares as (
     select
-        sweep, cell, place as metric, prompt, null as seed_block, shares[place] as value,
+        sweep, cell, place as metric, hash(prompt) as prompt, null as seed_block, shares[place] as value,
         null as low, null as high, null as floor, null as above, null as below
     from groups
     union all
     select
-        without.sweep, cell, unnest(range(1, len(shares) + 1)), without.prompt, without.seed_block, unnest(shares),
+        without.sweep, cell, unnest(range(1, len(shares) + 1)), hash(without.prompt), without.seed_block, unnest(shares),
         null, null, null, null, null
     from distributions_without_seeds as without
     join (select distinct sweep, model, setting, attribute, classifier, cell from whole)

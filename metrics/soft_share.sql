@@ -15,7 +15,7 @@ with declared as (
 ),
 scored as (
     select
-        hash(sweep, model, setting, prompt) as cell, attribute, classifier,
+        prompt_key(sweep, model, setting, prompt) as cell, attribute, classifier,
         list_transform(groups, lambda g: coalesce(scores[g], 0e0)) as weights
     from label_rows
     join plan using (image_id)

@@ -2,7 +2,7 @@
 -- reads: plan
 -- one row per: sweep, model, setting, prompt
 select
-    hash(sweep, model, setting, prompt) as cell, any_value(sweep) as sweep, any_value(model) as model,
+    prompt_key(sweep, model, setting, prompt) as cell, any_value(sweep) as sweep, any_value(model) as model,
     any_value(setting) as setting, any_value(prompt) as prompt, any_value(prompt_name) as prompt_name
 from plan
 group by cell

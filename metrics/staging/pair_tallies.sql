@@ -3,14 +3,17 @@
 -- that a cell names more than once pairs with nothing: which image would be whose is not known.
 -- reads: plan, settings, label_rows, meanings, judges
 -- one row per: sweep, model, setting, versus, prompt, seed, attribute, classifier, before, after
-with baselines as (
+with looked as materialized (
+    from judges
+),
+baselines as (
     select sweep, model, min(setting) as versus from settings where baseline group by sweep, model
 ),
 -- 64-bit keys instead of text, as in unit_counts.
 placed as (
     select
-        any_value(hash(image_id)) as image, any_value(hash(sweep, model, setting, prompt)) as unit,
-        any_value(hash(sweep, model, setting)) as cell, any_value(seed) as seed, any_value(setting = versus) as baseline,
+        any_value(hash(image_id)) as image, any_value(prompt_key(sweep, model, setting, prompt)) as unit,
+        any_value(setting_key(sweep, model, setting)) as cell, any_value(seed) as seed, any_value(setting = versus) as baseline,
         hash(sweep, model, prompt, seed) as place
     from plan
     join baselines using (sweep, model)
@@ -50,7 +53,7 @@ tallies as (
 -- What the keys stand for.
 units as (
     select
-        hash(sweep, model, setting, prompt) as unit, any_value(hash(sweep, model, setting)) as cell,
+        prompt_key(sweep, model, setting, prompt) as unit, any_value(setting_key(sweep, model, setting)) as cell,
         any_value(sweep) as sweep, any_value(model) as model, any_value(setting) as setting, any_value(versus) as versus,
         any_value(prompt) as prompt, any_value(prompt_name) as prompt_name
     from plan
@@ -73,7 +76,7 @@ known as (
         any_value(became.position) as position_after, sum(n)::bigint as n
     from tallies
     join places using (place)
-    semi join judges using (sweep, judge)
+    semi join looked using (sweep, judge)
     left join words as was on was.sweep = places.sweep and was.answer = answer_before
     left join words as became on became.sweep = places.sweep and became.answer = answer_after
     group by place, seed, judge, before, after
@@ -89,7 +92,7 @@ lost as (
     select place, judged.sweep, judged.judge, (pairs - coalesce(answered.n, 0))::bigint as n
     from sizes
     join places using (place)
-    join judges as judged using (sweep)
+    join looked as judged using (sweep)
     left join answered using (place, judge)
     where pairs > coalesce(answered.n, 0)
 )
@@ -102,4 +105,4 @@ from (
     select *, 'failed' as before, 'failed' as after from lost
 )
 join places using (place, sweep)
-join judges using (sweep, judge)
+join looked using (sweep, judge)

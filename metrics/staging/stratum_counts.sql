@@ -4,7 +4,7 @@
 with placed as not materialized (
     select
         sweep, null::bigint as seed_block, direction, hash(image_id) as image,
-        hash(sweep, model, setting, prompt) as cell,
+        prompt_key(sweep, model, setting, prompt) as cell,
         hash(sweep, model, setting, prompt, if(cardinality(direction) = 0, null, direction)) as unit
     from plan
 )

@@ -5,7 +5,7 @@
 -- one row per: unit, attribute, classifier, label
 with placed as not materialized (
     select
-        sweep, seed_block, direction, hash(image_id) as image, hash(sweep, model, setting, prompt) as cell,
+        sweep, seed_block, direction, hash(image_id) as image, prompt_key(sweep, model, setting, prompt) as cell,
         hash(sweep, model, setting, prompt, seed_block, if(cardinality(direction) = 0, null, direction)) as unit
     from plan
     left join seed_blocks using (sweep, seed)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import duckdb
@@ -128,6 +129,8 @@ def summary_query(connection, metrics: list[Metric], bodies: dict[str, str], the
         f"seed_cells as (select sweep, model, setting, attribute, {_BLOCK} as classifier, seed_block, cell "
         "from cells, (select unnest(range(8)) as seed_block))"
     )
+    # A number and not the name, of metrics as of prompts: what `means` groups by is millions of rows long.
+    numbers = count()
     values, joins, aggregates, means = [], [], [], []
     for metric in metrics:
         columns = _columns(connection, metric.name)
@@ -140,23 +143,24 @@ def summary_query(connection, metrics: list[Metric], bodies: dict[str, str], the
             aggregates.append(f'"{metric.name}_".* exclude ({keys})')
         jackknife = _without_seeds(connection, metric, bodies)
         for column in metric.means:
+            number = next(numbers)
             values.append(
-                f"select sweep, cell, '{column}' as metric, prompt, null as seed_block, "
+                f"select sweep, cell, {number} as metric, hash(prompt) as prompt, null as seed_block, "
                 f'"{column}"::double as value, {_bounds(metric, columns)} '
                 f'from "{metric.name}" join cells using ({keys})'
             )
             if f"{metric.name}_without_seeds" in bodies:
                 values.append(
-                    f"select sweep, cell, '{column}', prompt, seed_block, value, null, null, null, null, null "
+                    f"select sweep, cell, {number}, hash(prompt), seed_block, value, null, null, null, null, null "
                     f'from "{metric.name}_without_seeds" join cells using ({keys})'
                 )
             elif jackknife:
                 values.append(
-                    f"select sweep, cell, '{column}', prompt, seed_block, \"{column}\", null, null, null, null, null "
+                    f'select sweep, cell, {number}, hash(prompt), seed_block, "{column}", null, null, null, null, null '
                     f"from ({jackknife}) join seed_cells using ({keys})"
                 )
             means += [
-                f"max({part}) filter (metric = '{column}') as \"{name}\""
+                f'max({part}) filter (metric = {number}) as "{name}"'
                 for part, name in _mean_columns(metric, column, "noise_floor" in columns)
             ]
     parts.append("prompt_values as (" + "\nunion all\n".join(values) + ")")
