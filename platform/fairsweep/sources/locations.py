@@ -1,15 +1,14 @@
 """Where training data lie: on a disk, or in a bucket, whose addresses do what paths do."""
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import cache, partial
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from fairsweep.errors import StoreError
-from fairsweep.store.objects import Objects
+from fairsweep.store.objects import Objects, shared
 from fairsweep.store.places import Entry, bucket_address
 from fairsweep.store.ranges import Ranges
 
@@ -99,7 +98,7 @@ class Address:
 
     @property
     def _objects(self) -> Objects:
-        return _connected(self.bucket)
+        return shared(self.bucket)
 
 
 Location = Path | Address
@@ -143,7 +142,3 @@ def read_part(place: Location, offset: int, size: int) -> bytes:
 def for_arrow(place: Location) -> Path | BinaryIO:
     """Return what pyarrow opens best: a path, or the file at an address."""
     return place if isinstance(place, Path) else place.open()
-
-
-# One connection a process and bucket; an address goes from process to process without it.
-_connected: Callable[[str], Objects] = cache(Objects)

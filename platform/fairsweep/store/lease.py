@@ -12,12 +12,11 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
 
 from fairsweep.errors import StoreError
-from fairsweep.store.objects import ConflictError, Objects
+from fairsweep.store.objects import ConflictError, Objects, shared
 
 KEY = ".lease.json"
 PROBE = ".probe"
@@ -150,12 +149,8 @@ class Grant:
 
     def check(self) -> None:
         """Raise StoreError where the holder is one no more."""
-        if not _holds(_objects(self.address), self.token):
+        if not _holds(shared(self.address), self.token):
             raise StoreError(f"no longer for the writer of {self.address}: its lease is over; the same command goes on")
-
-
-# One client for a process.
-_objects = lru_cache(Objects)
 
 
 def _holds(objects: Objects, token: str) -> bool:

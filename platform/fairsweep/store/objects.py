@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -161,15 +162,31 @@ class Objects:
         raise AssertionError("the last try returns or raises")
 
 
+def shared(address: str) -> Objects:
+    """Return this process's client of an address, for those that go from process to process without one."""
+    return _shared(address, _endpoint(address))
+
+
+@cache
+def _shared(address: str, endpoint: str | None) -> Objects:
+    return Objects(address)
+
+
+def _endpoint(address: str) -> str | None:
+    """Return the server that the environment names for S3, if it names one."""
+    if not address.startswith("s3"):
+        return None
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+
+
 def _connected(address: str, more: float = 0.0) -> Any:
     """Return a client. more: seconds that one request may take beyond the usual."""
     options: dict[str, Any] = {"timeout": timedelta(seconds=_TIMEOUT + more), "connect_timeout": "5s"}
     config: dict[str, Any] = {}
-    if address.startswith("s3"):
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-        if endpoint:
-            config["endpoint"] = endpoint
-            options["allow_http"] = endpoint.startswith("http://")
+    endpoint = _endpoint(address)
+    if endpoint:
+        config["endpoint"] = endpoint
+        options["allow_http"] = endpoint.startswith("http://")
     backoff = {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=5), "base": 2}
     retry = {"max_retries": 6, "retry_timeout": timedelta(seconds=60), "backoff": backoff}
     try:
