@@ -7,7 +7,7 @@ import pytest
 from fairsweep import cli
 from fairsweep.bench import gpu
 from fairsweep.bench.architectures import ARCHITECTURES
-from fairsweep.bench.gpu_parts import PARTS
+from fairsweep.bench.gpu import parts, results
 from support import tiny
 
 
@@ -18,9 +18,9 @@ def test_every_part_runs_and_those_that_need_a_card_are_left_out(monkeypatch):
     card = gpu.Card(device="cpu", sizes={"sd15": 32, "sdxl": 32}, batches=(1, 2, 3), steps=2, clip="ViT-B-32")
     lines: list[str] = []
     findings = gpu.run(lambda finding: lines.append(finding.line()), seconds=600, card=card)
-    assert [finding.part for finding in findings] == [part.name for part in PARTS]
+    assert [finding.part for finding in findings] == [part.name for part in gpu.PARTS]
     assert [json.loads(line)["verdict"] for line in lines] == [finding.verdict for finding in findings]
-    for part, finding in zip(PARTS, findings, strict=True):
+    for part, finding in zip(gpu.PARTS, findings, strict=True):
         assert (finding.verdict == "skipped") == part.needs_card, finding
         assert finding.verdict != "failed", finding
     verdicts = {finding.part: finding for finding in findings}
@@ -36,10 +36,8 @@ def test_a_part_that_fails_costs_itself_and_what_there_is_no_time_for_is_left_ou
     def fail(card):
         raise ValueError("a kernel is missing")
 
-    from fairsweep.bench import gpu_parts
-
-    parts = (gpu_parts.Part("one", fail), gpu_parts.Part("other", gpu_parts.environment))
-    monkeypatch.setattr(gpu_parts, "PARTS", parts)
+    chosen = (gpu.Part("one", fail), gpu.Part("other", results.environment))
+    monkeypatch.setattr(parts, "PARTS", chosen)
     one, other = gpu.run(lambda finding: None, card=gpu.Card(device="cpu"))
     assert (one.verdict, one.figures["reason"]) == ("failed", "ValueError: a kernel is missing")
     assert other.verdict == "figures" and other.figures["torch"]

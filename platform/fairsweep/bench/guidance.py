@@ -175,7 +175,7 @@ class Bench:
         with torch.inference_mode():
             self.decoder.decode(self.sega_latents(images))
 
-    def sega_latents(self, images: int) -> torch.Tensor:
+    def sega_latents(self, images: int, **more) -> torch.Tensor:
         """Return the latents that SEGA makes of the same images."""
         return self.latents(
             self.sega_pipe,
@@ -188,6 +188,7 @@ class Bench:
             edit_cooldown_steps=self.settings["cooldown_steps"],
             edit_momentum_scale=self.settings["momentum_scale"],
             edit_mom_beta=self.settings["momentum_beta"],
+            **more,
         )
 
     def rows(self) -> dict[str, float]:

@@ -1,7 +1,6 @@
-"""What only a card can show: parts that each prove or refute one thing, on pipelines of real size, random weights."""
+"""The card that is looked at, and the pipeline of real size with random weights that is on it."""
 
 import gc
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,15 +11,11 @@ from typing import Any
 import torch
 
 from fairsweep.bench.architectures import build
-from fairsweep.engine.device import Cuda, DeviceError
-from fairsweep.errors import FairsweepError, reason
 from fairsweep.families import family_of
 from fairsweep.pipelines.loading import to_channels_last
 from fairsweep.pipelines.pipeline import Pipeline
 
 GIB = 2**30
-# Less is left of the time than a part may take.
-_LAST_SECONDS = 25.0
 
 
 @dataclass
@@ -45,8 +40,7 @@ class Card:
     def pipe(self, name: str, dtype: torch.dtype = torch.float16) -> Any:
         """Return the stock pipeline of an architecture, on the device."""
         if self._held is None or self._held[0] != name:
-            self._held = None
-            self.free()
+            self.drop()
             # Made where it will be, at the size that it will have: large ones take minutes and much memory elsewhere.
             before = torch.get_default_dtype()
             torch.set_default_dtype(dtype)
@@ -67,6 +61,11 @@ class Card:
         size = self.sizes[name]
         model = SimpleNamespace(steps=steps, guidance_scale=7.0, width=size, height=size, dtype="float16")
         return Pipeline(self.pipe(name), model)
+
+    def drop(self) -> None:
+        """Let go of the pipeline."""
+        self._held = None
+        self.free()
 
     def allocated(self) -> int:
         """Return the bytes that tensors hold."""
@@ -107,49 +106,3 @@ class Card:
             yield
         finally:
             torch.cuda.set_per_process_memory_fraction(1.0)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a part says: holds, refuted, figures, skipped or failed, and the figures."""
-
-    part: str
-    verdict: str
-    figures: dict[str, Any]
-
-    def line(self) -> str:
-        """Return it as a line of JSON."""
-        return json.dumps({"part": self.part, "verdict": self.verdict, **self.figures})
-
-
-def run(say: Callable[[Finding], object], seconds: float = 480.0, card: Card | None = None) -> list[Finding]:
-    """Run every part, as far as the time goes, and say each finding as it comes.
-
-    A part that fails costs itself. Parts that need a card are left out where there is none, which is an error unless a
-    `card` is given: raises FairsweepError.
-    """
-    from fairsweep.bench.gpu_parts import PARTS
-
-    if card is None:
-        try:
-            Cuda().open()
-        except DeviceError as error:
-            raise FairsweepError(f"bench gpu needs an NVIDIA card: {error}") from None
-    card, until, findings = card or Card(), time.monotonic() + seconds, []
-    for part in PARTS:
-        name = part.name
-        if part.needs_card and not card.real:
-            finding = Finding(name, "skipped", {"reason": "it needs a card"})
-        elif until - time.monotonic() < _LAST_SECONDS:
-            finding = Finding(name, "skipped", {"reason": "no time is left"})
-        else:
-            started = time.monotonic()
-            try:
-                verdict, figures = part.work(card)
-                finding = Finding(name, verdict, figures | {"seconds": round(time.monotonic() - started, 1)})
-            except Exception as error:
-                finding = Finding(name, "failed", {"reason": reason(error)})
-            card.free()
-        findings.append(finding)
-        say(finding)
-    return findings
