@@ -10,16 +10,6 @@ from contextlib import contextmanager
 
 from selenium.common.exceptions import StaleElementReferenceException
 
-# marimo's controls live in shadow roots, which selenium searches one at a time; hidden ones do not count.
-_DEEP = """
-const found = [];
-const walk = (root) => { for (const node of root.querySelectorAll('*')) {
-    if (node.matches(arguments[0]) && node.getClientRects().length) found.push(node);
-    if (node.shadowRoot) walk(node.shadowRoot);
-} };
-walk(document); return found;
-"""
-
 
 @contextmanager
 def served(command: str, store, lines: int = 1, *options: str):
@@ -48,8 +38,3 @@ def until(what, seconds: float = 90):
             pass
         assert time.monotonic() < end
         time.sleep(0.2)
-
-
-def deep(driver, selector: str) -> list:
-    """Return the visible elements of a selector, in shadow roots too."""
-    return driver.execute_script(_DEEP, selector)

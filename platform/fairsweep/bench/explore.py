@@ -1,18 +1,22 @@
 """Time the explorer's screens over a store of many labels: the first page, and each change of a control."""
 
 import io
+import re
 import tempfile
 import time
-from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import duckdb
+import requests
+import uvicorn
 
 from fairsweep.bench import metrics
 from fairsweep.bench.process import own
 from fairsweep.measure.sql import value
-from fairsweep.pages import explore
+from fairsweep.pages import explore, explorer, serve
 from fairsweep.store import Store
 
 SHARD = 64
@@ -80,38 +84,57 @@ def _portraits() -> list[bytes]:
 def _look(folder: str, size: int) -> dict[str, float]:
     """Use the explorer as a person does: look at shares, then at pictures, then change one control after the other."""
     clock = _Clock()
-    sql = explore.connect(folder)
-    found = explore.options(sql, "bench")
-    choice = explore.Choice("bench", "model-0", found["setting"][0], "gender", "bench")
-    explore.share_plot(explore.shares(sql, choice))
-    figures = {"first_page_seconds": clock.lap()}
-    explore.gather(sql, choice)
-    _wall(sql, folder, choice, "seed", 0, size)
+    browser = _Browser(explorer.app(folder))
+    look = {"sweep": "bench", "model": "model-0", "attribute": "gender", "classifier": "bench", "size": size}
+    figures = {"first_page_mib": _page(browser, "shares", look), "first_page_seconds": clock.lap()}
+    _wall(browser, look)
     figures["first_pictures_seconds"] = clock.lap()
-    read, shown = _wall(sql, folder, choice, "seed", size, size)
+    read, shown = _wall(browser, look | {"page": 2})
     figures |= {"next_page_seconds": clock.lap(), "next_page_mib_read": read, "next_page_mib_shown": shown}
     for order in [*explore.ORDERS][1:]:
-        read, shown = _wall(sql, folder, choice, order, 0, size)
+        read, shown = _wall(browser, look | {"order": order})
         name = order.replace(" ", "_")
         figures |= {f"{name}_seconds": clock.lap(), f"{name}_mib_read": read, f"{name}_mib_shown": shown}
     for name, chosen in {"prompt": "worker 7", "attribute": "age", "setting": "none"}.items():
-        choice = replace(choice, **{name: chosen})
-        explore.share_plot(explore.shares(sql, choice))
+        look[name] = chosen
+        _page(browser, "shares", look)
         figures[f"{name}_on_shares_seconds"] = clock.lap()
-        explore.gather(sql, choice)
-        _wall(sql, folder, choice, "seed", 0, size)
+        _wall(browser, look)
         figures[f"{name}_on_pictures_seconds"] = clock.lap()
     # Of this process alone: the kernel's ru_maxrss begins at what the process that started this one held.
     figures["peak_memory_mib"] = own("status", "VmHWM") / 1024
     return figures
 
 
-def _wall(sql, root: str, choice: explore.Choice, order: str, start: int, size: int) -> tuple[float, float]:
-    """Show one wall of pictures; return the MiB read for its pictures, and the MiB of the page."""
-    rows = explore.pairs(sql, order, start, size)
+class _Browser:
+    """Ask a server of this process for pages."""
+
+    def __init__(self, app: Any):
+        port = serve.free_port(0)
+        server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", lifespan="off"))
+        Thread(target=server.run, daemon=True).start()
+        while not server.started:
+            time.sleep(0.01)
+        self._session, self._address = requests.Session(), f"http://{serve.HOST}:{port}"
+
+    def get(self, path: str, look: dict | None = None) -> bytes:
+        """Return what an address answers."""
+        answer = self._session.get(self._address + path, params=look)
+        answer.raise_for_status()
+        return answer.content
+
+
+def _page(browser: _Browser, screen: str, look: dict) -> float:
+    """Ask for a page; return its MiB."""
+    return len(browser.get(f"/{screen}", look)) / 2**20
+
+
+def _wall(browser: _Browser, look: dict) -> tuple[float, float]:
+    """Ask for a wall with its pictures; return the MiB read for them, and their size in MiB."""
     before = own("io", "rchar")
-    page = explore.wall(sql, root, choice.setting, rows)
-    return (own("io", "rchar") - before) / 2**20, len(page) / 2**20
+    page = browser.get("/pictures", look)
+    pictures = [browser.get(source) for source in re.findall(r'src="(/small/[^"]+)"', page.decode())]
+    return (own("io", "rchar") - before) / 2**20, sum(map(len, [page, *pictures])) / 2**20
 
 
 class _Clock:

@@ -1,6 +1,5 @@
 """The commands that show results: show, report, explore, ui, track."""
 
-import secrets
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -56,33 +55,18 @@ def report(
 
 def explore(port: PortOption = 2718, headless: HeadlessOption = False, store: StoreOption = DEFAULT_STORE) -> None:
     """Look into the store in the browser: shares, pictures, SQL over every view."""
-    from fairsweep import shipped
-    from fairsweep.measure.catalogue import connect
-    from fairsweep.pages import serve
-    from fairsweep.store import Store
+    from fairsweep.pages import explorer, key, serve
 
-    connect(Store(store)).close()
-    port, password = serve.free_port(port), secrets.token_urlsafe(16)
-    address = f"http://{serve.HOST}:{port}?access_token={password}"
-    command = [sys.executable, "-m", "marimo", "-q", "run", str(shipped.path("dashboards") / "explorer.py")]
-    command += [
-        "--host",
-        serve.HOST,
-        "--port",
-        str(port),
-        "--headless",
-        "--token",
-        "--token-password-file",
-        "-",
-    ]
-    command += ["--", "--store", str(Store(store).root)]
+    app, word = explorer.app(store), key.of_this_user()
+    port = serve.free_port(port)
+    address = f"http://{serve.HOST}:{port}/?{key.PARAMETER}={word}"
 
     def announce() -> None:
         typer.echo(f"Explorer: {address}")
         if not headless:
             typer.launch(address)
 
-    serve.run(command, port, announce, say=password)
+    serve.here(key.Guard(app, word), port, announce)
 
 
 def ui(

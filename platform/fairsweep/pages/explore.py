@@ -1,10 +1,10 @@
-"""Fetch what the explorer shows, one screen at a time: choices, share plots, pictures, a query's rows."""
+"""Fetch what the explorer shows, one screen at a time: choices, shares, pictures with their labels, rows of SQL."""
 
 import csv
 import io
 import json
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -13,12 +13,12 @@ from fairsweep.errors import FairsweepError
 from fairsweep.measure import catalogue
 from fairsweep.measure.selection import confine, selected
 from fairsweep.measure.sql import rows
-from fairsweep.pages import figures, pictures, strips
 from fairsweep.store import Store
 from fairsweep.store.sweeps import newest_first
 
 ORDERS = {
     "seed": "prompt_name, seed",
+    "worst prompts": "distance desc nulls last, prompt_name, seed",
     "disagreement": "disagreed desc, lowest_score nulls last, prompt_name, seed",
     "lowest score": "lowest_score nulls last, prompt_name, seed",
     "flips": "flipped desc, lowest_score nulls last, prompt_name, seed",
@@ -39,6 +39,22 @@ class Choice:
     attribute: str
     classifier: str
     prompt: str | None = None
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which pictures of a choice to keep: of a group, without any, flipped by guidance, seen differently."""
+
+    group: str | None = None
+    missing: bool = False
+    flipped: bool = False
+    disagreed: bool = False
+
+
+NONE = Filters()
+# The groups of no picture without one: those that are declared have a position.
+KEPT = """coalesce(after = $group, true) and (not $missing or position is null) and (not $flipped or flipped)
+    and (not $disagreed or disagreed)"""
 
 
 def connect(root: str) -> duckdb.DuckDBPyConnection:
@@ -70,31 +86,50 @@ def options(connection: duckdb.DuckDBPyConnection, sweep: str) -> dict[str, list
     }
 
 
-def shares(connection: duckdb.DuckDBPyConnection, choice: Choice) -> list[dict]:
-    """Return the rows of `share` of a cell and of its unguided baseline."""
-    query = """
+def groups(connection: duckdb.DuckDBPyConnection, sweep: str) -> dict[str, list[str]]:
+    """Return the declared groups of each attribute of a sweep, in their order."""
+    query = 'select attribute, list("group" order by position) from targets where sweep = ? group by attribute'
+    return dict(connection.execute(query, [sweep]).fetchall())
+
+
+def unguided(connection: duckdb.DuckDBPyConnection, sweep: str) -> list[str]:
+    """Return the settings that others are compared with."""
+    query = "select distinct setting from settings where sweep = ? and baseline order by all"
+    return [row[0] for row in connection.execute(query, [sweep]).fetchall()]
+
+
+# How far each prompt of a cell lies from its target.
+_DISTANCES = """
+    select prompt_name, sum(abs(share - target)) / 2 as distance from share
+    where sweep = $sweep and model = $model and setting = $setting and attribute = $attribute
+        and classifier = $classifier
+    group by prompt_name"""
+
+
+def shares(connection: duckdb.DuckDBPyConnection, choice: Choice, beside: Collection[str] = ()) -> list[dict]:
+    """Return the rows of `share` of a cell, its unguided baseline and settings beside it, the worst prompts first."""
+    query = f"""
+        with distances as ({_DISTANCES})
         select attribute, classifier, "group", prompt_name, model, setting, baseline, share, low, high, target, n
         from share
         left join settings using (sweep, model, setting)
+        left join distances using (prompt_name)
         where sweep = $sweep and model = $model and attribute = $attribute and classifier = $classifier
-            and (setting = $setting or baseline) and coalesce(prompt_name = $prompt, true)
-        order by prompt_name, position, baseline desc"""
-    return rows(connection.sql(query, params=asdict(choice)))
-
-
-def share_plot(share_rows: list[dict]) -> str:
-    """Return the dot plot of such rows, unguided and guided, as HTML."""
-    plots = strips.share_plots(share_rows)
-    template: Any = figures.templates().get_template("shares.html.j2").module
-    return template.plot(plots[0], lambda row: "") if plots else ""
+            and (setting = $setting or baseline or setting in $beside) and coalesce(prompt_name = $prompt, true)
+        order by distance desc nulls last, prompt_name, position, baseline desc, setting <> $setting, setting"""
+    return rows(connection.sql(query, params={**asdict(choice), "beside": list(beside)}))
 
 
 def gather(connection: duckdb.DuckDBPyConnection, choice: Choice) -> int:
     """Lay ready the images of a cell, each with the unguided image of its seed, and return how many there are."""
     connection.execute(
-        """
+        f"""
         create or replace temp table gathered as
-        select * from seed_pairs
+        with distances as ({_DISTANCES})
+        select seed_pairs.*, distance, position from seed_pairs
+        left join distances using (prompt_name)
+        left join (select "group", position from targets where sweep = $sweep and attribute = $attribute) as declared
+            on declared."group" = after
         where sweep = $sweep and model = $model and setting = $setting and attribute = $attribute
             and classifier = $classifier and coalesce(prompt_name = $prompt, true)""",
         asdict(choice),
@@ -102,11 +137,24 @@ def gather(connection: duckdb.DuckDBPyConnection, choice: Choice) -> int:
     return connection.table("gathered").shape[0]
 
 
-def pairs(connection: duckdb.DuckDBPyConnection, order: str = "seed", start: int = 0, size: int = 24) -> list[dict]:
+def count(connection: duckdb.DuckDBPyConnection, filters: Filters) -> int:
+    """Return how many of what is gathered the filters keep."""
+    (found,) = rows(connection.execute(f"select count(*) as n from gathered where {KEPT}", asdict(filters)))
+    return found["n"]
+
+
+def pairs(
+    connection: duckdb.DuckDBPyConnection,
+    order: str = "seed",
+    start: int = 0,
+    size: int = 24,
+    filters: Filters = NONE,
+) -> list[dict]:
     """Return those `start` to `start + size` of what is gathered, in one of ORDERS, with what each classifier saw."""
     query = f"""
         with page as (
             select *, row_number() over (order by {ORDERS[order]}) as place from gathered
+            where {KEPT}
             qualify place > $start and place <= $start + $size
         ),
         seen as (select image_id, attribute from page union select unguided_id, attribute from page),
@@ -118,21 +166,68 @@ def pairs(connection: duckdb.DuckDBPyConnection, order: str = "seed", start: int
             group by image_id
         )
         select
-            prompt_name, seed, steered_to, page.image_id, unguided_id, one.answers, other.answers as unguided_answers,
-            disagreed, flipped, lowest_score
+            prompt, prompt_name, seed, steered_to, page.image_id, unguided_id,
+            one.answers, other.answers as unguided_answers, disagreed, flipped, lowest_score
         from page
         left join answered as one on one.image_id = page.image_id
         left join answered as other on other.image_id = unguided_id
         order by place"""
-    return rows(connection.sql(query, params={"start": start, "size": size}))
+    return rows(connection.sql(query, params={"start": start, "size": size, **asdict(filters)}))
 
 
-def wall(connection: duckdb.DuckDBPyConnection, root: str, setting: str, rows: list[dict]) -> str:
-    """Return these pairs as HTML, reading their pictures and no others."""
-    ids = {row[key] for row in rows for key in ("image_id", "unguided_id")} - {None}
-    encoded = pictures.read(Store(root), connection, sorted(ids))
-    shown = {key: pictures.thumbnail(png, 160) for key, png in encoded.items()}
-    return figures.templates().get_template("wall.html.j2").render(rows=rows, setting=setting, pictures=shown)
+def beside(
+    connection: duckdb.DuckDBPyConnection, choice: Choice, shown: Sequence[dict], settings: Sequence[str]
+) -> dict[str, list[dict]]:
+    """Return for each of these pairs, by its image_id, the images of its seed under other settings, with answers."""
+    query = """
+        with page as (select unnest($ids) as shown),
+        others as (
+            select page.shown, other.setting, other.image_id, other.direction[$attribute] as steered_to
+            from page
+            join plan as one on one.image_id = page.shown and one.sweep = $sweep
+            join plan as other on other.sweep = one.sweep and other.model = one.model and other.prompt = one.prompt
+                and other.seed = one.seed and other.setting in $settings
+        ),
+        answered as (
+            select image_id, list({classifier: classifier, label: label, score: score} order by classifier) as answers
+            from labels
+            where attribute = $attribute and error is null and image_id in (select image_id from others)
+            group by image_id
+        )
+        select shown, setting, others.image_id, steered_to, answers from others left join answered using (image_id)
+        order by setting"""
+    found: dict[str, list[dict]] = {}
+    if shown and settings:
+        asked: dict = {"ids": [row["image_id"] for row in shown], "settings": list(settings)}
+        asked |= {"sweep": choice.sweep, "attribute": choice.attribute}
+        for row in rows(connection.sql(query, params=asked)):
+            found.setdefault(row.pop("shown"), []).append(row)
+    return found
+
+
+def picture(connection: duckdb.DuckDBPyConnection, sweep: str, image_id: str) -> dict | None:
+    """Return what is there to say of one image: its row of the plan, its labels, the images of its seed (siblings)."""
+    planned = rows(
+        connection.execute(
+            """select sweep, image_id, model, setting, prompt, prompt_name, seed, direction from plan
+            where image_id = $image order by sweep <> $sweep, sweep limit 1""",
+            {"image": image_id, "sweep": sweep},
+        )
+    )
+    if not planned:
+        return None
+    labels = """
+        select attribute, classifier, label, score, error from labels where image_id = $image order by all"""
+    siblings = """
+        select image_id, setting from plan left join settings using (sweep, model, setting)
+        where sweep = $sweep and model = $model and prompt = $prompt and seed = $seed
+        order by baseline desc nulls last, setting"""
+    seed = {name: planned[0][name] for name in ("sweep", "model", "prompt", "seed")}
+    return {
+        **planned[0],
+        "labels": rows(connection.execute(labels, {"image": image_id})),
+        "siblings": rows(connection.execute(siblings, seed)),
+    }
 
 
 def training(connection: duckdb.DuckDBPyConnection, choice: Choice) -> list[dict]:
@@ -157,24 +252,32 @@ def training(connection: duckdb.DuckDBPyConnection, choice: Choice) -> list[dict
     return rows(connection.sql(query, params=asked))
 
 
-def training_wall(connection: duckdb.DuckDBPyConnection, root: str, shown: list[dict]) -> str:
-    """Return these training images as HTML, read where they lie; nothing where no training data were audited."""
-    opened = pictures.opened(Store(root), connection, sorted({row["image_id"] for row in shown}))
-    thumbnails = {key: pictures.thumbnail(picture, 160) for key, picture in opened.items()}
+def by_matching(training_rows: list[dict]) -> dict[str, list[dict]]:
+    """Return the rows of `training` by the name of what matched them."""
     matchings: dict[str, list[dict]] = {}
-    for row in shown:
+    for row in training_rows:
         matchings.setdefault(f"{row['model']}.{row['setting']}", []).append(row)
-    return figures.templates().get_template("training.html.j2").render(matchings=matchings, pictures=thumbnails)
+    return matchings
 
 
 def as_csv(rows: list[dict]) -> bytes:
     """Return rows as CSV, what is nested in them as JSON."""
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(rows[0]) if rows else ["image_id"])
+    writer = csv.DictWriter(buffer, list(rows[0]) if rows else ["image_id"], lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({key: json.dumps(value) if isinstance(value, list) else value for key, value in row.items()})
+        writer.writerow(
+            {
+                key: json.dumps(value, default=str) if isinstance(value, list | dict) else value
+                for key, value in row.items()
+            }
+        )
     return buffer.getvalue().encode()
+
+
+def views(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the names of what a query may ask: the views of the store and its metrics."""
+    return [row[0] for row in connection.execute("select distinct name from (show all tables) order by all").fetchall()]
 
 
 def query(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:

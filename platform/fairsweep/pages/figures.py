@@ -26,7 +26,8 @@ _DOSES = 3
 def templates() -> Environment:
     """Return the shipped templates; they escape every text that they are given."""
     folder = shipped.path("dashboards") / "report"
-    env = Environment(loader=FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    folders = [folder, shipped.path("dashboards") / "explorer"]
+    env = Environment(loader=FileSystemLoader(folders), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     env.filters |= {"percent": values.percent, "number": values.number, "in_unit": values.in_unit}
     env.filters |= {"columns": values.columns, "heading": values.heading, "interval": values.interval}
     env.filters |= {"numeric": values.numeric, "at": lambda share: f"{100 * share:.1f}%", "before": strips.before}

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
@@ -15,28 +16,41 @@ from fairsweep.store.pictures import read_or_refer
 
 _AT_ONCE = 8
 
-
-def read(store: Store, connection: duckdb.DuckDBPyConnection, image_ids: list[str]) -> dict[str, bytes]:
-    """Return the encoded pictures of these images that the store has, reading no others."""
-    held = _held(store, connection, image_ids)
-    return {image_id: picture for image_id, picture in held.items() if isinstance(picture, bytes)}
+# Files of pictures, each with the ids of those to read.
+Located = list[tuple[str, list[str]]]
 
 
-def opened(store: Store, connection: duckdb.DuckDBPyConnection, image_ids: list[str]) -> dict[str, Image.Image]:
-    """Return these pictures, of the store or of where they lie, in this order; what cannot be read is left out."""
-    pictures = open_pictures(_held(store, connection, image_ids))
-    return {key: picture for key in image_ids if isinstance(picture := pictures.get(key), Image.Image)}
-
-
-def _held(store: Store, connection: duckdb.DuckDBPyConnection, image_ids: list[str]) -> dict[str, bytes | str | None]:
+def located(connection: duckdb.DuckDBPyConnection, image_ids: Collection[str]) -> Located:
+    """Return the files that hold these images, each with the ids of those that it holds."""
     if not image_ids:
-        return {}
+        return []
     # One look at the ids of all files tells which few of them to open.
     connection.execute("create temp table if not exists picture_files as select image_id, filename from pictures")
     query = """
         select filename, list(image_id) from picture_files
         where image_id in (select unnest($ids)) group by filename"""
-    files = connection.execute(query, {"ids": image_ids}).fetchall()
+    return connection.execute(query, {"ids": list(image_ids)}).fetchall()
+
+
+def read(store: Store, connection: duckdb.DuckDBPyConnection, image_ids: list[str]) -> dict[str, bytes]:
+    """Return the encoded pictures of these images that the store has, reading no others."""
+    held = _held(store, located(connection, image_ids))
+    return {image_id: picture for image_id, picture in held.items() if isinstance(picture, bytes)}
+
+
+def opened(store: Store, connection: duckdb.DuckDBPyConnection, image_ids: list[str]) -> dict[str, Image.Image]:
+    """Return these pictures, of the store or of where they lie, in this order; what cannot be read is left out."""
+    pictures = open_located(store, located(connection, image_ids))
+    return {key: pictures[key] for key in image_ids if key in pictures}
+
+
+def open_located(store: Store, files: Located) -> dict[str, Image.Image]:
+    """Return the pictures that these files hold or refer to; what cannot be read is left out."""
+    pictures = open_pictures(_held(store, files))
+    return {key: picture for key, picture in pictures.items() if isinstance(picture, Image.Image)}
+
+
+def _held(store: Store, files: Located) -> dict[str, bytes | str | None]:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         parts = pool.map(lambda file: read_or_refer(store.place, store.place.key(file[0]), file[1]), files)
         return {image_id: picture for part in parts for image_id, picture in part.items()}
@@ -64,13 +78,26 @@ def fixed_set(
     return rows(connection.sql(query, params=params))
 
 
-def thumbnail(picture: bytes | Image.Image, size: int = 96) -> str:
-    """Return a picture as a data: address, at most `size` pixels wide and high."""
-    image = picture.copy() if isinstance(picture, Image.Image) else Image.open(io.BytesIO(picture)).convert("RGB")
+def thumbnail(picture: bytes, size: int = 96) -> str:
+    """Return an encoded picture as a data: address, at most `size` pixels wide and high."""
+    webp = small(Image.open(io.BytesIO(picture)), size)
+    return "data:image/webp;base64," + base64.b64encode(webp).decode()
+
+
+def small(picture: Image.Image, size: int) -> bytes:
+    """Return a picture as WebP, at most `size` pixels wide and high."""
+    image = picture.convert("RGB")
     image.thumbnail((size, size))
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=82)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()
+
+
+def as_png(picture: Image.Image) -> bytes:
+    """Return a picture as PNG, at its own size."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 def grid(store: Store, connection: duckdb.DuckDBPyConnection, sweep: str, prompt: str, seeds: int = 8) -> Image.Image:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 from fairsweep.errors import FairsweepError
 
@@ -30,26 +32,21 @@ def run(
     port: int,
     announce: Callable[[], None],
     env: Mapping[str, str] | None = None,
-    say: str = "",
 ) -> None:
     """Start a server, call `announce` once it answers on `port`, and stop it with this process.
 
-    say: what the server reads from its standard input. What it prints goes to standard error, so that the
-    output is what `announce` says. Raises FairsweepError if it ends before it answers.
+    What it prints goes to standard error, so that the output is what `announce` says. Raises FairsweepError if it
+    ends before it answers.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = subprocess.Popen(
         command,
         env={**os.environ, **(env or {})},
-        stdin=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
         stdout=sys.__stderr__,
         start_new_session=True,
-        text=True,
     )
     try:
-        assert server.stdin is not None
-        with server.stdin as pipe:
-            pipe.write(say)
         while not _answers(port):
             if server.poll() is not None:
                 raise FairsweepError(f"the server ended with exit code {server.returncode}; its messages stand above")
@@ -62,6 +59,22 @@ def run(
         if server.poll() is None:
             os.killpg(server.pid, signal.SIGTERM)
             server.wait()
+
+
+def here(app: Any, port: int, announce: Callable[[], None]) -> None:
+    """Serve an ASGI app in this process, call `announce` once it can be reached, and end on Ctrl-C or SIGTERM."""
+    import uvicorn
+
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((HOST, port))
+        listening.listen()
+        announce()
+        # A browser keeps its connections open.
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, lifespan="off")
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listening])
 
 
 def _answers(port: int) -> bool:
