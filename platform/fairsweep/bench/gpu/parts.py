@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from fairsweep.bench.gpu import faults, memory, results, speed
+from fairsweep.bench.gpu import faults, memory, results, speed, sweeps
 from fairsweep.bench.gpu.card import Card
 from fairsweep.bench.gpu.part import Part
 from fairsweep.engine.device import Cuda, DeviceError
@@ -38,7 +38,9 @@ PARTS = (
     Part("decoding, sdxl", partial(speed.decoding, name="sdxl")),
     Part("CUDA graph, sdxl", partial(speed.graph, name="sdxl"), needs_card=True),
     Part("a dead context", faults.dead_context, needs_card=True),
-    Part("two actors on a card", speed.shared_card, needs_card=True),
+    Part("two actors on a card", sweeps.shared_card, needs_card=True),
+    Part("the energy of a sweep", sweeps.counted, needs_card=True),
+    Part("a sweep goes on after a dead context", sweeps.dying, needs_card=True),
     Part("host memory goes back, sdxl", memory.host, needs_card=True),
     Part("segments that grow, sdxl", memory.segments, needs_card=True),
     Part("speed, sdxl", partial(speed.speed, name="sdxl")),

@@ -1,6 +1,5 @@
 """What takes how long on a card, and how much energy."""
 
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -151,24 +150,3 @@ def energy(card: Card) -> Verdict:
     if before is None or after is None:
         return "refuted", {"reason": meter.reason}
     return verdict(after > before), {"joules": after - before, "seconds": seconds, "watts": (after - before) / seconds}
-
-
-def shared_card(card: Card) -> Verdict:
-    """A sweep by two actors on one card is complete, on that card."""
-    from rich.console import Console
-
-    from fairsweep.engine.cluster import connected
-    from fairsweep.engine.run import Run
-    from fairsweep.shipped import path
-    from fairsweep.spec import RunSpec, load_spec
-    from fairsweep.store import Store
-
-    run = RunSpec(batch_size=16, actors=2, gpus_per_actor=0.5, cpus_per_actor=1)
-    spec = load_spec(path("jobs") / "demo.yaml").model_copy(update={"seeds": tuple(range(8)), "run": run})
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(folder)
-        with store.lock(), connected(None, run):
-            outcome = Run(spec, store, Console(quiet=True)).execute()
-    on_card = bool(outcome.places) and all("gpu 0" in place for place in outcome.places)
-    figures = {"made": outcome.made, "labelled": outcome.labelled, "places": outcome.places}
-    return verdict(outcome.complete and on_card), figures | {"failed": [why for _, why in outcome.failed]}
