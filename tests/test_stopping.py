@@ -1,18 +1,23 @@
 """Sweeps that stop by looking: which seeds are planned after which verdicts, and what the verdicts are worth."""
 
+import copy
 import itertools
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from fairsweep.errors import SpecError
 from fairsweep.measure.catalogue import connect
+from fairsweep.pages import report
 from fairsweep.plan import decisions, stopping
 from fairsweep.plan.plan import write_plan
 from fairsweep.plan.rounds import Rounds
 from fairsweep.spec import SweepSpec, load_spec
 from fairsweep.store import Store
+from fairsweep.terminal import preview
+from fairsweep.tracking.logbook import Logbook
 from support.checks import ask
 
 GENDER = {"gender": {"groups": {"female": "female person", "male": "male person"}}}
@@ -26,7 +31,7 @@ def data(tiny_data) -> dict:
     sampling = {"most": 40, "round": 8, "margin": 0.2}
     return tiny_data | {
         "prompts": prompts,
-        "attributes": GENDER,
+        "attributes": copy.deepcopy(GENDER),
         "guidance": [{"method": "none"}],
         "sampling": sampling,
     }
@@ -163,3 +168,22 @@ def test_sampling_stands_in_the_place_of_seeds(data, write_spec):
         load_spec(write_spec(data | {"seeds": 7}))
     with pytest.raises(SpecError, match=r"sampling\.stop"):
         load_spec(write_spec(data | {"sampling": data["sampling"] | {"stop": "sometime"}}))
+
+
+def test_what_was_decided_is_told(data, tmp_path, capsys):
+    world = World(tmp_path, {"nurse": 1.0, "doctor": 0.5, "pilot": 0.0})
+    world.run(SweepSpec.model_validate(data))
+    query = "select verdict, looks, images, why from decided where prompt = 'nurse'"
+    assert ask(tmp_path, query) == [("off target", 1, 8, "female 8 (56 to 100 %), male 0 (0 to 44 %)")]
+    console = Console(width=200)
+    preview.show_status(world.store, console)
+    assert [line.split() for line in capsys.readouterr().out.splitlines() if "stop" in line] == [
+        ["tiny", "tiny", "none", "gender", "stop", "off", "target", "2", "16"],
+        ["tiny", "tiny", "none", "gender", "stop", "undecided", "1", "40"],
+    ]
+    preview.show_plan(SweepSpec.model_validate(data), world.store, console)
+    # The store holds labels alone: the images are still to be made, and no more than were decided upon.
+    assert "at most 56 images to make" in capsys.readouterr().out
+    page = report.render(world.store)
+    assert "What was decided, and why" in page and "female 8 (56 to 100 %)" in page
+    assert Logbook(world.store, "tiny").decided() == "stop: 2 off target, stop: 1 undecided"

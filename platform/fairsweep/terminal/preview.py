@@ -2,6 +2,7 @@
 
 from rich.console import Console
 
+from fairsweep.measure.catalogue import connect
 from fairsweep.measure.status import COLUMNS, status
 from fairsweep.plan import decisions
 from fairsweep.plan.estimate import Estimate, estimate, rates, rows_by_cell
@@ -14,6 +15,11 @@ from fairsweep.terminal.tables import print_rows
 
 # Spot nodes go two minutes after they are told, and less than half of it must suffice.
 _LONG_SECONDS = 60.0
+
+_DECIDED = """
+select sweep, model, setting, attribute, kind, verdict, count(*), sum(images)::bigint
+from decided group by all order by all
+"""
 
 
 def show_plan(spec: SweepSpec, store: Store, console: Console, rate: float | None = None) -> None:
@@ -34,7 +40,8 @@ def show_plan(spec: SweepSpec, store: Store, console: Console, rate: float | Non
             missing, measured = len(todo.missing()), todo.measured()
     print_rows(["model", "setting", "images", "there", "missing"], cells, console)
     batches = -(-missing // spec.run.batch_size)
-    console.print(f"\n{missing} images to make in {batches} batches of {spec.run.batch_size}")
+    most = "at most " if spec.sampling else ""
+    console.print(f"\n{most}{missing} images to make in {batches} batches of {spec.run.batch_size}")
     if missing:
         rows = rows_by_cell(spec)
         speeds = rates(rows, measured)
@@ -64,5 +71,10 @@ def _words(work: Estimate, speeds: dict[str, float], run: RunSpec) -> str:
 
 
 def show_status(store: Store, console: Console) -> None:
-    """Print per sweep and cell what is planned, done, labelled and failed."""
+    """Print per sweep and cell what is planned, done, labelled and failed; of sweeps in rounds, what is decided."""
     print_rows(list(COLUMNS), status(store), console)
+    with connect(store) as connection:
+        decided = connection.execute(_DECIDED).fetchall()
+    if decided:
+        console.print()
+        print_rows(["sweep", "model", "setting", "attribute", "kind", "decided", "prompts", "images"], decided, console)

@@ -94,6 +94,12 @@ class Logbook:
         """Return the verdicts on what the sweep's spec requires."""
         return verdicts(self.sql, self.sweep, self.spec)
 
+    def decided(self, cell: Cell | None = None) -> str:
+        """Return how many prompts and attributes of the sweep, or of a cell, were decided how; empty where none was."""
+        chosen = CELL if cell else "sweep = $sweep"
+        query = f"select kind, verdict, count(*) as n from decided where {chosen} group by all order by all"
+        return ", ".join(f"{row['kind']}: {row['n']} {row['verdict']}" for row in self.rows(query, cell))
+
     def first_error(self, cell: Cell) -> str | None:
         """Return the error of one of the cell's failed images, if any failed."""
         query = f"""

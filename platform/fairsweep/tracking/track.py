@@ -149,8 +149,10 @@ class _Log:
         self._artifacts(parent)
         verdicts = book.verdicts()
         self._note(parent, verdicts)
+        self._decided(parent, book.decided())
         for cell in book.cells():
             run = self._cell(parent, cell, status, reason)
+            self._decided(run, book.decided(cell))
             self._note(run, [each for each in verdicts if (each.model, each.setting) == tuple(cell.values())])
         self._end(parent, status, reason)
         if not self.uri.startswith("http"):
@@ -169,6 +171,10 @@ class _Log:
         self._pictures(run, cell)
         self._end(run, status, reason or self.book.first_error(cell))
         return run
+
+    def _decided(self, run: str, decided: str) -> None:
+        if decided:
+            self.client.set_tag(run, "fairsweep.decided", decided)
 
     def _note(self, run: str, verdicts: list[Verdict]) -> None:
         """Describe a run: what it had to show and whether it did, then the spec's notes."""

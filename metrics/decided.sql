@@ -1,0 +1,23 @@
+-- What a sweep in rounds decided about a prompt and an attribute, at the last look, and what it was read off.
+-- good: decided
+-- reads: decisions
+-- one row per: sweep, model, setting, prompt, attribute, kind
+-- source: docs/rounds.md
+-- read: kind stop: whether the prompt is off its target or on it, sure at any time one looks; undecided: it goes on, or had the
+-- most seeds. unreadable: most images surely show no declared group. why: images of each group, and in per cent what its
+-- share may be. A prompt whose images all failed has no row: the next run tries them again.
+with last as (
+    select
+        sweep, model, setting, prompt, any_value(prompt_name) as prompt_name, attribute, kind,
+        arg_max(value, round) as verdict, count(*) as looks, arg_max(evidence, round)::json as evidence
+    from decisions
+    group by sweep, model, setting, prompt, attribute, kind
+)
+select
+    * exclude (evidence),
+    (evidence->>'images')::bigint as images,
+    concat_ws('; ', array_to_string(list_transform(json_keys(evidence->'counts'), lambda g: concat(
+        g, ' ', evidence->'counts'->>g,
+        ' (' || round(100 * (evidence->'low'->>g)::double)::bigint || ' to ' || round(100 * (evidence->'high'->>g)::double)::bigint || ' %)'
+    )), ', '), 'q ' || round((evidence->>'q_value')::double, 4)) as why
+from last
