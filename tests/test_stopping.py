@@ -99,6 +99,29 @@ def test_each_prompt_gets_the_seeds_that_its_verdict_takes(data, tmp_path):
     assert (count, found) == (8, pytest.approx(low, abs=1e-6))
 
 
+def test_shares_of_a_sweep_that_stops_by_looking_have_intervals_that_allow_for_it(data, tmp_path):
+    query = """
+        select share.low, share.high, share_anytime.low, share_anytime.high
+        from share join share_anytime using (sweep, model, setting, prompt, attribute, classifier, "group")"""
+    world = World(tmp_path, {"nurse": 1.0, "doctor": 0.5, "pilot": 0.0})
+    world.run(SweepSpec.model_validate(data))
+    bounds = ask(tmp_path, query)
+    assert len(bounds) == 6 and all(row[:2] == row[2:] for row in bounds)
+    # A fixed sweep over the same images has those of one number of images, which are narrower.
+    fixed = {key: value for key, value in data.items() if key != "sampling"} | {"seeds": 8}
+    write_plan(SweepSpec.model_validate(fixed), world.store)
+    assert all(high - low < anytime_high - anytime_low for low, high, anytime_low, anytime_high in ask(tmp_path, query))
+    # Every prompt counts once, however long it ran.
+    write_plan(SweepSpec.model_validate(data), world.store)
+    [(mean, average)] = ask(
+        tmp_path,
+        """
+        select any_value(mean_share), avg(share) from mean_share join share using (sweep, setting, attribute, "group")
+        where "group" = 'female'""",
+    )
+    assert mean == pytest.approx(average)
+
+
 def test_a_wide_margin_is_reached(data, tmp_path):
     data["sampling"] |= {"most": 400, "round": 40, "margin": 0.2}
     world = World(tmp_path, {"nurse": 0.5, "doctor": 0.5, "pilot": 0.55})
