@@ -5,9 +5,11 @@ import functools
 import io
 import json
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -54,9 +56,13 @@ class Generator:
 
     def __init__(self, spec: SweepSpec, device: str):
         self._models = {model.name: model for model in spec.models}
-        self._condition = {
-            setting.name: setting.build(spec.attributes, spec.prompts.negative_prompt) for setting in spec.guidance
-        }
+        settings = {setting.name: setting for setting in spec.guidance}
+
+        @lru_cache(1024)
+        def condition(setting: str, scales: tuple | None) -> Callable:
+            return settings[setting].at(dict(scales or ())).build(spec.attributes, spec.prompts.negative_prompt)
+
+        self._condition = condition
         self._device = device
         self._halving: dict[str, Halving] = {}
         self._pipeline: Pipeline | None = None
@@ -74,7 +80,12 @@ class Generator:
 
     def make(self, batch: Batch) -> tuple[list, list[str], tuple[int, ...]]:
         """Return for each row a PIL image or the exception, its prompt, and how many were denoised together."""
-        conditionings = [self._condition[row["setting"]](row["prompt"], row["direction"]) for row in batch.rows]
+        conditionings = [
+            self._condition(row["setting"], row["scales"] and tuple(row["scales"].items()))(
+                row["prompt"], row["direction"]
+            )
+            for row in batch.rows
+        ]
         pairs = list(zip(conditionings, [row["seed"] for row in batch.rows], strict=True))
         pipeline = self._pipeline
         assert pipeline is not None

@@ -17,7 +17,7 @@ from fairsweep.engine.generate import BatchReport, GeneratorActor
 from fairsweep.engine.label import LabelActor
 from fairsweep.engine.outcome import Outcome
 from fairsweep.measure.catalogue import connect, write_catalogue
-from fairsweep.plan import decisions, stopping
+from fairsweep.plan import decisions, pilots, stopping
 from fairsweep.plan.declared import check_classifiers, wanted_attributes
 from fairsweep.plan.plan import write_plan
 from fairsweep.plan.rounds import Rounds
@@ -49,7 +49,7 @@ class Run:
         for name, shares in builtin.references(model.source for model in self.spec.models):
             self.store.write("references", name, shares)
         self._round(limit)
-        while self.spec.sampling and self._decide():
+        while self._decide():
             self._round(None if limit is None else max(0, limit - self._tried))
         compact(self.store, lambda: write_catalogue(self.store))
         write_catalogue(self.store)
@@ -74,8 +74,12 @@ class Run:
         if self.outcome.stopped or self._cut_short:
             return False
         rounds = Rounds(self.spec, decisions.read(self.store, self.spec.name))
+        if not rounds.decide:
+            return False
         with connect(self.store) as connection:
-            decided = list(stopping.decide(rounds, connection))
+            decided = list(pilots.decide(rounds.pilots, connection))
+            if self.spec.sampling:
+                decided += stopping.decide(rounds, connection)
         decisions.write(self.store, decided)
         return bool(decided)
 

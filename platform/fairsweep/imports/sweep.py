@@ -87,7 +87,7 @@ def write_sweep(store: Store, source: Source, images: pa.Table, references: list
     plan = connection.sql(
         f"""select distinct image_id, $1 as sweep, model, setting, if(setting = $2, 'none', 'imported') as method,
             prompt, prompt as prompt_name, {empty} as variables, {empty} as direction, seed, null::bigint as batch,
-            null::double as scale from images""",
+            null::double as scale, null::map(varchar, double) as scales, false as pilot from images""",
         params=[source.name, baseline],
     ).to_arrow_table()
     return store.write("plan", source.name, plan)

@@ -109,7 +109,7 @@ def _cells(sql: duckdb.DuckDBPyConnection, readers: list[str]) -> dict[tuple, li
             group by image_id
         )
         select sweep, model, setting, count(*), count(*) filter (where made){counts}
-        from plan left join there using (image_id) group by all order by all"""
+        from plan_rows left join there using (image_id) group by all order by all"""
     return {row[:3]: list(row[3:]) for row in sql.execute(query).fetchall()}
 
 
@@ -129,7 +129,7 @@ def _failed_images(sql: duckdb.DuckDBPyConnection) -> dict[tuple, tuple[int, str
                 select image_id from image_rows where error is null and image_id in (select image_id from failed_images)
             )
         )
-        select sweep, model, setting, count(*), min(error) from plan join failed using (image_id) group by all"""
+        select sweep, model, setting, count(*), min(error) from plan_rows join failed using (image_id) group by all"""
     return {row[:3]: row[3:] for row in sql.execute(query).fetchall()}
 
 
@@ -150,5 +150,5 @@ def _failed_labels(sql: duckdb.DuckDBPyConnection) -> dict[tuple, int]:
             select distinct image_id, classifier
             from failed_labels anti join made using (image_id, classifier, attribute)
         )
-        select sweep, model, setting, classifier, count(*) from plan join failed using (image_id) group by all"""
+        select sweep, model, setting, classifier, count(*) from plan_rows join failed using (image_id) group by all"""
     return {row[:4]: row[4] for row in sql.execute(query).fetchall()}

@@ -37,8 +37,12 @@ qualify row_number() over (
 
 def create(connection: duckdb.DuckDBPyConnection, files: dict[str, Files]) -> None:
     """Create the views that metrics read: plan, images, pictures, labels, features, decisions, and what lies beside."""
-    for kind in ("plan", "targets", "settings"):
+    for kind in ("targets", "settings"):
         _view(connection, kind, kind, files[kind])
+    _view(connection, "plan_rows", "plan", files["plan"])
+    connection.execute(
+        "create or replace view plan as select * exclude (scales, pilot) from plan_rows where pilot is not true"
+    )
     _view(connection, "reference_shares", "references", files["references"])
     _view(connection, "calibration_counts", "calibration", files["calibration"])
     _view(connection, "encoder_test_rows", "encoder_tests", files["encoder_tests"])

@@ -12,7 +12,7 @@ from fairsweep.store import Store
 STOP = "stop"
 # Per prompt and attribute of a setting that steers only where it must: the group that is over-drawn, or "leave".
 STEER = "steer"
-# Per prompt and attribute of a calibrated setting: the quota and the scale, as JSON, with the verdict.
+# Per prompt and attribute of a calibrated setting: a verdict after each pilot, with quota and scale in its evidence.
 QUOTA = "quota"
 # Per setting and attribute: whether its target is farther from parity than the unguided model.
 SKEW = "skew"

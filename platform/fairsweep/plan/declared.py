@@ -11,7 +11,9 @@ from fairsweep.store import Store
 
 
 def edit_scale(setting: GuidanceSpec) -> float | None:
-    """Return the strength of a setting's edit, where it has a single one."""
+    """Return the strength of a setting's edit, where it has a single one that no pilot chooses."""
+    if setting.calibrate and setting.calibrate.scales:
+        return None
     scale = setting.params.get("scale")
     return float(scale) if isinstance(scale, int | float) else None
 

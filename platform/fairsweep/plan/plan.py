@@ -14,7 +14,7 @@ from fairsweep.plan import decisions, declared
 from fairsweep.plan.identity import begin, finish
 from fairsweep.plan.possible import check_possible
 from fairsweep.plan.quota import deal
-from fairsweep.plan.rounds import Rounds
+from fairsweep.plan.rounds import Part, Rounds
 from fairsweep.spec import GuidanceSpec, ModelSpec, SweepSpec
 from fairsweep.store import Store
 from fairsweep.store.schemas import PLAN
@@ -70,36 +70,59 @@ class _Run:
 def _runs(rounds: Rounds) -> Iterator[_Run]:
     spec = rounds.spec
     prompts = spec.prompts.expand()
-    targets = {name: attribute.target for name, attribute in spec.attributes.items()}
-    keys = [f"{spec.direction_seed}\n{prompt.text}" for prompt in prompts]
-    directions = [_interned(islice(deal(targets, key), len(spec.seeds))) for key in keys]
+    dealt = _Dealt(spec)
     steering = [_Steering(spec, setting) for setting in spec.guidance]
     size, first = spec.run.batch_size, 0
-    for (number, part), model in product(enumerate(rounds.blocks), spec.models):
+    for number, model in product(range(rounds.number), spec.models):
         rank = 0
-        for start in range(part.start, min(part.stop, len(spec.seeds)), size):
-            block = slice(start, min(start + size, part.stop))
-            for prompt, dealt_ahead in zip(prompts, directions, strict=True):
-                for steer in steering:
-                    if number >= rounds.planned(model.name, steer.setting.name, prompt.text):
-                        continue
-                    dealt = [steer.restrict(direction) for direction in dealt_ahead[block]]
-                    begun = (steer.begin(model, prompt.text, direction) for direction in dealt)
-                    ids = list(map(finish, begun, spec.seeds[block]))
-                    shared = {
-                        "sweep": spec.name,
-                        "model": model.name,
-                        "setting": steer.setting.name,
-                        "method": steer.setting.method,
-                        "prompt": prompt.text,
-                        "prompt_name": prompt.name,
-                        "variables": list(prompt.variables.items()),
-                        "scale": steer.scale,
-                    }
-                    batches = [first + place // size for place in range(rank, rank + len(ids))]
-                    yield _Run(shared, ids, dealt, spec.seeds[block], batches)
-                    rank += len(ids)
+        parts = [
+            (prompt, steer, part)
+            for prompt in prompts
+            for steer in steering
+            if (part := rounds.part(number, model.name, steer.setting, prompt.text))
+        ]
+        for start in range(0, max((len(part.seeds) for _, _, part in parts), default=0), size):
+            for prompt, steer, part in parts:
+                seeds = tuple(part.seeds[start : start + size])
+                places = slice(part.first + start, part.first + start + len(seeds))
+                directions = [steer.restrict(each) for each in dealt.directions(prompt.text, part)[places]]
+                scales = tuple(part.course.scales.items()) if part.course.scales else None
+                begun = (steer.begin(model, prompt.text, direction, scales) for direction in directions)
+                ids = list(map(finish, begun, seeds))
+                shared = {
+                    "sweep": spec.name,
+                    "model": model.name,
+                    "setting": steer.setting.name,
+                    "method": steer.setting.method,
+                    "prompt": prompt.text,
+                    "prompt_name": prompt.name,
+                    "variables": list(prompt.variables.items()),
+                    "scale": steer.scale,
+                    "scales": scales,
+                    "pilot": part.pilot,
+                }
+                batches = [first + place // size for place in range(rank, rank + len(ids))]
+                if ids:
+                    yield _Run(shared, ids, directions, seeds, batches)
+                rank += len(ids)
         first += -(-rank // size)
+
+
+class _Dealt:
+    """The directions of a prompt's images, dealt once for all settings that deal alike."""
+
+    def __init__(self, spec: SweepSpec):
+        self._spec = spec
+        self._dealt: dict[tuple, list[tuple]] = {}
+
+    def directions(self, prompt: str, part: Part) -> list[tuple]:
+        quotas = tuple((name, tuple(shares.items())) for name, shares in part.course.quotas.items())
+        key = (prompt, part.pilot and len(part.seeds), quotas)
+        if key not in self._dealt:
+            number = len(part.seeds) if part.pilot else len(self._spec.seeds)
+            shuffle = f"{self._spec.direction_seed}\n{prompt}" + "\npilot" * part.pilot
+            self._dealt[key] = _interned(islice(deal(part.course.quotas, shuffle), number))
+        return self._dealt[key]
 
 
 def _table(runs: list[_Run]) -> pa.Table:
@@ -131,10 +154,13 @@ class _Steering:
         self.scale = declared.edit_scale(setting)
         attributes = setting.attributes if setting.uses_direction else ()
         self.restrict = lru_cache(4096)(lambda items: tuple(item for item in items if item[0] in attributes))
-        condition = setting.build(spec.attributes, spec.prompts.negative_prompt)
+
+        @lru_cache(1024)
+        def condition(scales: tuple | None):
+            return setting.at(dict(scales or ())).build(spec.attributes, spec.prompts.negative_prompt)
 
         @lru_cache(65_536)
-        def begun(model: ModelSpec, prompt: str, direction: tuple):
-            return begin(model, condition(prompt, dict(direction)).counted(model.steps))
+        def begun(model: ModelSpec, prompt: str, direction: tuple, scales: tuple | None):
+            return begin(model, condition(scales)(prompt, dict(direction)).counted(model.steps))
 
         self.begin = begun

@@ -8,14 +8,14 @@ the order is random. An attribute's groups also spread evenly over the groups of
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
 
 _FINEST = 1_000_000
 
 
-def deal(targets: dict[str, dict[str, float]], key: str) -> Iterator[dict[str, str]]:
+def deal(targets: Mapping[str, Mapping[str, float]], key: str) -> Iterator[dict[str, str]]:
     """Yield one direction (attribute -> group) after the other, for ever.
 
     targets: attribute -> group -> share. key: what shuffles the order; the same key gives the same order.
@@ -31,7 +31,7 @@ def deal(targets: dict[str, dict[str, float]], key: str) -> Iterator[dict[str, s
 class _Dealer:
     """Deal the groups of one attribute; shares are whole numbers of `period` seeds."""
 
-    def __init__(self, shares: dict[str, float], key: str):
+    def __init__(self, shares: Mapping[str, float], key: str):
         exact = [Fraction(share).limit_denominator(_FINEST) for share in shares.values()]
         exact = [share / sum(exact) for share in exact]
         self._groups = list(shares)

@@ -1,13 +1,25 @@
 """Which seeds of a prompt under a setting are planned by now: a function of the spec and of what is decided."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from fairsweep.plan.decisions import STOP, Decision, rule
 from fairsweep.plan.identity import model_identity
+from fairsweep.plan.pilots import Course, Pilots
 from fairsweep.spec import GuidanceSpec, ModelSpec, SweepSpec
 
 UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one round adds to a prompt under a setting: images of these seeds, from so many on, steered like this."""
+
+    seeds: Sequence[int]
+    first: int
+    course: Course
+    pilot: bool = False
 
 
 class Rounds:
@@ -18,6 +30,8 @@ class Rounds:
 
     def __init__(self, spec: SweepSpec, decisions: Iterable[Decision] = (), whole: bool = False):
         self.spec, self._whole = spec, whole
+        decisions = list(decisions)
+        self.pilots = Pilots(spec, decisions)
         size = spec.sampling.round if spec.sampling else len(spec.seeds)
         self.blocks = [slice(start, start + size) for start in range(0, len(spec.seeds), size)]
         # (model, setting, prompt) -> attribute -> the last look at it
@@ -29,6 +43,30 @@ class Rounds:
                 before = looks.get(decision.attribute)
                 if before is None or before.round < decision.round:
                     looks[decision.attribute] = decision
+
+    @property
+    def number(self) -> int:
+        """Return how many rounds there may be: pilots, and blocks of seeds."""
+        return self.pilots.most + len(self.blocks)
+
+    @property
+    def decide(self) -> bool:
+        """Tell whether anything is decided between rounds."""
+        return self.number > 1 or self.spec.sampling is not None
+
+    def part(self, number: int, model: str, setting: GuidanceSpec, prompt: str) -> Part | None:
+        """Return what a round adds to a prompt under a setting; None where that is nothing, or open."""
+        pilots, course = self.pilots.course(model, setting, prompt, self._whole)
+        if number < len(pilots):
+            return Part(self.pilots.seeds(setting), 0, pilots[number], pilot=True)
+        number -= len(pilots)
+        if course is None or number >= self.planned(model, setting.name, prompt):
+            return None
+        return Part(self._seeds[number], self.blocks[number].start, course)
+
+    @cached_property
+    def _seeds(self) -> list[tuple[int, ...]]:
+        return [self.spec.seeds[block] for block in self.blocks]
 
     def planned(self, model: str, setting: str, prompt: str) -> int:
         """Return how many blocks of seeds a prompt under a setting gets by now."""
@@ -48,7 +86,7 @@ class Rounds:
 
     def rules(self, model: str, setting: str) -> list[str]:
         """Return the rules by which decisions about a cell count, one a round; none where nothing is decided."""
-        return list(self._rules.get((model, setting), ()))
+        return [*self._rules.get((model, setting), ()), *self.pilots.rules(model, setting)]
 
     @cached_property
     def _rules(self) -> dict[tuple[str, str], dict[str, int]]:

@@ -93,7 +93,7 @@ class Todo:
         return self._sql.execute(
             """
             select model, setting, count(*), median(seconds)
-            from (select distinct image_id, model, setting from plan)
+            from (select distinct image_id, model, setting from plan_rows)
             join (select image_id, seconds from images where error is null) using (image_id)
             where seconds is not null group by all
             """
@@ -102,7 +102,7 @@ class Todo:
     @property
     def planned(self) -> int:
         """Return the number of distinct images in the plan."""
-        return self._sql.execute("select count(distinct image_id) from plan").fetchall()[0][0]
+        return self._sql.execute("select count(distinct image_id) from plan_rows").fetchall()[0][0]
 
     def missing(self) -> np.ndarray:
         """Return the row numbers in the plan of the images that are not there yet, in the plan's order."""
@@ -188,7 +188,7 @@ def _unlabelled(classifier: str, wanted: tuple[str, ...]) -> str:
     # To count distinct attributes would take a set for each image.
     every = " and ".join(f"bool_or(attribute = {literal(name)})" for name in wanted)
     return f"""
-        select distinct image_id from plan
+        select distinct image_id from plan_rows
         where image_id in (select image_id from images where error is null)
         and image_id not in (
             select image_id from label_rows

@@ -1,15 +1,34 @@
 """What a sweep asks of a guidance method or a classifier: which one, its parameters, and how it is built."""
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, FiniteFloat, ValidationInfo, field_validator
 
 from fairsweep.attributes import AttributeSpec, Frozen, Name
 from fairsweep.classifiers import Classifier, get_classifier
 from fairsweep.guidance.concepts import Conditioning
 from fairsweep.methods import get_method
-from fairsweep.mistakes import check_known
+from fairsweep.mistakes import check_known, mistake
+
+
+class CalibrateSpec(Frozen):
+    """A pilot, per prompt and attribute: what is shown when steered to each group; see docs/rounds.md."""
+
+    pilot: int = Field(default=32, ge=4, le=10_000, description="images steered to each group, at each scale tried")
+    tolerance: float = Field(default=0.03, gt=0, lt=1, description="how far from its target a share may be")
+    scales: tuple[FiniteFloat, ...] = Field(
+        default=(),
+        description="edit scales to try, the gentlest that reaches is taken; silent: the setting's own alone",
+    )
+
+    @field_validator("scales")
+    @classmethod
+    def _rising(cls, scales: tuple[float, ...]) -> tuple[float, ...]:
+        if any(later <= earlier for earlier, later in pairwise(scales)):
+            raise ValueError("name each scale once, the gentlest first")
+        return scales
 
 
 class GuidanceSpec(Frozen):
@@ -19,6 +38,12 @@ class GuidanceSpec(Frozen):
     method: str = Field(description="one of those below, or a class of your own as my_module:MyMethod")
     attributes: tuple[str, ...] = Field(default=(), description="those that it steers; silent: all")
     params: dict[str, Any] = Field(default={}, validate_default=True)
+    # Out of the resolved spec while silent, so that the fingerprints of older specs stay.
+    calibrate: CalibrateSpec | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="find, from a pilot, how often to steer to each group so that the target is shown: see below",
+    )
 
     @field_validator("method")
     @classmethod
@@ -31,7 +56,7 @@ class GuidanceSpec(Frozen):
     def _resolve(cls, params: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         if "method" not in info.data:
             return params
-        return resolved(params, get_method(info.data["method"]).Params, ("name", "attributes"))
+        return resolved(params, get_method(info.data["method"]).Params, ("name", "attributes", "calibrate"))
 
     @property
     def uses_direction(self) -> bool:
@@ -46,6 +71,17 @@ class GuidanceSpec(Frozen):
         """Refuse parameters that do not fit the declared attributes."""
         method = get_method(self.method)
         method.check(method.Params(**self.params), self.steered(declared))
+        if self.calibrate:
+            if not self.uses_direction:
+                raise mistake(f"{self.method} steers no image to a group: there is no quota to find", "calibrate")
+            if self.calibrate.scales and "scale" not in self.params:
+                raise mistake(f"{self.method} has no scale to choose", "calibrate", "scales")
+
+    def at(self, scales: Mapping[str, float] | None) -> "GuidanceSpec":
+        """Return the setting at these edit scales of its attributes; itself where there are none."""
+        if not scales:
+            return self
+        return self.model_copy(update={"params": {**self.params, "scale": dict(scales)}})
 
     def build(
         self, declared: Mapping[str, AttributeSpec], negative_prompt: str = ""

@@ -4,6 +4,7 @@ import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -203,8 +204,14 @@ def _model_at(model: type[BaseModel], loc: tuple[str | int, ...]) -> type[BaseMo
     for part in loc:
         if isinstance(current, type) and issubclass(current, BaseModel):
             field = current.model_fields.get(str(part))
-            current = field.annotation if field else None
+            current = _present(field.annotation) if field else None
         else:
             inner = [arg for arg in get_args(current) if arg is not Ellipsis]
             current = inner[-1] if inner else None
     return current if isinstance(current, type) and issubclass(current, BaseModel) else None
+
+
+def _present(kind: Any) -> Any:
+    """Return what a key holds where it is given: a model that may be silent is that model."""
+    given = [arg for arg in get_args(kind) if arg is not NoneType]
+    return given[0] if NoneType in get_args(kind) and len(given) == 1 else kind

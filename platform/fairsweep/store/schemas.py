@@ -31,6 +31,10 @@ PLAN = pa.schema(
         # Images of one number are made in one call; numbers rise with the rows of the plan.
         "batch": pa.int64(),
         "scale": pa.float64(),
+        # Attribute -> the edit scale of this image, under a setting whose scale is calibrated; else null.
+        "scales": pa.map_(pa.string(), pa.float64()),
+        # Made to decide how the setting steers: no evidence of what it shows, and in no view but `plan_rows`.
+        "pilot": pa.bool_(),
     },
     metadata=_VERSION,
 )

@@ -16,7 +16,7 @@ from fairsweep.measure.columns import meaning
 from fairsweep.measure.metrics import list_metrics
 from fairsweep.measure.requirements import Requirement
 from fairsweep.methods import METHODS, get_method
-from fairsweep.spec import ClassifierSpec, GuidanceSpec, ModelSpec, PromptsSpec, RunSpec, SweepSpec
+from fairsweep.spec import CalibrateSpec, ClassifierSpec, GuidanceSpec, ModelSpec, PromptsSpec, RunSpec, SweepSpec
 from fairsweep.spec.data import DataSpec
 from fairsweep.spec.encoder import AssociationTestSpec, EncoderAuditSpec, EncoderSpec, StimulusSpec
 from fairsweep.spec.expand import SHORT
@@ -94,6 +94,7 @@ def spec_page() -> str:
         parts.append(
             _keys(f"guidance, method {name}", method.Params, tuple(method.Params.model_fields), _first(method))
         )
+    parts.append(_keys("guidance.calibrate", CalibrateSpec))
     parts.append(_keys("classifiers", ClassifierSpec, left_out=("params",)))
     for name in CLASSIFIERS:
         kind = get_classifier(name)

@@ -1,0 +1,230 @@
+"""What a calibrated setting tries before it steers, and what that decides: pilots up a ladder, a quota and a scale."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+
+from fairsweep.measure.sql import rows
+from fairsweep.plan.calibrated import REACHED, Rung, Solution, solve
+from fairsweep.plan.decisions import QUOTA, Decision, rule
+from fairsweep.plan.declared import lead
+from fairsweep.plan.identity import model_identity
+from fairsweep.spec import GuidanceSpec, ModelSpec, SweepSpec
+
+# Pilots have seeds of their own, so that no image of theirs is one of the result's.
+FIRST_SEED = 2**62
+# No scale so far reaches the target, and there is a stronger one; no image of some direction shows any group.
+STRONGER, UNREADABLE = "stronger", "unreadable"
+# A quota is dealt in thousandths.
+_PARTS = 1000
+
+
+@dataclass(frozen=True)
+class Course:
+    """How the images of a prompt are steered: attribute -> group -> share of directions, attribute -> edit scale.
+
+    scales: None where the setting's own hold.
+    """
+
+    quotas: Mapping[str, Mapping[str, float]]
+    scales: Mapping[str, float] | None = None
+
+
+class Pilots:
+    """The pilots of a sweep's calibrated settings, as far as their decisions have come."""
+
+    def __init__(self, spec: SweepSpec, decisions: Iterable[Decision] = ()):
+        self.spec = spec
+        self._plain = Course({name: attribute.target for name, attribute in spec.attributes.items()})
+        groups = {name: list(attribute.groups) for name, attribute in spec.attributes.items()}
+        self._even = {name: dict.fromkeys(each, 1 / len(each)) for name, each in groups.items()}
+        self._rules = {
+            (model.name, setting.name): [self._rule(model, setting, rung) for rung in range(len(_ladder(setting)))]
+            for model in spec.models
+            for setting in spec.guidance
+            if setting.calibrate
+        }
+        self._made: dict[tuple, Decision] = {}
+        for each in decisions:
+            own = self._rules.get((each.model, each.setting), [])
+            if each.kind == QUOTA and each.round < len(own) and each.rule == own[each.round]:
+                self._made[each.model, each.setting, each.prompt, each.attribute, each.round] = each
+
+    @property
+    def most(self) -> int:
+        """Return how many pilots a prompt may need."""
+        return max(map(len, self._rules.values()), default=0)
+
+    def seeds(self, setting: GuidanceSpec) -> range:
+        """Return the seeds of each pilot: so many that every group of every steered attribute is asked often enough."""
+        assert setting.calibrate
+        groups = max(len(self._even[name]) for name in setting.attributes)
+        return range(FIRST_SEED, FIRST_SEED + setting.calibrate.pilot * groups)
+
+    def rules(self, model: str, setting: str) -> list[str]:
+        """Return the rules by which decisions about a cell count, one a rung of the ladder."""
+        return list(self._rules.get((model, setting), ()))
+
+    def course(
+        self, model: str, setting: GuidanceSpec, prompt: str, whole: bool = False
+    ) -> tuple[list[Course], Course | None]:
+        """Return how each pilot of a prompt steers, and how its images do then; None while that is open.
+
+        whole: as if every rung were climbed, where it is open.
+        """
+        if not setting.calibrate:
+            return [], self._plain
+        found: dict[str, Decision] = {}
+        pilots = []
+        for rung, scale in enumerate(_ladder(setting)):
+            pilots.append(Course(self._even, _scales(setting, found, scale)))
+            made = {name: self._made.get((model, setting.name, prompt, name, rung)) for name in setting.attributes}
+            if not whole and any(made[name] is None for name in setting.attributes if name not in found):
+                return pilots, None
+            found |= {name: each for name, each in made.items() if each and each.value != STRONGER}
+            if len(found) == len(setting.attributes):
+                break
+        quotas = {
+            name: dict(zip(self._even[name], each.evidence["quota"], strict=True)) for name, each in found.items()
+        }
+        return pilots, Course({**self._plain.quotas, **quotas}, _scales(setting, found, scale))
+
+    def open(self, model: str, setting: GuidanceSpec, prompt: str) -> tuple[int, list[str]]:
+        """Return the rung whose pilot is to decide, and the attributes that it is to decide about."""
+        pilots, settled = self.course(model, setting, prompt)
+        if settled:
+            return len(pilots), []
+        rung = len(pilots) - 1
+        held = {
+            name
+            for name in setting.attributes
+            for before in range(rung + 1)
+            if (each := self._made.get((model, setting.name, prompt, name, before)))
+            and (each.value != STRONGER or before == rung)
+        }
+        return rung, [name for name in setting.attributes if name not in held]
+
+    def _rule(self, model: ModelSpec, setting: GuidanceSpec, rung: int) -> str:
+        return rule(
+            QUOTA,
+            model_identity(model),
+            setting.model_dump(mode="json", exclude={"name"}),
+            {name: self.spec.attributes[name].model_dump(mode="json") for name in setting.attributes},
+            [classifier.model_dump(mode="json") for classifier in self.spec.classifiers],
+            [self.spec.prompts.negative_prompt, self.spec.direction_seed, rung],
+        )
+
+
+_SHOWN = """
+select
+    model, setting, prompt, prompt_name, attribute, classifier, scales[attribute] as scale,
+    direction[attribute] as steered_to, label, count(*) as n
+from plan_rows
+join labels using (image_id)
+where sweep = $sweep and pilot and error is null and direction[attribute] is not null
+group by all
+"""
+_CONFUSION = """
+select truth, label, sum(n)::bigint as n from calibration_counts
+where classifier = $classifier and attribute = $attribute group by all
+"""
+
+
+def decide(pilots: Pilots, connection: DuckDBPyConnection) -> Iterator[Decision]:
+    """Yield what the pilots decide that were made last: quota and scale, or to try a stronger one.
+
+    Where no image of a pilot was made and labelled nothing is decided: the next run tries these again.
+    """
+    spec = pilots.spec
+    shown: dict[tuple, dict[tuple, int]] = {}
+    names: dict[str, str] = {}
+    for row in rows(connection.execute(_SHOWN, {"sweep": spec.name})):
+        if row["classifier"] == lead(spec, row["attribute"]):
+            place = tuple(row[key] for key in ("model", "setting", "prompt", "attribute", "scale"))
+            shown.setdefault(place, {})[row["steered_to"], row["label"]] = row["n"]
+            names[row["prompt"]] = row["prompt_name"]
+    for model in spec.models:
+        for setting in spec.guidance:
+            if not setting.calibrate:
+                continue
+            ladder = _ladder(setting)
+            for prompt, name in names.items():
+                rung, attributes = pilots.open(model.name, setting, prompt)
+                for attribute in attributes:
+                    places = [(model.name, setting.name, prompt, attribute, scale) for scale in ladder[: rung + 1]]
+                    if places[-1] not in shown:
+                        continue
+                    tried = [_matrix(spec, attribute, shown.get(place, {})) for place in places]
+                    value, evidence = _solved(spec, setting, attribute, tried, _confusion(spec, attribute, connection))
+                    yield Decision(
+                        sweep=spec.name,
+                        kind=QUOTA,
+                        round=rung,
+                        model=model.name,
+                        setting=setting.name,
+                        prompt=prompt,
+                        prompt_name=name,
+                        attribute=attribute,
+                        value=value,
+                        evidence=evidence,
+                        rule=pilots.rules(model.name, setting.name)[rung],
+                    )
+
+
+def _solved(
+    spec: SweepSpec, setting: GuidanceSpec, attribute: str, tried: list[list[list[int]]], confusion: Any
+) -> tuple[str, dict[str, Any]]:
+    """Return the verdict on the rungs tried so far, and what it is read off."""
+    assert setting.calibrate
+    ladder = _ladder(setting)
+    target = list(spec.attributes[attribute].target.values())
+    rungs = [Rung(scale or 0.0, shown) for scale, shown in zip(ladder, tried, strict=False)]
+    solution: Solution | None = solve(target, rungs, setting.calibrate.tolerance, confusion)
+    evidence: dict[str, Any] = {"shown": tried[-1]}
+    if solution is None:
+        return UNREADABLE, evidence | {"scale": ladder[0], "quota": target}
+    evidence |= {
+        "scale": None if ladder[0] is None else solution.scale,
+        "quota": _dealt(solution.quota),
+        "outcome": [round(share, 6) for share in solution.outcome],
+        "miss": round(solution.miss, 6),
+        "error": round(solution.error, 6),
+    }
+    climb = solution.verdict != REACHED and len(tried) < len(ladder)
+    return STRONGER if climb else solution.verdict, evidence
+
+
+def _ladder(setting: GuidanceSpec) -> tuple[float | None, ...]:
+    """Return the scales to try; None where the setting's own holds."""
+    assert setting.calibrate
+    return setting.calibrate.scales or (None,)
+
+
+def _scales(setting: GuidanceSpec, found: Mapping[str, Decision], rung: float | None) -> dict[str, float] | None:
+    """Return each attribute's scale: the one that was found, else that of the rung; None without a ladder."""
+    if rung is None:
+        return None
+    return {name: float(found[name].evidence["scale"]) if name in found else rung for name in setting.attributes}
+
+
+def _matrix(spec: SweepSpec, attribute: str, counts: Mapping[tuple, int]) -> list[list[int]]:
+    groups = list(spec.attributes[attribute].groups)
+    return [[counts.get((asked, shown), 0) for shown in groups] for asked in groups]
+
+
+def _confusion(spec: SweepSpec, attribute: str, connection: DuckDBPyConnection) -> list[list[int]] | None:
+    """Return the leading classifier's confusion matrix of an attribute, where it was calibrated."""
+    bound = {"classifier": lead(spec, attribute), "attribute": attribute}
+    counts = {(row["truth"], row["label"]): row["n"] for row in rows(connection.execute(_CONFUSION, bound))}
+    return _matrix(spec, attribute, counts) if counts else None
+
+
+def _dealt(quota: Iterable[float]) -> list[float]:
+    """Return the quota in whole thousandths that sum to one."""
+    parts = [share * _PARTS for share in quota]
+    whole = [int(part) for part in parts]
+    for place in sorted(range(len(parts)), key=lambda place: whole[place] - parts[place])[: _PARTS - sum(whole)]:
+        whole[place] += 1
+    return [part / _PARTS for part in whole]

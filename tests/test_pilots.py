@@ -1,0 +1,257 @@
+"""Calibrated settings: which pilots are planned, what they decide, and what the images after them show."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from fairsweep.errors import SpecError
+from fairsweep.measure.catalogue import connect
+from fairsweep.plan import decisions, pilots
+from fairsweep.plan.pilots import FIRST_SEED
+from fairsweep.plan.plan import write_plan
+from fairsweep.plan.rounds import Rounds
+from fairsweep.spec import SweepSpec, load_spec
+from fairsweep.store import Store
+
+GROUPS = {
+    "gender": {"groups": {"female": "female person", "male": "male person"}},
+    "tone": {"groups": {"light": "light person", "medium": "medium person", "dark": "dark person"}},
+}
+
+
+@pytest.fixture
+def data(tiny_data) -> dict:
+    """Return a sweep of one calibrated setting beside the unguided one."""
+    fair = {"method": "fair", "warmup_steps": 0, "calibrate": {"pilot": 32, "tolerance": 0.05, "scales": [1, 2, 4]}}
+    return tiny_data | {
+        "prompts": ["nurse", "doctor"],
+        "attributes": {"gender": GROUPS["gender"]},
+        "guidance": [{"method": "none"}, fair],
+        "seeds": 40,
+    }
+
+
+class World:
+    """A store whose images are labels alone, of a model that leans and follows its directions by their scale."""
+
+    def __init__(self, root, leaning: dict[str, float], blind: tuple[str, ...] = ()):
+        self.store, self.leaning, self.blind = Store(root), leaning, blind
+        self.labelled: set[str] = set()
+
+    def shown(self, row: dict, attribute: str, groups: list[str]) -> str:
+        """Draw the group of an image: the leaning is the log odds of the first group, a scale adds twice itself."""
+        if row["prompt"] in self.blind:
+            return "no_face"
+        logits = np.zeros(len(groups))
+        logits[0] = self.leaning[row["prompt"]]
+        steered = dict(row["direction"]).get(attribute)
+        if steered:
+            logits[groups.index(steered)] += 2 * dict(row["scales"] or {}).get(attribute, 1.0)
+        chances = np.exp(logits) / np.exp(logits).sum()
+        number = np.random.default_rng([row["seed"], *row["image_id"].encode(), len(attribute)]).random()
+        return groups[int(np.searchsorted(np.cumsum(chances), number))]
+
+    def run(self, spec: SweepSpec, rounds: int = 100) -> int:
+        """Go on until nothing is left to decide, or so many rounds; return how many there were."""
+        for done in range(rounds):
+            path = write_plan(spec, self.store)
+            labels = [
+                {"image_id": row["image_id"], "attribute": name, "label": self.shown(row, name, list(declared.groups))}
+                for row in pq.read_table(path).to_pylist()
+                if row["image_id"] not in self.labelled
+                for name, declared in spec.attributes.items()
+            ]
+            self.labelled |= {label["image_id"] for label in labels}
+            if labels:
+                self.store.write_labels("pixels", labels)
+            made = Rounds(spec, decisions.read(self.store, spec.name))
+            with connect(self.store) as connection:
+                decided = list(pilots.decide(made.pilots, connection))
+            decisions.write(self.store, decided)
+            if not decided:
+                return done
+        return rounds
+
+    def rows(self, spec: SweepSpec) -> list[dict]:
+        return pq.read_table(write_plan(spec, self.store)).to_pylist()
+
+    def decided(self, spec: SweepSpec) -> dict[tuple, decisions.Decision]:
+        return {(d.prompt, d.attribute, d.round): d for d in decisions.read(self.store, spec.name)}
+
+
+def test_a_pilot_comes_first_and_its_quota_is_dealt(tmp_path, data):
+    """A doctor leans to men by 3: scale 1 shows too few women, a stronger one with its quota shows a half."""
+    spec = SweepSpec.model_validate(data)
+    world = World(tmp_path, {"nurse": 0.0, "doctor": -3.0})
+    first = world.rows(spec)
+    assert Counter((row["setting"], row["pilot"]) for row in first) == {("none", False): 80, ("fair", True): 128}
+    assert {row["seed"] for row in first if row["pilot"]} == set(range(FIRST_SEED, FIRST_SEED + 64))
+    assert world.run(spec) >= 2
+    made = world.decided(spec)
+    assert made["doctor", "gender", 0].value == "stronger"
+    doctor = max((d for (prompt, *_), d in made.items() if prompt == "doctor"), key=lambda d: d.round)
+    assert doctor.value == "reached" and doctor.evidence["scale"] > 1 and doctor.evidence["quota"][0] >= 0.5
+    rows = [row for row in world.rows(spec) if row["setting"] == "fair" and row["prompt"] == "doctor"]
+    result = [row for row in rows if not row["pilot"]]
+    dealt = Counter(dict(row["direction"])["gender"] for row in result)
+    assert dealt["female"] == pytest.approx(40 * doctor.evidence["quota"][0], abs=1)
+    assert {tuple(row["scales"]) for row in result} == {(("gender", doctor.evidence["scale"]),)}
+    assert [row["seed"] for row in result] == list(range(40))
+
+
+def test_later_rounds_only_add_to_the_plan(tmp_path, data):
+    """Rows of an earlier round stay where they were, and a run that goes on decides nothing anew."""
+    spec = SweepSpec.model_validate(data)
+    world = World(tmp_path, {"nurse": 0.5, "doctor": -3.0})
+    before: list[str] = []
+    for _ in range(6):
+        rows = [row["image_id"] for row in world.rows(spec)]
+        assert rows[: len(before)] == before
+        before = rows
+        world.run(spec, rounds=1)
+    made = decisions.read(world.store, spec.name)
+    assert world.run(spec) == 0
+    assert decisions.read(world.store, spec.name) == made
+    # Another store that is run in one go comes to the same.
+    other = World(tmp_path / "other", world.leaning)
+    other.run(spec)
+    assert other.decided(spec) == world.decided(spec)
+
+
+def test_pilots_are_in_no_metric(tmp_path, data):
+    spec = SweepSpec.model_validate(data)
+    world = World(tmp_path, {"nurse": 0.0, "doctor": -3.0})
+    world.run(spec)
+    with connect(world.store) as connection:
+        seeds = connection.execute("select max(seed), count(*) from plan").fetchone()
+        images = connection.execute("select distinct setting, images from share").fetchall()
+        pilots_made = connection.execute("select count(*) from plan_rows where pilot").fetchone()[0]
+    assert seeds == (39, 160) and sorted(images) == [("fair", 40), ("none", 40)] and pilots_made >= 192
+
+
+def test_each_attribute_has_its_quota_and_its_scale(tmp_path, data):
+    spec = SweepSpec.model_validate(data | {"attributes": GROUPS, "prompts": ["doctor"]})
+    world = World(tmp_path, {"doctor": -2.0})
+    world.run(spec)
+    last = {}
+    for (_, attribute, _), decision in sorted(world.decided(spec).items()):
+        last[attribute] = decision
+    assert set(last) == {"gender", "tone"} and all(d.value != "stronger" for d in last.values())
+    assert len(last["tone"].evidence["quota"]) == 3 and sum(last["tone"].evidence["quota"]) == pytest.approx(1)
+    result = [row for row in world.rows(spec) if row["setting"] == "fair" and not row["pilot"]]
+    assert {tuple(row["scales"]) for row in result} == {
+        tuple((name, last[name].evidence["scale"]) for name in ("gender", "tone"))
+    }
+
+
+def test_without_a_ladder_the_setting_keeps_its_scale(tmp_path, data):
+    data["guidance"] = [{"method": "fair", "scale": 3, "warmup_steps": 0, "calibrate": {"pilot": 16}}]
+    spec = SweepSpec.model_validate(data)
+    world = World(tmp_path, {"nurse": 0.0, "doctor": -0.5})
+    world.run(spec)
+    rows = world.rows(spec)
+    assert {row["scales"] for row in rows} == {None} and {row["scale"] for row in rows} == {3.0}
+    assert all(d.evidence["scale"] is None for d in world.decided(spec).values())
+
+
+def test_a_group_that_is_never_drawn_and_a_prompt_without_a_face_have_their_verdicts(tmp_path, data):
+    """Nurses are women whatever the direction, and no doctor has a face: both are said, and the images still come."""
+    spec = SweepSpec.model_validate(data)
+    world = World(tmp_path, {"nurse": 60.0, "doctor": 0.0}, blind=("doctor",))
+    world.run(spec)
+    made = world.decided(spec)
+    nurse = max((d for (prompt, *_), d in made.items() if prompt == "nurse"), key=lambda d: d.round)
+    assert (nurse.value, nurse.round) == ("not reachable", 2)
+    assert nurse.evidence["miss"] == 0.5 and nurse.evidence["quota"] == [0.5, 0.5]
+    doctor = made["doctor", "gender", 0]
+    assert doctor.value == "unreadable" and doctor.evidence["quota"] == [0.5, 0.5]
+    assert sum(not row["pilot"] for row in world.rows(spec)) == 160
+
+
+def test_the_most_that_may_be_made_counts_every_rung(tmp_path, data):
+    spec = SweepSpec.model_validate(data)
+    path = write_plan(spec, Store(tmp_path), Rounds(spec, whole=True))
+    counts = Counter((row["setting"], row["pilot"]) for row in pq.read_table(path).to_pylist())
+    assert counts == {("none", False): 80, ("fair", True): 3 * 128, ("fair", False): 80}
+
+
+def test_a_calibration_of_the_classifier_is_taken_out(tmp_path, data):
+    """The same pilot's labels, the classifier known to call every tenth woman a man: fewer directions go to women."""
+    spec = SweepSpec.model_validate(data | {"prompts": ["doctor"]})
+    quotas = []
+    for name in ("plain", "calibrated"):
+        world = World(tmp_path / name, {"doctor": -1.0})
+        if name == "calibrated":
+            counts = {"female": (900, 100), "male": (0, 1000)}
+            world.store.write(
+                "calibration",
+                "pixels",
+                [
+                    {"classifier": "pixels", "attribute": "gender", "truth": truth, "label": label, "n": n}
+                    for truth, row in counts.items()
+                    for label, n in zip(counts, row, strict=True)
+                ],
+            )
+        world.run(spec)
+        quotas.append(world.decided(spec)["doctor", "gender", 0].evidence["quota"][0])
+    assert quotas[1] < quotas[0] - 0.02
+
+
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [
+        ({"method": "none", "calibrate": {}}, "steers no image to a group"),
+        ({"method": "fair", "calibrate": {"scales": [2, 1]}}, "the gentlest first"),
+        ({"method": "fair", "calibrate": {"pilots": 3}}, "did you mean 'pilot'"),
+        ({"method": "attribute-prompt", "calibrate": {"scales": [1, 2]}}, "has no scale"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_refused_in_a_line(data, write_spec, setting, line):
+    with pytest.raises(SpecError, match=line):
+        load_spec(write_spec(data | {"guidance": [setting]}))
+
+
+def test_a_setting_without_calibrate_is_dumped_as_before(data):
+    spec = SweepSpec.model_validate(data)
+    none, fair = (json.loads(setting.model_dump_json()) for setting in spec.guidance)
+    assert "calibrate" not in none and fair["calibrate"]["pilot"] == 32
+
+
+def portraits_sweep(**calibrate) -> dict:
+    """Return a sweep of the built-in model in which gender is calibrated."""
+    return {
+        "name": "calibrated",
+        "models": [{"source": "builtin:portraits", "steps": 8, "guidance_scale": 3, "width": 64, "height": 64}],
+        "prompts": {"template": "a photo of the face of a {job}", "variables": {"job": ["firefighter"]}},
+        "attributes": {"gender": GROUPS["gender"]},
+        "guidance": [
+            {
+                "method": "fair",
+                "threshold": 0.8,
+                "warmup_steps": 0,
+                "momentum_scale": 0.3,
+                "calibrate": calibrate,
+            }
+        ],
+        "classifiers": [{"name": "portraits", "kind": "portraits"}],
+        "seeds": 8,
+        "run": {"batch_size": 16},
+    }
+
+
+def test_a_run_makes_its_pilots_and_then_what_they_decide(tmp_path, run_sweep):
+    """On the built-in model: one run plans, makes and labels pilots and images; the next has nothing to do."""
+    data = portraits_sweep(pilot=8, tolerance=0.1, scales=[1, 4])
+    outcome = run_sweep(data, tmp_path)
+    spec = SweepSpec.model_validate(data)
+    made = decisions.read(Store(tmp_path), "calibrated")
+    assert made and made[-1].value != "stronger" and sum(map(sum, made[0].evidence["shown"])) <= 16
+    rows = pq.read_table(write_plan(spec, Store(tmp_path))).to_pylist()
+    assert Counter(row["pilot"] for row in rows) == {True: 16 * len(made), False: 8}
+    assert outcome.made == len(rows) and not outcome.failed
+    assert run_sweep(data, tmp_path).made == 0
+    with connect(Store(tmp_path)) as connection:
+        assert connection.execute("select distinct images from share").fetchall() == [(8,)]
