@@ -77,6 +77,7 @@ kappas as (
 select
     sweep, attribute, classifier, other_classifier, images, n, agreed, observed, expected, kappa,
     least(kappa - z * error, (wilson_low(agreed, n, z) - expected) / nullif(1 - expected, 0)) as low,
-    least(1e0, greatest(kappa + z * error, (wilson_high(agreed, n, z) - expected) / nullif(1 - expected, 0))) as high
+    least(1e0, greatest(kappa + z * error, (wilson_high(agreed, n, z) - expected) / nullif(1 - expected, 0))) as high,
+    case when n = 0 then 'no image shows both a declared group' when kappa is null then 'all answers are one group: chance agrees as much' end as reason
 from kappas
 cross join (select interval_z(confidence_level(), 1) as z)

@@ -44,5 +44,6 @@ select
     sweep, model, setting, attribute, classifier, image_classifier, "group", prompts, n, alignment_gap,
     alignment_gap - student_bound(1 - confidence_level(), prompts - 1) * error as low,
     alignment_gap + student_bound(1 - confidence_level(), prompts - 1) * error as high,
-    p_value, q_value
+    p_value, q_value,
+    case when prompts < 2 then spread_reason(prompts, 'prompt') when p_value is null then 'the prompts do not differ' end as reason
 from q_values('tested', {'sweep': sweep, 'attribute': attribute, 'classifier': classifier})

@@ -46,13 +46,13 @@ measures as (
             - list_dot_product(weights, expected) as low,
         list_max(list_transform(extremes, lambda p: list_dot_product(weights, p)))
             - list_dot_product(weights, expected) as high,
-        null as floor, null as above, null as below
+        null as floor, null as above, null as below, null as bias
     from prompts
     join distributions using (sweep, model, setting, prompt, attribute, classifier)
     union all
     select
         sweep, cell, metric, prompt, seed_block,
-        list_dot_product(weights, shares) - list_dot_product(weights, expected), null, null, null, null, null
+        list_dot_product(weights, shares) - list_dot_product(weights, expected), null, null, null, null, null, null
     from prompts
     join distributions_without_seeds using (sweep, model, setting, prompt, attribute, classifier)
     where shares is not null
@@ -67,7 +67,7 @@ select
     cells.* exclude (cell),
     zhao.mean as bias_amplification, zhao.low, zhao.high, zhao.population_low, zhao.population_high,
     directional.mean as directional, directional.low as directional_low, directional.high as directional_high,
-    zhao.prompts
+    zhao.prompts, population_reason(zhao.prompts) as reason
 from cells
 join means as zhao on zhao.cell = cells.cell and zhao.metric = 'zhao'
 join means as directional on directional.cell = cells.cell and directional.metric = 'directional'

@@ -18,7 +18,7 @@ with distances as (
         total_variation_of(nearest_target, targets) as low,
         list_max(list_transform(extremes, lambda p: total_variation_of(p, targets))) as high,
         expected_total_variation(targets, floor_n) as noise_floor,
-        1e0 - list_min(targets) as farthest
+        1e0 - list_min(targets) as farthest, reason
     from distributions
 ),
 baselines as (
@@ -26,7 +26,7 @@ baselines as (
 ),
 paired as (
     select
-        guided.*, baselines.setting as baseline, unguided.distance as baseline_distance,
+        guided.* exclude (reason), coalesce(guided.reason, unguided.reason) as reason, baselines.setting as baseline, unguided.distance as baseline_distance,
         unguided.low as baseline_low, unguided.high as baseline_high, unguided.n as baseline_n,
         if(guided.low < 1e-9, guided.noise_floor, 0) as chance_above,
         if(unguided.low < 1e-9, unguided.noise_floor, 0) as chance_below,
@@ -56,7 +56,7 @@ tested as (
 )
 select
     sweep, model, setting, baseline, prompt, prompt_name, attribute, classifier, n, baseline_n,
-    change as change_from_baseline, low, high, p_value, q_value, distance, baseline_distance, chance_above, chance_below
+    change as change_from_baseline, low, high, p_value, q_value, distance, baseline_distance, chance_above, chance_below, reason
 from q_values(
     'tested', {'sweep': sweep, 'model': model, 'setting': setting, 'attribute': attribute, 'classifier': classifier}
 )

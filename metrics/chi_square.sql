@@ -23,6 +23,7 @@ select
     case when isinf(tested.chi_square) then 0e0 when df = 0 then 1e0 else chi_square_tail(tested.chi_square, df) end
         as p_value,
     noise_floors.chi_square as noise_floor,
-    tested.chi_square - noise_floors.chi_square as above_floor
+    tested.chi_square - noise_floors.chi_square as above_floor,
+    reason
 from tested
 left join noise_floors on noise_floors.fair = tested.targets and noise_floors.n = tested.floor_n

@@ -62,7 +62,7 @@ decided as (
     select
         *,
         case
-            when p_value is null then 'no images'
+            when p_value is null then if(n > 0 and earlier_n > 0, 'not measured', 'no images')
             when change_low >= -reference_tolerance() and change_high <= reference_tolerance() then 'reflected'
             when q_value > false_discovery_rate() then 'not decided'
             when abs(share - target) <= abs(earlier_share - target) then 'mitigated'

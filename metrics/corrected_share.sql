@@ -78,5 +78,9 @@ select
         1e0, greatest(corrected[place], unconstrained[place] + quantile * deviations[place])
     )) as high,
     unconstrained[place] as unconstrained,
-    targets[place] as target
+    targets[place] as target,
+    case
+        when corrected is null then 'the calibration does not tell the groups apart'
+        when deviations[place] is null then '1 seed is too few for an interval'
+    end as reason
 from rows

@@ -1,7 +1,7 @@
 -- The difference of a prompt's distance to the target between a setting and the unguided baseline of its model, over the
 -- seeds where both show a group, negative where the setting is nearer the target.
 -- good: below 0
--- reads: flips, targets
+-- reads: flips, targets, unmeasured
 -- one row per: sweep, model, setting, versus, prompt, attribute, classifier
 -- source: paired differences by MOVER; Zou & Donner, Statistics in Medicine 27 (2008)
 -- read: low and high are over this prompt: seeds and images vary. As many images on both sides make the two distances
@@ -38,6 +38,7 @@ aligned as (
         interval_z(confidence_level(), if(len(groups) > 2, len(groups), 1)) as z
     from tallies
     join declared using (sweep, attribute)
+    anti join unmeasured using (sweep, attribute, classifier)
 ),
 boxes as (
     select

@@ -21,11 +21,12 @@ cells as (
 values as (
     select
         sweep, cell, 'distance' as metric, prompt, null as seed_block, total_variation as value, low, high,
-        noise_floor as floor, if(low < 1e-9, noise_floor, 0) as above, null as below
+        noise_floor as floor, if(low < 1e-9, noise_floor, 0) as above, null as below, null as bias
     from cells
     union all
     select
-        sweep, cell, 'distance', prompt, seed_block, total_variation_of(shares, targets), null, null, null, null, null
+        sweep, cell, 'distance', prompt, seed_block, total_variation_of(shares, targets), null, null, null, null, null,
+        null
     from distributions_without_seeds
     join (select distinct sweep, model, setting, attribute, classifier, cell from cells)
         using (sweep, model, setting, attribute, classifier)
@@ -56,6 +57,7 @@ select
     if(high is null, null, least(1e0, high)) as high,
     if(population_low is null, null, greatest(0e0, population_low)) as population_low,
     if(population_high is null, null, least(1e0, population_high)) as population_high, prompts,
+    population_reason(prompts) as reason,
     (mean - mean_before) / (scale - scale_before) as slope
 from measured
 join points using (sweep, model, method, attribute, classifier, scale)

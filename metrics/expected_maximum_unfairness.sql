@@ -10,7 +10,7 @@
 with prompts as (
     select sweep, model, setting, attribute, classifier, prompt, counts[1] / n::double as share
     from group_counts
-    where n > 0 and len(groups) = 2
+    where shares is not null and len(groups) = 2
 ),
 levels as (
     select distinct abs(2e0 * k - unfairness_images()) / unfairness_images() as deviation

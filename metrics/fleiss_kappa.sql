@@ -65,7 +65,8 @@ select
     least(kappa - z * sqrt(variance), (wilson_low(unanimous, images, z) - expected) / nullif(1 - expected, 0)) as low,
     least(1e0, greatest(
         kappa + z * sqrt(variance), if(unanimous = images, 1e0, kappa)
-    )) as high
+    )) as high,
+    if(kappa is null, 'all answers are one group: chance agrees as much', null) as reason
 from rates
 left join variances using (sweep, attribute)
 cross join (select interval_z(confidence_level(), 1) as z)

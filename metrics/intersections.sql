@@ -1,6 +1,6 @@
 -- The joint shares of two attributes over the product of their declared groups, of the images that show both.
 -- good: near the product of the targets
--- reads: plan, label_rows, targets, meanings, judges
+-- reads: plan, label_rows, targets, meanings, judges, unmeasured
 -- one row per: sweep, model, setting, attribute, other_attribute, classifier, group, other_group
 -- source: intersectional fairness, Crenshaw (1989); simultaneous intervals: Goodman, Technometrics 7 (1965); design
 -- effect: Rao & Scott, JASA 76 (1981)
@@ -84,16 +84,22 @@ asked as (
     join looked as other using (sweep, classifier)
     where one.attribute < other.attribute
 ),
+told as (
+    from asked
+    anti join unmeasured
+        on unmeasured.sweep = asked.sweep and unmeasured.classifier = asked.classifier
+        and unmeasured.attribute in (asked.attribute, other_attribute)
+),
 possible as (
     select
-        cells.*, asked.* exclude (sweep), one.group as "group", other.group as other_group,
+        cells.*, told.* exclude (sweep), one.group as "group", other.group as other_group,
         one.target * other.target as target, count(*) over (partition by cell, pair) as possible,
-        answer_key(asked.attribute, classifier, one.group) as answer,
-        answer_key(asked.other_attribute, classifier, other.group) as other_answer
+        answer_key(told.attribute, classifier, one.group) as answer,
+        answer_key(told.other_attribute, classifier, other.group) as other_answer
     from cells
-    join asked using (sweep)
-    join targets as one on one.sweep = asked.sweep and one.attribute = asked.attribute
-    join targets as other on other.sweep = asked.sweep and other.attribute = asked.other_attribute
+    join told using (sweep)
+    join targets as one on one.sweep = told.sweep and one.attribute = told.attribute
+    join targets as other on other.sweep = told.sweep and other.attribute = told.other_attribute
 ),
 dense as (
     select
@@ -114,7 +120,9 @@ dense as (
 select
     sweep, model, setting, attribute, other_attribute, classifier, "group", other_group, target, count, n, design_effect,
     count / nullif(n, 0)::double as share,
-    case when n = 0 then 0e0 else wilson_low(count / design_effect, n / design_effect, quantile) end as low,
-    case when n = 0 then 1e0 else wilson_high(count / design_effect, n / design_effect, quantile) end as high,
-    n * target < sparse_below() as sparse
+    case when n = 0 then 0e0 when quantile is not null then wilson_low(count / design_effect, n / design_effect, quantile) end as low,
+    case when n = 0 then 1e0 when quantile is not null then wilson_high(count / design_effect, n / design_effect, quantile) end as high,
+    n * target < sparse_below() as sparse,
+    case when n = 0 then 'no image shows a declared group of both' when quantile is null then '1 seed is too few for an interval' end
+        as reason
 from dense

@@ -13,6 +13,8 @@ select
     jensen_shannon_of(nearest_target, targets) as low,
     list_max(list_transform(extremes, lambda p: jensen_shannon_of(p, targets))) as high,
     noise_floors.jensen_shannon as noise_floor,
-    jensen_shannon_of(shares, targets) - noise_floors.jensen_shannon as above_floor
+    jensen_shannon_of(shares, targets) - noise_floors.jensen_shannon as above_floor,
+    entropy_bias(len(groups), distributions.n) / 2 as bias,
+    reason
 from distributions
 left join noise_floors on noise_floors.fair = distributions.targets and noise_floors.n = distributions.floor_n

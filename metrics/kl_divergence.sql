@@ -14,6 +14,8 @@ select
     kl_divergence_of(nearest_target, targets) as low,
     list_max(list_transform(extremes, lambda p: kl_divergence_of(p, targets))) as high,
     noise_floors.kl_divergence as noise_floor,
-    kl_divergence_of(shares, targets) - noise_floors.kl_divergence as above_floor
+    kl_divergence_of(shares, targets) - noise_floors.kl_divergence as above_floor,
+    entropy_bias(len(groups), distributions.n) as bias,
+    reason
 from distributions
 left join noise_floors on noise_floors.fair = distributions.targets and noise_floors.n = distributions.floor_n

@@ -13,6 +13,7 @@ select
     l2_discrepancy_of(nearest_uniform) as low,
     list_max(list_transform(extremes, lambda p: l2_discrepancy_of(p))) as high,
     noise_floors.l2_discrepancy as noise_floor,
-    l2_discrepancy_of(shares) - noise_floors.l2_discrepancy as above_floor
+    l2_discrepancy_of(shares) - noise_floors.l2_discrepancy as above_floor,
+    reason
 from distributions
 left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.floor_n

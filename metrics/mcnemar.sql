@@ -107,7 +107,8 @@ select
     flipped / pairs::double as flipped_share,
     if(prompt is null, null, wilson_low(flipped, pairs, z)) as low,
     if(prompt is null, null, wilson_high(flipped, pairs, z)) as high,
-    p_value, q_value, test
+    p_value, q_value, test,
+    if(prompt is null, 'images of one seed are not independent over prompts', null) as reason
 from q_values('tested', {
     'sweep': sweep, 'attribute': attribute, 'classifier': classifier, 'together': prompt is null,
     'model': if(prompt is null, null, model), 'setting': if(prompt is null, null, setting)

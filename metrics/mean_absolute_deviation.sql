@@ -13,6 +13,7 @@ select
     mean_absolute_deviation_of(nearest_uniform) as low,
     list_max(list_transform(extremes, lambda p: mean_absolute_deviation_of(p))) as high,
     noise_floors.mean_absolute_deviation as noise_floor,
-    mean_absolute_deviation_of(shares) - noise_floors.mean_absolute_deviation as above_floor
+    mean_absolute_deviation_of(shares) - noise_floors.mean_absolute_deviation as above_floor,
+    reason
 from distributions
 left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.floor_n

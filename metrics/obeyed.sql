@@ -16,7 +16,7 @@ named as (
         counts[list_position(groups, variables[attribute])] as shown
     from distributions
     join prompts using (sweep, prompt)
-    where list_contains(groups, variables[attribute])
+    where list_contains(groups, variables[attribute]) and not list_contains(coalesce(unmeasured, []), variables[attribute])
 )
 select
     * exclude (z),

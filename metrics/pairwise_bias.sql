@@ -14,6 +14,7 @@ select
     pairwise_bias_of(nearest_uniform) as low,
     list_max(list_transform(extremes, lambda p: pairwise_bias_of(p))) as high,
     noise_floors.pairwise_bias as noise_floor,
-    pairwise_bias_of(shares) - noise_floors.pairwise_bias as above_floor
+    pairwise_bias_of(shares) - noise_floors.pairwise_bias as above_floor,
+    reason
 from distributions
 left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.floor_n

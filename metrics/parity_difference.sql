@@ -14,6 +14,7 @@ select
     parity_difference_of(nearest_uniform) as low,
     list_max(list_transform(extremes, lambda p: parity_difference_of(p))) as high,
     noise_floors.parity_difference as noise_floor,
-    parity_difference_of(shares) - noise_floors.parity_difference as above_floor
+    parity_difference_of(shares) - noise_floors.parity_difference as above_floor,
+    reason
 from distributions
 left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.floor_n

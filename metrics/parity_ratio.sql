@@ -15,6 +15,7 @@ select
     parity_ratio_of(nearest_uniform) as high,
     parity_ratio_of(shares) >= four_fifths() as four_fifths_kept,
     noise_floors.parity_ratio as noise_floor,
-    noise_floors.parity_ratio - parity_ratio_of(shares) as above_floor
+    noise_floors.parity_ratio - parity_ratio_of(shares) as above_floor,
+    reason
 from distributions
 left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.floor_n

@@ -18,6 +18,7 @@ with scores as (
 select
     * exclude (spread, z),
     prompt_alignment - student_quantile(z, n - 1) * spread / sqrt(n) as low,
-    prompt_alignment + student_quantile(z, n - 1) * spread / sqrt(n) as high
+    prompt_alignment + student_quantile(z, n - 1) * spread / sqrt(n) as high,
+    spread_reason(n, 'image') as reason
 from scores
 cross join (select interval_z(confidence_level(), 1) as z)

@@ -28,7 +28,7 @@ tested as (
     select
         compared.*,
         case
-            when compared.n = 0 then null
+            when compared.n = 0 or compared.shares is null then null
             when reference_n is not null
                 then fisher_tests(counts, compared.n, reference_counts, list_sum(reference_counts)::bigint)
             when isinf(compared.statistic) then 0e0
@@ -50,14 +50,14 @@ select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, reference, n, reference_n,
     groups, shares, reference_shares, distance_to_reference, distance, reference_distance,
     case
-        when n = 0 then 'no images'
+        when shares is null then if(n > 0, 'not measured', 'no images')
         when distance_to_reference <= reference_tolerance() then 'reflected'
         when distance > reference_distance then 'amplified'
         else 'mitigated'
     end as verdict,
     p_value, q_value,
     case
-        when n = 0 then 'no images'
+        when shares is null then if(n > 0, 'not measured', 'no images')
         when q_value > false_discovery_rate() then 'reflected'
         when distance > reference_distance then 'amplified'
         else 'mitigated'

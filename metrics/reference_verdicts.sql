@@ -11,7 +11,7 @@ with verdicts as (
 counted as (
     select
         verdicts.*,
-        count(*) filter (n > 0) as prompts,
+        count(distance) as prompts,
         count(*) filter (reference_comparison.verdict = verdicts.verdict) as count,
         count(*) filter (tested_verdict = verdicts.verdict) as tested_count
     from verdicts

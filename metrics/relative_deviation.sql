@@ -12,6 +12,7 @@ select
     relative_deviation_of(nearest_target, targets) as low,
     list_max(list_transform(extremes, lambda p: relative_deviation_of(p, targets))) as high,
     noise_floors.relative_deviation as noise_floor,
-    relative_deviation_of(shares, targets) - noise_floors.relative_deviation as above_floor
+    relative_deviation_of(shares, targets) - noise_floors.relative_deviation as above_floor,
+    reason
 from distributions
 left join noise_floors on noise_floors.fair = distributions.targets and noise_floors.n = distributions.floor_n

@@ -17,6 +17,7 @@ with similarities as (
 select
     * exclude (spread, z),
     scene_similarity - student_quantile(z, n - 1) * spread / sqrt(n) as low,
-    scene_similarity + student_quantile(z, n - 1) * spread / sqrt(n) as high
+    scene_similarity + student_quantile(z, n - 1) * spread / sqrt(n) as high,
+    spread_reason(n, 'image') as reason
 from similarities
 cross join (select interval_z(confidence_level(), 1) as z)

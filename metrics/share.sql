@@ -7,19 +7,25 @@
 -- summary: count(distinct prompt) as prompts, max(images) as images_per_prompt, sum(count)::bigint as labelled
 -- read: low and high are over this prompt, with 95 % confidence: seeds and images vary; of a sweep that stops by looking they
 -- are those of share_anytime, which hold at any look. worst_low and worst_high are the shares if every missing image
--- (no face, unknown, failed) had shown none of this group, or only this group.
+-- (no face, unknown, failed) had shown none of this group, or only this group. A group that the
+-- classifier cannot tell is not measured: null, and the shares are over the other groups.
+with placed as (
+    select
+        *, unnest(groups) as "group", unnest(range(1, len(groups) + 1)) as position,
+        unnest(list_transform(groups, lambda g: unmeasured is null or not list_contains(unmeasured, g))) as told
+    from distributions
+)
 select
-    sweep, model, setting, prompt, prompt_name, attribute, classifier,
-    unnest(groups) as "group",
-    unnest(range(1, len(groups) + 1)) as position,
-    unnest(counts) as count,
+    sweep, model, setting, prompt, prompt_name, attribute, classifier, "group", position,
+    if(told, counts[position], null) as count,
     n,
     images,
-    unnest(coalesce(shares, list_transform(groups, lambda g: null::double))) as share,
-    unnest(lows) as low,
-    unnest(highs) as high,
-    unnest(targets) as target,
+    if(told and n > 0, counts[position] / n::double, null) as share,
+    if(told, lows[position], null) as low,
+    if(told, highs[position], null) as high,
+    targets[position] as target,
     missing,
-    unnest(list_transform(counts, lambda k: k / images::double)) as worst_low,
-    unnest(list_transform(counts, lambda k: (k + missing) / images::double)) as worst_high
-from distributions
+    if(told, counts[position] / images::double, null) as worst_low,
+    if(told, (counts[position] + missing) / images::double, null) as worst_high,
+    if(told and n > 0, null, reason) as reason
+from placed

@@ -8,7 +8,7 @@
 -- read: low and high are over this prompt, with 95 % confidence at all numbers of images at once: wider than those of
 -- share, which hold for one number fixed beforehand. farthest is how far the share may be from its target. evidence is the
 -- logarithm of the e-value against the target, at any time: from 3.0 on it is refuted with 95 % confidence; null where
--- directions were dealt.
+-- directions were dealt. A group that the classifier cannot tell is not measured, and then neither farthest nor evidence is known.
 with bounded as (
     select
         *, (1e0 - confidence_level()) / group_tests(len(groups)) as error,
@@ -21,19 +21,24 @@ intervals as (
         list_transform(groups, lambda g, i: anytime_low(strata, i, error)) as lows,
         list_transform(groups, lambda g, i: anytime_high(strata, i, error)) as highs
     from bounded
+),
+placed as (
+    select
+        *, unnest(groups) as "group", unnest(range(1, len(groups) + 1)) as position, unmeasured is null as whole,
+        unnest(list_transform(groups, lambda g: unmeasured is null or not list_contains(unmeasured, g))) as told
+    from intervals
 )
 select
-    sweep, model, setting, prompt, prompt_name, attribute, classifier,
-    unnest(groups) as "group",
-    unnest(range(1, len(groups) + 1)) as position,
-    unnest(counts) as count,
+    sweep, model, setting, prompt, prompt_name, attribute, classifier, "group", position,
+    if(told, counts[position], null) as count,
     n,
     images,
-    unnest(coalesce(shares, list_transform(groups, lambda g: null::double))) as share,
-    unnest(lows) as low,
-    unnest(highs) as high,
-    unnest(targets) as target,
-    unnest(list_transform(targets, lambda t, i: greatest(highs[i] - t, t - lows[i]))) as farthest,
+    if(told and n > 0, counts[position] / n::double, null) as share,
+    if(told, lows[position], null) as low,
+    if(told, highs[position], null) as high,
+    targets[position] as target,
+    if(whole, greatest(highs[position] - targets[position], targets[position] - lows[position]), null) as farthest,
     missing,
-    evidence
-from intervals
+    if(whole, evidence, null) as evidence,
+    if(told and n > 0, null, reason) as reason
+from placed

@@ -1,6 +1,6 @@
 -- How a group's share among the nearest pictures of training data depends on how many are taken.
 -- good: the same for every k
--- reads: match_rows, matchings, outcomes, targets
+-- reads: match_rows, matchings, outcomes, targets, unmeasured
 -- one row per: sweep, source, prompt, attribute, classifier, group, k
 -- source: the nearest 250 are the method of Friedrich et al., arXiv 2302.10893; Wilson, JASA 22 (1927)
 -- read: The nearest pictures are the most typical ones, and typical is gendered: where the share moves with k it is no share of the
@@ -42,6 +42,9 @@ totals as (
     join (select distinct sweep, data_sweep from matchings) as named using (sweep)
     join (select sweep as data_sweep, attribute, "group", position from targets) as targets using (data_sweep, attribute)
     left join counted using (sweep, source, prompt, attribute, classifier, k, "group")
+    anti join unmeasured
+        on unmeasured.sweep = named.data_sweep and unmeasured.attribute = cells.attribute
+        and unmeasured.classifier = cells.classifier and unmeasured.group = targets.group
 )
 select
     sweep, source, prompt, prompt_name, attribute, classifier, "group", position, k,

@@ -30,14 +30,17 @@ whole as materialized (
 ),
 prompt_shares as (
     select
-        sweep, cell, unnest(range(1, len(groups) + 1)) as metric, prompt, null as seed_block, unnest(shares) as value,
-        unnest(lows) as low, unnest(highs) as high, null as floor, null as above, null as below
+        sweep, cell, unnest(range(1, len(groups) + 1)) as metric, prompt, null as seed_block,
+        unnest(list_transform(counts, lambda k, i: if(
+            unmeasured is null or not list_contains(unmeasured, groups[i]), k / n::double, null
+        ))) as value,
+        unnest(lows) as low, unnest(highs) as high, null as floor, null as above, null as below, null as bias
     from whole
-    where shares is not null
+    where n > 0
     union all
     select
         without.sweep, cell, unnest(range(1, len(shares) + 1)), without.prompt, without.seed_block, unnest(shares),
-        null, null, null, null, null
+        null, null, null, null, null, null
     from distributions_without_seeds as without
     join (select distinct sweep, model, setting, prompt, attribute, classifier, cell from whole)
         using (sweep, model, setting, prompt, attribute, classifier)
@@ -46,13 +49,14 @@ prompt_shares as (
 placed as (
     select
         sweep, model, setting, attribute, classifier, variable, level, cell, n,
-        unnest(groups) as "group", unnest(range(1, len(groups) + 1)) as position, unnest(targets) as target
+        unnest(groups) as "group", unnest(range(1, len(groups) + 1)) as position, unnest(targets) as target,
+        unmeasured
     from whole
 ),
 cells as (
     select
         sweep, model, setting, attribute, classifier, variable, level, "group", position, cell,
-        any_value(target) as target, sum(n)::bigint as n
+        any_value(target) as target, sum(n)::bigint as n, max(unmeasured) as unmeasured
     from placed
     group by all
 )
@@ -61,6 +65,7 @@ select
     if(low is null, null, greatest(0e0, low)) as low, if(high is null, null, least(1e0, high)) as high,
     if(population_low is null, null, greatest(0e0, population_low)) as population_low,
     if(population_high is null, null, least(1e0, population_high)) as population_high,
-    target, prompts, n, position
+    target, prompts, n, position,
+    if(mean is null, unseen_reason(n, unmeasured, classifier), population_reason(prompts)) as reason
 from cells
 left join (from means('prompt_shares')) as means on means.cell = cells.cell and means.metric = cells.position

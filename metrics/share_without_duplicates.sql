@@ -1,6 +1,6 @@
 -- Each group's share among the matched pictures of training data, with near duplicates and without.
 -- good: the same with and without
--- reads: match_rows, matchings, outcomes, targets
+-- reads: match_rows, matchings, outcomes, targets, unmeasured
 -- one row per: sweep, source, match, prompt, attribute, classifier, group
 -- source: Wilson, JASA 22 (1927)
 -- read: A picture is a duplicate where an earlier match of its prompt has a cosine of at least the source's `duplicate_above`.
@@ -30,6 +30,9 @@ totals as (
     join (select distinct sweep, data_sweep from matchings) as named using (sweep)
     join (select sweep as data_sweep, attribute, "group", position from targets) as targets using (data_sweep, attribute)
     left join counted using (sweep, source, match, prompt, attribute, classifier, "group")
+    anti join unmeasured
+        on unmeasured.sweep = named.data_sweep and unmeasured.attribute = cells.attribute
+        and unmeasured.classifier = cells.classifier and unmeasured.group = targets.group
     window cell as (partition by sweep, source, match, prompt, attribute, classifier)
 )
 select

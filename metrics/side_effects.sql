@@ -23,7 +23,7 @@ changes as (
         after.mean_share - before.mean_share as side_effect,
         sqrt((after.mean_share - after.low) ** 2 + (before.high - before.mean_share) ** 2) as below,
         sqrt((after.high - after.mean_share) ** 2 + (before.mean_share - before.low) ** 2) as above,
-        after.n
+        after.n, coalesce(if(after.mean_share is null, after.reason, null), if(before.mean_share is null, before.reason, null)) as reason
     from guided
     join baselines using (sweep, model)
     join shares as after
@@ -35,14 +35,15 @@ changes as (
 ),
 tested as (
     select
-        * exclude (below, above),
-        greatest(-1e0, side_effect - below) as low,
-        least(1e0, side_effect + above) as high,
+        * exclude (below, above, reason),
+        if(side_effect is null, null, greatest(-1e0, side_effect - below)) as low,
+        if(side_effect is null, null, least(1e0, side_effect + above)) as high,
         case
             when side_effect = 0 then 1e0
             when if(side_effect > 0, below, above) > 0 then 2e0 * normal_tail_(
                 interval_z(confidence_level(), 1) * abs(side_effect) / if(side_effect > 0, below, above))
-        end as p_value
+        end as p_value,
+        reason
     from changes
 )
 from q_values('tested', (sweep, model, setting, classifier))

@@ -1,6 +1,6 @@
 -- The mean probability that a classifier gives each declared group: shares that count a doubtful image as doubtful.
 -- good: near the target
--- reads: plan, label_rows, targets, cell_names
+-- reads: plan, label_rows, targets, cell_names, unmeasured
 -- one row per: sweep, model, setting, prompt, attribute, classifier, group
 -- source: soft classification counts; Bella et al., Quantification via probability estimators, ICDM (2010)
 -- read: Only images whose label is a declared group and that have scores, the scores of the declared groups brought to
@@ -41,10 +41,13 @@ quantiles as (
 )
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, groups[place] as "group", n, soft_share,
-    greatest(0e0, soft_share - t * spread / sqrt(n)) as low,
-    least(1e0, soft_share + t * spread / sqrt(n)) as high,
-    targets[place] as target, positions[place] as position
+    if(t is null, null, greatest(0e0, soft_share - t * spread / sqrt(n))) as low,
+    if(t is null, null, least(1e0, soft_share + t * spread / sqrt(n))) as high,
+    targets[place] as target, positions[place] as position, spread_reason(n, 'image') as reason
 from means
 join cell_names using (cell)
 join declared using (sweep, attribute)
 left join quantiles using (n)
+anti join unmeasured
+    on unmeasured.sweep = cell_names.sweep and unmeasured.attribute = means.attribute
+    and unmeasured.classifier = means.classifier and unmeasured.group = groups[place]

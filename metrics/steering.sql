@@ -1,7 +1,7 @@
 -- The proportion of steered images that show the group they were steered to, of those that show any, and whether that
 -- is more than the unguided images of the same prompt already do.
 -- good: near 1
--- reads: unit_counts, cell_names, settings
+-- reads: unit_counts, cell_names, settings, unmeasured
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: success rate; Wilson, JASA 22 (1927); Fisher, JRSS 98 (1935)
 -- read: by_chance is what the unguided images would reach if they were given the same directions: without guidance a
@@ -37,7 +37,12 @@ unguided as (
     group by sweep, model, prompt, attribute, classifier, outcome
 ),
 placed as (
-    select steered.* exclude (cell), cell_names.* exclude (cell) from steered join cell_names using (cell)
+    select steered.* exclude (cell), cell_names.* exclude (cell)
+    from steered
+    join cell_names using (cell)
+    anti join unmeasured
+        on unmeasured.sweep = cell_names.sweep and unmeasured.attribute = steered.attribute
+        and unmeasured.classifier = steered.classifier and unmeasured.group = steered_to
 ),
 compared as (
     select
@@ -65,7 +70,7 @@ select
     reached / nullif(n, 0)::double as steering,
     wilson_low(reached, n, z) as low,
     wilson_high(reached, n, z) as high,
-    by_chance, p_value, q_value
+    by_chance, p_value, q_value, unseen_reason(n, null, classifier) as reason
 from q_values(
     'tested', {'sweep': sweep, 'model': model, 'setting': setting, 'attribute': attribute, 'classifier': classifier}
 )

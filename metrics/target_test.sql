@@ -10,11 +10,12 @@
 -- directions are dealt by quota the chances differ from image to image, which only makes the test conservative
 -- (Hoeffding). The family of a q-value is all prompts of a sweep, model, setting, attribute and classifier. least_p is
 -- the least p-value that n images can give, least_difference the least total variation that n images can find; no
--- verdict where nothing could be found, or where more than missing_tolerance() of the images show no group.
+-- verdict where nothing could be found, or where more than missing_tolerance() of the images show no group; what a classifier
+-- that cannot tell a declared group says is not measured.
 with described as materialized (
     select
         row_number() over () as test, sweep, model, setting, prompt, prompt_name, attribute, classifier, images, n,
-        missing, counts, targets, possible_groups(targets) as fair,
+        missing, counts, targets, reason, possible_groups(targets) as fair,
         round(n * chi_square_of(shares, targets), 7) as statistic
     from group_counts
 ),
@@ -45,7 +46,7 @@ limits as (
 parts as (
     select test, n, unnest(counts) as count, unnest(targets) as share, len(fair) as groups
     from described
-    where n > 0 and not is_listed(n, len(fair))
+    where n > 0 and reason is null and not is_listed(n, len(fair))
 ),
 by_group as (
     select
@@ -67,24 +68,27 @@ tested as (
     select
         sweep, model, setting, prompt, prompt_name, attribute, classifier, bounded.n, images, missing,
         case
+            when reason is not null then null
             when isinf(bounded.statistic) then 0e0
             when is_listed(bounded.n, len(bounded.fair)) then listed.p_value
             else group_p
         end as p_value,
-        least_p, least_difference
+        if(reason is null, least_p, null) as least_p, if(reason is null, least_difference, null) as least_difference,
+        reason
     from bounded
     asof left join listed
         on listed.fair = bounded.fair and listed.n = bounded.n
         and bounded.statistic - 1e-6 <= listed.statistic
 )
 select
-    *,
+    * exclude (reason),
     case
-        when q_value is null then 'no images'
+        when reason is not null then if(n > 0, 'not measured', 'no images')
         when q_value <= false_discovery_rate() then 'off target'
         when missing > missing_tolerance() * images or least_difference is null and least_p < 1 then 'not decided'
         else 'on target'
-    end as verdict
+    end as verdict,
+    reason
 from q_values(
     'tested', {'sweep': sweep, 'model': model, 'setting': setting, 'attribute': attribute, 'classifier': classifier}
 )

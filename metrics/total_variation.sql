@@ -17,5 +17,6 @@ select
     total_variation_of(nearest_target, targets) as low,
     list_max(list_transform(extremes, lambda p: total_variation_of(p, targets))) as high,
     noise_floor,
-    total_variation_of(shares, targets) - noise_floor as above_floor
+    total_variation_of(shares, targets) - noise_floor as above_floor,
+    reason
 from floored

@@ -9,6 +9,6 @@ select
         partition by sweep, model, setting, attribute, classifier
         order by total_variation desc nulls last, q_value, prompt
     ) as rank,
-    prompt, prompt_name, n, total_variation, low, high, noise_floor, q_value, verdict
+    prompt, prompt_name, n, total_variation, low, high, noise_floor, q_value, verdict, total_variation.reason
 from total_variation
 join target_test using (sweep, model, setting, prompt, prompt_name, attribute, classifier, n)

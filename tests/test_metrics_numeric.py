@@ -13,7 +13,18 @@ def macros():
     import duckdb
 
     connection = duckdb.connect()
-    for name in ("parameters", "normal", "tails", "student", "wilson", "matrices", "strata", "means", "q_values"):
+    for name in (
+        "parameters",
+        "normal",
+        "tails",
+        "student",
+        "wilson",
+        "matrices",
+        "strata",
+        "means",
+        "q_values",
+        "divergences",
+    ):
         connection.execute((shipped.path("metrics") / "staging" / f"{name}.sql").read_text())
     return connection
 
@@ -175,7 +186,8 @@ def test_means_cover_both_of_their_truths(macros):
     macros.register("crossed_frame", values_of(values, 20, 8))
     macros.execute(
         """create or replace view crossed as
-        select *, null as low, null as high, null as floor, null as above, null as below from crossed_frame"""
+        select *, null as low, null as high, null as floor, null as above, null as below, null as bias
+        from crossed_frame"""
     )
     query = "select low, high, population_low, population_high, prompts from means('crossed') order by cell"
     rows = macros.execute(query).fetchall()
@@ -210,8 +222,37 @@ def test_few_prompts_have_no_interval_over_prompts_like_these(macros):
     macros.register("few_frame", values_of(values, 9, 8))
     macros.execute(
         """create or replace view few as
-        select *, null as low, null as high, null as floor, null as above, null as below from few_frame"""
+        select *, null as low, null as high, null as floor, null as above, null as below, null as bias from few_frame"""
     )
     query = "select low < mean, high > mean, population_low, population_high from means('few')"
     (row,) = macros.execute(query).fetchall()
     assert row == (True, True, None, None)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 30])
+def test_no_entropy_is_too_low_by_more_than_its_bias(macros, n):
+    """The exact bias of entropy and divergence from an even target, of n images, at any share of two groups."""
+    k = np.arange(n + 1)
+    entropies = column(macros, "normalised_entropy_of([k / n, 1 - k / n])", k=k, n=[n] * len(k))
+    divergences = column(macros, "jensen_shannon_of([k / n, 1 - k / n], [0.5e0, 0.5e0])", k=k, n=[n] * len(k))
+    shares = np.linspace(0.001, 0.999, 200)
+    chances = stats.binom.pmf(k, n, shares[:, None])
+    truth = column(macros, "normalised_entropy_of([p, 1 - p])", p=shares)
+    apart = column(macros, "jensen_shannon_of([p, 1 - p], [0.5e0, 0.5e0])", p=shares)
+    (bias,) = column(macros, "entropy_bias(2, n)", n=[n])
+    too_low, too_far = truth - chances @ entropies, chances @ divergences - apart
+    assert (too_low >= -1e-9).all() and too_low.max() <= bias <= 4 * too_low.max()
+    assert (too_far >= -1e-9).all() and too_far.max() <= bias / 2
+
+
+def test_a_mean_is_allowed_its_bias_on_the_side_where_it_pulls(macros):
+    macros.register("few_frame", values_of(np.random.default_rng(6).normal(size=(1, 9, 16)), 9, 8))
+    halves = []
+    for bias in (0, 0.5, -0.5):
+        macros.execute(
+            f"""create or replace view biased as select *, null as low, null as high, null as floor, null as above,
+                null as below, if(seed_block is null, {bias}, null) as bias from few_frame"""
+        )
+        halves += macros.execute("select mean - low, high - mean from means('biased')").fetchall()
+    (low, high), up, down = halves
+    assert up == pytest.approx((low + 0.5, high)) and down == pytest.approx((low, high + 0.5))

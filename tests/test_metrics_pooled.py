@@ -54,8 +54,9 @@ def test_intervals_of_intersections_count_seeds_together(views, prompt_spread, s
         create or replace temp table plan as
         select distinct 's' as sweep, model, 'none' as setting, image_id, seed from images_drawn;
         create or replace temp table targets as
-        select 's' as sweep, 'age' as attribute, unnest(['young', 'old']) as "group", 0.5e0 as target, 1 as position
-        union all select 's', 'gender', unnest(['female', 'male']), 0.5e0, 1"""
+        select 's' as sweep, 'age' as attribute, unnest(['young', 'old']) as "group", 0.5e0 as target, 1 as position,
+            null::varchar[] as unknown_to
+        union all select 's', 'gender', unnest(['female', 'male']), 0.5e0, 1, null"""
     )
     views.register("truths", pa.table({"model": [str(cell) for cell in range(CELLS)], "truth": truth}))
     ((covered,),) = views.execute(

@@ -43,7 +43,8 @@ def put(connection, counts, targets, models=None):
             's' as sweep, model, 'none' as setting, prompt, prompt as prompt_name, 'a' as attribute,
             'c' as classifier, list_sum(counts)::bigint as images, list_sum(counts)::bigint as n, 0::bigint as missing,
             list_transform(counts, lambda k, i: 'g' || i) as groups, counts, $1::double[] as targets,
-            list_transform(counts, lambda k: k / list_sum(counts)::double) as shares, 1.96e0 as z_one
+            list_transform(counts, lambda k: k / list_sum(counts)::double) as shares, 1.96e0 as z_one,
+            null::varchar as reason
         from drawn""",
         [list(map(float, targets))],
     )

@@ -43,7 +43,14 @@ def cell(model="m", setting="none", **values) -> dict:
     row = {"model": model, "setting": setting, "baseline": setting == "none", "attribute": "gender"}
     row |= {"distance": 0.4, "distance_low": 0.3, "distance_high": 0.5, "prompts_off_target": 3, "prompts": 4}
     row |= {"classifier": "portraits", "images_per_prompt": 8, "prompts_not_decided": 0, "least_difference": 0.42}
-    row |= {"change": None, "change_low": None, "change_high": None, "cell_q": None, "scene_floor": None}
+    row |= {
+        "change": None,
+        "change_low": None,
+        "change_high": None,
+        "cell_q": None,
+        "scene_floor": None,
+        "reason": None,
+    }
     row |= {"scene_kept": None, "scene_kept_low": None, "scene_kept_high": None, "images_per_second": 2.0}
     return row | {"missing": 0.01, "missing_low": 0.0, "missing_high": 0.02} | values
 

@@ -27,7 +27,7 @@ select
     {
         'classifier': cells.classifier, 'prompts': prompts, 'images_per_prompt': images_per_prompt,
         'prompts_not_decided': prompts_not_decided, 'least_difference': least_difference, 'cell_q': cell_q,
-        'scene_floor': pictured.scene_floor
+        'scene_floor': pictured.scene_floor, 'reason': reason
     } as for_sentences,
     scene_kept, scene_kept_low, scene_kept_high,
     pictured.prompt_alignment as alignment,

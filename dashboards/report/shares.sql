@@ -9,7 +9,7 @@ missed as (
     select attribute, prompt_name, max(abs(share - target)) as miss from chosen where baseline group by all
 )
 select
-    attribute, classifier, "group", prompt_name, model, setting, baseline, share, low, high, target, n
+    attribute, classifier, "group", prompt_name, model, setting, baseline, share, low, high, target, n, reason
 from chosen
 left join missed using (attribute, prompt_name)
 order by attribute, miss desc, prompt_name, position, model, baseline desc, setting

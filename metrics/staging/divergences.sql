@@ -24,6 +24,10 @@ create or replace macro relative_deviation_of(p, t) as
         list_filter(range(1, len(p) + 1), lambda i: t[i] > 0), lambda i: abs(p[i] - t[i]) / t[i]
     ));
 
+-- The most by which the entropy of n images lies below the truth on average, in bits, whatever the shares of so many groups
+-- (Paninski, Neural Computation 15, 2003, proposition 1).
+create or replace macro entropy_bias(groups, n) as log2(1e0 + (groups - 1e0) / nullif(n, 0));
+
 -- How unequal the shares are, whatever the target.
 create or replace macro normalised_entropy_of(p) as
     if(len(p) < 2, null, list_sum(list_transform(p, lambda x: if(x > 0, -x * log2(x), 0e0))) / log2(len(p)));

@@ -1,8 +1,9 @@
 -- The counts of a prompt as aligned lists over the declared groups, in their declared order, and what is missing; the
 -- same of its strata (the images steered to one group, dealt by quota; all of them where nothing is steered).
 -- centres and variances are those of the intervals; floor_n is how many independent images would vary as little as
--- these, whose directions were dealt.
--- reads: stratum_counts, targets, cell_names
+-- these, whose directions were dealt. unmeasured holds the groups that the classifier cannot tell, null for none: then there
+-- are no shares, since those of the others would be of fewer groups than are declared; reason says why there are none.
+-- reads: stratum_counts, targets, unmeasured, cell_names
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 with tallies as (
     select
@@ -45,10 +46,14 @@ aligned as (
             strata,
             lambda s: struct_pack(images := s.images, n := s.n, counts := align_counts(groups, s.names, s.counts))
         ) as strata),
-        cell_names.model, cell_names.setting, cell_names.prompt, cell_names.prompt_name, groups, targets
+        cell_names.model, cell_names.setting, cell_names.prompt, cell_names.prompt_name, groups, targets, unmeasured
     from totals
     join cell_names using (cell)
     join declared on declared.sweep = totals.sweep and declared.attribute = totals.attribute
+    left join (
+        select sweep, attribute, classifier, list("group" order by "group") as unmeasured from unmeasured group by all
+    ) as untold
+        on untold.sweep = totals.sweep and untold.attribute = totals.attribute and untold.classifier = totals.classifier
 ),
 counted as (
     select
@@ -64,7 +69,8 @@ quantiles as (
 measured as (
     select
         *,
-        if(n > 0, list_transform(counts, lambda k: k / n::double), null) as shares,
+        if(n > 0 and unmeasured is null, list_transform(counts, lambda k: k / n::double), null) as shares,
+        unseen_reason(n, unmeasured, classifier) as reason,
         list_transform(groups, lambda g: 1e0 / len(groups)) as uniform,
         quantiles[if(len(groups) > 2, len(groups), 1)] as z,
         quantiles[1] as z_one
@@ -82,7 +88,7 @@ varied as (
 )
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, images, n, missing, no_face, unknown, failed,
-    groups, counts, targets, shares, uniform, z, z_one, judge, strata, centres, variances,
+    groups, counts, targets, unmeasured, reason, shares, uniform, z, z_one, judge, strata, centres, variances,
     if(len(strata) < 2, n, greatest(n, least(20 * n, round(
         list_sum(list_transform(centres, lambda c: c * (1e0 - c))) / list_sum(variances) - z * z
     )))::bigint) as floor_n

@@ -11,11 +11,12 @@ create or replace macro student_quantile(z, df) as case
         + (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / (384e0 * df ** 3)
 end;
 
--- `source` names a view or CTE of: sweep, cell, metric, prompt, seed_block, value, low, high, floor, above, below. A row without
+-- `source` names a view or CTE of: sweep, cell, metric, prompt, seed_block, value, low, high, floor, above, below, bias. A row without
 -- a seed_block is that prompt's value with its own interval; one with a seed_block is the value without that block's seeds.
 -- above and below say how much a prompt's value may lie above and below its truth by chance alone, on average (a
 -- distance is never below 0, so that few images push it up); null or 0 where the value is unbiased. Whatever has a floor is
--- allowed the bias that the jackknife shows as well: an entropy is too low at any shares.
+-- allowed the bias that the jackknife shows as well. bias is the most by which few images move a value whatever its truth, up
+-- if above 0 and down if below: an entropy is too low at any shares, by more than eight blocks of few images can tell.
 -- Over these prompts: the wider of what the prompts' own intervals say where images are independent (Zou & Donner,
 -- Statistics in Medicine 27, 2008) and of the delete-a-group jackknife over seeds, which all prompts share. Each holds
 -- where the other may fail: the first where seeds push all prompts one way, the second where few images differ.
@@ -25,14 +26,15 @@ create or replace macro means(source) as table
 with given as (
     select
         sweep, cell, metric, prompt, seed_block, value::double as value, low::double as low, high::double as high,
-        floor::double as floor, coalesce(above, 0)::double as above, coalesce(below, 0)::double as below
+        floor::double as floor, coalesce(above, 0)::double as above, coalesce(below, 0)::double as below,
+        coalesce(bias, 0)::double as bias
     from query_table(source)
     where value is not null
 ),
 cells as (
     select
         sweep, cell, metric, avg(value) as mean, count(*) as prompts, any_value(low) as low_one, any_value(high) as high_one,
-        avg(floor) as floor, avg(above) as above, avg(below) as below, max(above + below) > 0 or count(floor) > 0 as biased,
+        avg(floor) as floor, avg(above) as above, avg(below) as below, avg(bias) as bias, max(above + below) > 0 or count(floor) > 0 as biased,
         sqrt(sum((value - low) ** 2)) / count(*) as reach_low,
         sqrt(sum((high - value) ** 2)) / count(*) as reach_high,
         var_samp(value) filter (isfinite(value)) / count(*) as prompt_variance
@@ -80,8 +82,8 @@ halves as (
         student_quantile(z, (prompt_variance + shared_variance) ** 2 / nullif(
             prompt_variance ** 2 / (prompts - 1) + coalesce(shared_variance ** 2 / (blocks - 1), 0e0), 0
         )) * sqrt(prompt_variance + shared_variance) as prompt_half,
-        greatest(above, if(biased, coalesce((blocks - 1) * (mean_without - mean), 0e0), 0e0)) as chance_above,
-        greatest(below, if(biased, coalesce((blocks - 1) * (mean - mean_without), 0e0), 0e0)) as chance_below
+        greatest(above, bias, if(biased, coalesce((blocks - 1) * (mean_without - mean), 0e0), 0e0)) as chance_above,
+        greatest(below, -bias, if(biased, coalesce((blocks - 1) * (mean - mean_without), 0e0), 0e0)) as chance_below
     from varied
 ),
 bounds as (

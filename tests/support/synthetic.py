@@ -18,13 +18,19 @@ def image_id(*parts) -> str:
 
 
 def write_plan(
-    store: Store, labels: list[dict], groups=GROUPS, sweep: str = "audit", targets=None, references=None
+    store: Store,
+    labels: list[dict],
+    groups=GROUPS,
+    sweep: str = "audit",
+    targets=None,
+    references=None,
+    unknown_to=None,
 ) -> None:
     """Write plan, targets and settings of the images that `labels` speak of.
 
     Each label: model, setting, prompt (default "doctor"), seed, and one key per attribute with its label; optional
     scale, method, direction, variables, image (what tells images of one seed apart). A setting named "none" is the
-    baseline; any other steers its `direction`.
+    baseline; any other steers its `direction`. unknown_to: group -> the classifiers that cannot tell it.
     """
     plan, settings = {}, {}
     for row in labels:
@@ -74,6 +80,7 @@ def write_plan(
                 "group_text": f"{group} person",
                 "target": (targets or {}).get(attribute, {}).get(group, 1 / len(names)),
                 "position": position,
+                "unknown_to": (unknown_to or {}).get(group, []),
             }
             for attribute, names in groups.items()
             for position, group in enumerate(names)

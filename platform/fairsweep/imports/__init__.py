@@ -61,7 +61,7 @@ def bring(
                 drop(store, "labels", ids, kept=readers)
             if not again:
                 write_images(store, source, pictures.rows)
-            plan = write_sweep(store, source, images)
+            plan = write_sweep(store, source, images, classifiers=pictures.labelling.classifiers)
         return Arrival(f"{images.num_rows:,} images", plan, pictures.labelling)
     check_name("--classifier", source.classifier)
     if as_ == "reference":

@@ -3,6 +3,7 @@
 Everything is checked before anything is written, and the plan, without which no metric sees the rest, comes last.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -14,6 +15,8 @@ from fairsweep.imports.declared import targets
 from fairsweep.imports.labels import labelled_images
 from fairsweep.imports.source import Source, read_table
 from fairsweep.measure.catalogue import connect
+from fairsweep.plan.declared import unknown_to
+from fairsweep.spec import ClassifierSpec
 from fairsweep.store import Store
 
 
@@ -49,10 +52,17 @@ def check_new_reference(store: Store, reference: str) -> None:
         raise ImportDataError(f"the store already has a reference {reference!r}: {another}")
 
 
-def write_sweep(store: Store, source: Source, images: pa.Table, references: list[str] | None = None) -> Path:
+def write_sweep(
+    store: Store,
+    source: Source,
+    images: pa.Table,
+    references: list[str] | None = None,
+    classifiers: Sequence[ClassifierSpec] = (),
+) -> Path:
     """Write labels (rows that have one), targets, settings and last the plan of an imported sweep; return the plan.
 
     references: those of the store that it is compared with; None: all that are of no built-in model.
+    classifiers: who will label its images.
     """
     connection = duckdb.connect()
     connection.register("images", images)
@@ -65,7 +75,11 @@ def write_sweep(store: Store, source: Source, images: pa.Table, references: list
         store.write_import(source.name, source.classifier, labels)
     baseline = source.baseline or "none"
     cells = connection.execute("select distinct model, setting from images order by all").fetchall()
-    store.write("targets", source.name, targets(source))
+    store.write(
+        "targets",
+        source.name,
+        [{**row, "unknown_to": unknown_to(classifiers, row["attribute"], row["group"])} for row in targets(source)],
+    )
     store.write(
         "settings",
         source.name,

@@ -41,12 +41,14 @@ def scope(connection: duckdb.DuckDBPyConnection, sweeps: Sequence[str]) -> dict[
     together, chosen = literal(name(sweeps)), f"sweep in ({listed(sweeps)})"
     twice = f"select model from {views}.settings where {chosen} group by model having count(distinct sweep) > 1"
     renamed = f"{together} as sweep, if(model in ({twice}), concat(model, ' (', sweep, ')'), model) as model"
+    read_by = readers(connection, sweeps, alike)
     first = f"where sweep = {literal(sweeps[0])} and attribute in ({listed(alike)})"
     return {
         "plan": f"select * replace ({renamed}) from {views}.plan where {chosen}",
-        "targets": f"select * replace ({together} as sweep) from {views}.targets {first}",
+        "targets": f"select * replace ({together} as sweep, {_untold(views, read_by)} as unknown_to) "
+        f"from {views}.targets {first}",
         "settings": f"select * replace ({renamed}) from {views}.settings where {chosen}",
-        **_readings(views, readers(connection, sweeps, alike)),
+        **_readings(views, read_by),
     }
 
 
@@ -83,11 +85,31 @@ def readers(
     return chosen
 
 
+def _untold(views: str, chosen: dict[str, dict[str, str]]) -> str:
+    """Return SQL of the readers of a group, under the name that they go by, where one of them cannot tell it."""
+    cases = []
+    for attribute, by_sweep in chosen.items():
+        pairs = ", ".join(f"({literal(sweep)}, {literal(reader)})" for sweep, reader in by_sweep.items())
+        told = (
+            f'select "group" from (select *, unnest(unknown_to) as reader from {views}.targets '
+            f"where attribute = {literal(attribute)}) where (sweep, reader) in ({pairs or '(null, null)'})"
+        )
+        cases.append(
+            f'when attribute = {literal(attribute)} and "group" in ({told}) then [{literal(_together(by_sweep))}]'
+        )
+    return f"case {' '.join(cases)} end"
+
+
+def _together(by_sweep: dict[str, str]) -> str:
+    """Return the name that the readers of an attribute go by."""
+    return ", ".join(dict.fromkeys(by_sweep.values()))
+
+
 def _readings(views: str, chosen: dict[str, dict[str, str]]) -> dict[str, str]:
     """Return the queries of the labels of these readers, who go by one name where they are several."""
     parts = {"label_rows": [f"select * from {views}.label_rows where attribute = '_image'"], "labels": []}
     for attribute, by_sweep in chosen.items():
-        together = literal(", ".join(dict.fromkeys(by_sweep.values())))
+        together = literal(_together(by_sweep))
         earlier: list[str] = []
         for classifier in dict.fromkeys(by_sweep.values()):
             own = [sweep for sweep, reader in by_sweep.items() if reader == classifier]

@@ -16,6 +16,9 @@ from fairsweep.measure.sql import value
 # Each block of seeds left out passes through a metric as a classifier of its own, which no metric mixes with another.
 _BLOCK = "classifier || ' without seeds ' || seed_block"
 
+# What `means` takes of a value without a block of seeds beside the value.
+_NO_BOUNDS = ", ".join(["null"] * 6)
+
 # Read by most metrics, which would otherwise each carry their expressions through DuckDB's optimizer.
 _SHARED = ("distributions", "distributions_without_seeds")
 
@@ -151,12 +154,12 @@ def summary_query(connection, metrics: list[Metric], bodies: dict[str, str], the
             )
             if f"{metric.name}_without_seeds" in bodies:
                 values.append(
-                    f"select sweep, cell, {number}, hash(prompt), seed_block, value, null, null, null, null, null "
+                    f"select sweep, cell, {number}, hash(prompt), seed_block, value, {_NO_BOUNDS} "
                     f'from "{metric.name}_without_seeds" join cells using ({keys})'
                 )
             elif jackknife:
                 values.append(
-                    f'select sweep, cell, {number}, hash(prompt), seed_block, "{column}", null, null, null, null, null '
+                    f'select sweep, cell, {number}, hash(prompt), seed_block, "{column}", {_NO_BOUNDS} '
                     f"from ({jackknife}) join seed_cells using ({keys})"
                 )
             means += [
@@ -172,7 +175,7 @@ def summary_query(connection, metrics: list[Metric], bodies: dict[str, str], the
 
 
 def _bounds(metric: Metric, columns: list[str]) -> str:
-    """Return SQL of a prompt's low, high, floor, above and below, as `means` takes them.
+    """Return SQL of a prompt's low, high, floor, above, below and bias, as `means` takes them.
 
     A distance from few images is too far from the best value by as much as its noise floor; only where the interval
     excludes the best value can it not be chance alone.
@@ -185,7 +188,8 @@ def _bounds(metric: Metric, columns: list[str]) -> str:
         floor, above = "noise_floor", "if(low < 1e-9, noise_floor, 0)"
     elif {"chance_above", "chance_below"} <= set(columns):
         above, below = "chance_above", "chance_below"
-    return f"{own}, {floor} as floor, {above} as above, {below} as below"
+    bias = "bias" if "bias" in columns else "null::double"
+    return f"{own}, {floor} as floor, {above} as above, {below} as below, {bias} as bias"
 
 
 def _mean_columns(metric: Metric, column: str, floor: bool) -> list[tuple[str, str]]:

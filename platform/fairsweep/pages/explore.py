@@ -100,7 +100,7 @@ def unguided(connection: duckdb.DuckDBPyConnection, sweep: str) -> list[str]:
 
 # How far each prompt of a cell lies from its target.
 _DISTANCES = """
-    select prompt_name, sum(abs(share - target)) / 2 as distance from share
+    select prompt_name, if(count(share) = count(*), sum(abs(share - target)) / 2, null) as distance from share
     where sweep = $sweep and model = $model and setting = $setting and attribute = $attribute
         and classifier = $classifier
     group by prompt_name"""
@@ -110,7 +110,8 @@ def shares(connection: duckdb.DuckDBPyConnection, choice: Choice, beside: Collec
     """Return the rows of `share` of a cell, its unguided baseline and settings beside it, the worst prompts first."""
     query = f"""
         with distances as ({_DISTANCES})
-        select attribute, classifier, "group", prompt_name, model, setting, baseline, share, low, high, target, n
+        select attribute, classifier, "group", prompt_name, model, setting, baseline, share, low, high, target, n,
+            reason
         from share
         left join settings using (sweep, model, setting)
         left join distances using (prompt_name)

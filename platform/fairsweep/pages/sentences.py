@@ -8,6 +8,8 @@ from fairsweep.pages.values import percent
 
 PROMPTS_SAID = 2
 LEVEL = 0.05
+# How the metrics begin to say that a classifier cannot tell a declared group.
+NOT_MEASURED = "not measured"
 # Below this kappa two classifiers agree hardly better than chance would (Landis & Koch, Biometrics 33, 1977).
 CONTRADICTION = 0.4
 
@@ -38,11 +40,12 @@ def headline(cells: Rows) -> str:
     """Return the answer in one sentence: who reads it, and on how many prompts each model was found off target.
 
     cells: model, setting, baseline, attribute, classifier, prompts, prompts_off_target, prompts_not_decided,
-    images_per_prompt, least_difference, cell_q and each measure with its bounds, of every cell.
+    images_per_prompt, least_difference, cell_q, reason and each measure with its bounds, of every cell.
     """
     chosen = best(cells)
     if chosen is None:
-        return "Nothing is labelled yet."
+        reasons = sorted({row["reason"] for row in cells if (row["reason"] or "").startswith(NOT_MEASURED)})
+        return f"Nothing can be said of the targets: {'; '.join(reasons)}." if reasons else "Nothing is labelled yet."
     models = _leading(measured(cells), chosen)
     own = models.pop(chosen["model"])
     first = own[0]
@@ -135,11 +138,14 @@ def _contradictions(agreement: Sequence[dict]) -> list[Finding]:
 
 
 def _unmeasured(cells: Rows) -> list[Finding]:
-    return [
-        Finding(f"{row['model']}, {row['setting']}: no image has a recognised {_name(row)} so far.")
-        for row in cells
-        if row["distance"] is None
-    ]
+    return [Finding(f"{row['model']}, {row['setting']}: {_unseen(row)}.") for row in cells if row["distance"] is None]
+
+
+def _unseen(row: dict) -> str:
+    reason = row["reason"] or ""
+    if reason.startswith(NOT_MEASURED):
+        return f"{_name(row)} is {reason}"
+    return f"no image has a recognised {_name(row)} so far"
 
 
 def _undecided(rows: Rows) -> list[Finding]:

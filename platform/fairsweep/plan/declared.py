@@ -1,7 +1,7 @@
 """What a sweep declares besides its images: targets of groups, the settings it runs under, who labels."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from fairsweep import builtin
 from fairsweep.classifiers.base import WHOLE_IMAGE
@@ -19,7 +19,7 @@ def edit_scale(setting: GuidanceSpec) -> float | None:
 
 
 def targets(spec: SweepSpec) -> list[dict]:
-    """Return one row per attribute and declared group."""
+    """Return one row per attribute and declared group, with the classifiers that cannot tell the group."""
     return [
         {
             "sweep": spec.name,
@@ -28,10 +28,17 @@ def targets(spec: SweepSpec) -> list[dict]:
             "group_text": declared.text,
             "target": declared.target,
             "position": position,
+            "unknown_to": unknown_to(spec.classifiers, name, group),
         }
         for name, attribute in spec.attributes.items()
         for position, (group, declared) in enumerate(attribute.groups.items())
     ]
+
+
+def unknown_to(classifiers: Iterable[ClassifierSpec], attribute: str, group: str) -> list[str]:
+    """Return the names of the classifiers that read an attribute and cannot tell one of its groups."""
+    known = {classifier.name: classifier.known_groups for classifier in classifiers}
+    return [name for name, groups in known.items() if groups and group not in groups.get(attribute, (group,))]
 
 
 def settings(spec: SweepSpec, rules: Callable[[str, str], list[str]] = lambda model, setting: []) -> list[dict]:

@@ -12,12 +12,14 @@ from fairsweep.spec import SweepSpec
 
 OFF, ON, UNREADABLE = "off target", "on target", "unreadable"
 
+# Nothing is decided on an attribute of which the classifier cannot tell a group.
 # Of images that were made and labelled, the share that shows no declared group has an any-time interval, too.
 _LOOKS = """
 with intervals as (
     select
-        model, setting, prompt, attribute, classifier, bool_or(target < low or target > high) as off,
-        bool_and(farthest <= $margin) as near, map(list("group"), list(round(low, 6))) as low,
+        model, setting, prompt, attribute, classifier, bool_and(farthest is not null) as measured,
+        measured and bool_or(target < low or target > high) as off, measured and bool_and(farthest <= $margin) as near,
+        map(list("group"), list(round(low, 6))) as low,
         map(list("group"), list(round(high, 6))) as high, map(list("group"), list(count)) as counts
     from share_anytime where sweep = $sweep group by all
 )

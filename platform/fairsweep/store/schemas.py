@@ -82,6 +82,8 @@ TARGETS = pa.schema(
         "group_text": pa.string(),
         "target": pa.float64(),
         "position": pa.int32(),
+        # The classifiers that cannot tell the group; null: none such.
+        "unknown_to": pa.list_(pa.string()),
     },
     metadata=_VERSION,
 )

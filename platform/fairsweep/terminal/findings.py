@@ -37,7 +37,7 @@ with planted as (
 ),
 means as (
     select share.model, share.setting, share.attribute, share.classifier, share.prompt_name,
-        sum(abs(share.share - share.target)) / 2 as distance,
+        if(count(share.share) = count(*), sum(abs(share.share - share.target)) / 2, null) as distance,
         arg_max(share.share, coalesce(planted.share, share.share)) as largest,
         max(planted.share) as reference_largest
     from share left join planted using (prompt_name, attribute, "group")
@@ -130,6 +130,8 @@ def _shares(shares: list[dict], attribute: str, classifier: str, console: Consol
         line += [_percent(first["target"]), *(_interval(intervals.get((prompt, group, *cell))) for cell in cells)]
         table.add_row(prompt, group, *line)
     console.print(table)
+    for reason in sorted({row["reason"] for row in shares if row["reason"]}):
+        console.print(f"–: {reason}", soft_wrap=True)
     if len(prompts) > _PROMPTS:
         console.print(
             f'... and {len(prompts) - _PROMPTS} more prompts: fairsweep sql "select * from share"',
@@ -174,6 +176,8 @@ def _percent(share: float | None) -> str:
 
 
 def _interval(row: dict | None) -> str:
-    if row is None or row["share"] is None:
+    if row is None:
         return ""
+    if row["share"] is None:
+        return "–"
     return f"{100 * row['share']:.0f} % ({100 * row['low']:.0f} to {100 * row['high']:.0f})"

@@ -216,7 +216,7 @@ create or replace temp table plan as
     from drawn_units;
 create or replace temp view targets as
     select world::varchar as sweep, 'group' as attribute, "group", "group" as group_text, target,
-        position::integer as position
+        position::integer as position, null::varchar[] as unknown_to
     from drawn_groups;
 create or replace temp view settings as
     select distinct sweep, model, setting, setting as method, null::double as guidance_scale, 1e0 as scale,
