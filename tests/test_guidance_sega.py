@@ -1,12 +1,14 @@
 """Fair guidance against diffusers' SemanticStableDiffusionPipeline on the same weights, seeds and settings."""
 
+import random
+
 import diffusers
 import pytest
 import torch
 
 from fairsweep.guidance import Concept, Edit, fair_guidance
 from fairsweep.guidance.sega import quantile
-from support import tiny
+from support import plain_sega, tiny
 
 PROMPTS = ["a photo of the face of a firefighter", "a photo of the face of a nurse"]
 STEPS = 12
@@ -41,8 +43,13 @@ def generators():
     return [torch.Generator().manual_seed(seed) for seed in (21, 22)]
 
 
-def compare(pipe, concepts, momentum_scale=0.5, momentum_beta=0.6, **call):
-    """Return the relative difference of the latents, and how far the edit moves them."""
+def pairs(pipe, concepts, momentum_scale=0.5, momentum_beta=0.6, seeds=(21, 22), **call):
+    """Return SEGA's latents and fair guidance's, and the arguments of the call."""
+    prompts = (PROMPTS * len(seeds))[: len(seeds)]
+
+    def generators():
+        return [torch.Generator().manual_seed(seed) for seed in seeds]
+
     sega = diffusers.SemanticStableDiffusionPipeline(
         **{name: part for name, part in pipe.components.items() if name != "image_encoder"},
         requires_safety_checker=False,
@@ -53,7 +60,7 @@ def compare(pipe, concepts, momentum_scale=0.5, momentum_beta=0.6, **call):
     order = pipe.scheduler.order
     cooldown = [concept["cooldown_steps"] and concept["cooldown_steps"] * order for concept in concepts]
     wanted = sega(
-        PROMPTS,
+        prompts,
         generator=generators(),
         editing_prompt=[concept["text"] for concept in concepts],
         reverse_editing_direction=[concept.get("reverse", False) for concept in concepts],
@@ -67,8 +74,13 @@ def compare(pipe, concepts, momentum_scale=0.5, momentum_beta=0.6, **call):
         **call,
     ).images
     edit = Edit(tuple(Concept(**concept) for concept in concepts), momentum_scale, momentum_beta)
-    with fair_guidance(pipe, [edit, edit]):
-        found = pipe(PROMPTS, generator=generators(), **call).images
+    with fair_guidance(pipe, [edit] * len(seeds)):
+        return wanted, pipe(prompts, generator=generators(), **call).images, call
+
+
+def compare(pipe, concepts, momentum_scale=0.5, momentum_beta=0.6, **call):
+    """Return the relative difference of the latents, and how far the edit moves them."""
+    wanted, found, call = pairs(pipe, concepts, momentum_scale, momentum_beta, **call)
     unguided = pipe(PROMPTS, generator=generators(), **call).images
     size = wanted.abs().max()
     return ((found - wanted).abs().max() / size).item(), ((found - unguided).abs().max() / size).item()
@@ -131,3 +143,76 @@ def test_quantile_is_torchs():
     for q in (0.0, 0.1, 0.5, 0.9, 0.95, 0.99, 1.0):
         wanted = torch.quantile(values, q, dim=2, keepdim=True)
         assert torch.allclose(quantile(values, torch.full((5,), q)), wanted, rtol=1e-6, atol=0)
+
+
+@pytest.fixture(scope="module")
+def precise():
+    return tiny.build_sd(size=64).to(torch.float64)
+
+
+def drawn(number: int) -> tuple[list[dict], float, float]:
+    """Return the concepts of a random setting, its momentum scale and its momentum beta.
+
+    No threshold of exactly 0 or 1, and no concept that cools down while another warms up: see below.
+    """
+    draw = random.Random(number)
+    concepts = [
+        {
+            "text": text,
+            "reverse": draw.random() < 0.5,
+            "scale": draw.uniform(0.5, 12.0),
+            "threshold": draw.uniform(0.01, 0.99),
+            "warmup_steps": draw.randrange(4),
+            "cooldown_steps": draw.choice([4, 6, STEPS]),
+            "weight": draw.uniform(0.1, 2.0),
+        }
+        for text in draw.sample(["female person", "male person", "old person", "dark skinned"], draw.randint(1, 3))
+    ]
+    return concepts, draw.choice([0.0, draw.uniform(0.05, 1.0)]), draw.uniform(0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "number", [pytest.param(number, marks=[pytest.mark.slow] if number >= 15 else []) for number in range(104)]
+)
+def test_the_formula_in_double_precision(precise, number):
+    """Random settings on 16x16 latents: no rounding decides a threshold, so that the formulas can be told apart."""
+    concepts, scale, beta = drawn(number)
+    difference, moved = compare(precise, concepts, scale, beta, num_inference_steps=8)
+    assert difference < 1e-6
+    assert moved > 1e-4
+
+
+def test_where_semantic_guidance_has_no_value(precise):
+    """It divides by the weights of what is past its warm-up, 0 once that is all cooled while another still warms up."""
+    concepts = [FEMALE | {"warmup_steps": 0, "cooldown_steps": 2}, MALE | {"warmup_steps": 5, "cooldown_steps": STEPS}]
+    wanted, found, _ = pairs(precise, concepts, num_inference_steps=8)
+    assert wanted.isnan().all()
+    plain = formula(precise, concepts)
+    assert ((found[:1] - plain).abs().max() / plain.abs().max()).item() < 1e-6
+
+
+def test_a_threshold_of_zero_keeps_all(precise):
+    """SEGA reads quantiles in float32: rounded up, the least value of a channel falls below its own."""
+    concepts = [FEMALE | {"threshold": 0.0, "warmup_steps": 0}]
+    wanted, found, _ = pairs(precise, concepts, num_inference_steps=8)
+    plain = formula(precise, concepts)
+    size = plain.abs().max()
+    assert ((found[:1] - plain).abs().max() / size).item() < 1e-6 < ((wanted - found).abs().max() / size).item()
+
+
+def formula(pipe, concepts):
+    edit = Edit(tuple(Concept(**concept) for concept in concepts))
+    return plain_sega.generate(pipe, "sd", PROMPTS[0], 21, edit, 8, 7.0)
+
+
+@pytest.mark.slow
+def test_what_lies_on_a_thresholds_edge(precise):
+    """64x64 latents, 20 steps: in float32 values on the edge fall to the other side here and there, in float64 none."""
+    size = {"height": 256, "width": 256, "num_inference_steps": 20}
+    off = {}
+    for pipe in (tiny.build_sd(size=256), tiny.build_sd(size=256).to(torch.float64)):
+        wanted, found, _ = pairs(pipe, CASES["two concepts"], seeds=range(12), **size)
+        off[pipe.dtype] = ((wanted - found).abs().amax((1, 2, 3)) / wanted.abs().max()).tolist()
+    print(off)
+    assert max(off[torch.float64]) < 1e-6
+    assert max(off[torch.float32]) < 1e-2

@@ -54,6 +54,7 @@ def test_a_setting_that_steers_no_step_is_refused(tmp_path, guidance, steps):
     [
         ({"scheduler": "DDIMSchedular"}, "no scheduler 'DDIMSchedular' in diffusers; did you mean 'DDIMScheduler'"),
         ({"pipeline": "FluxPipline"}, "do not know the pipeline FluxPipline; did you mean 'FluxPipeline'"),
+        ({"pipeline": "SanaSprintPipeline"}, "SanaSprintPipeline mixes the latents into the denoiser's output"),
         ({"source": "{folder}"}, "do not know the pipeline MarigoldDepthPipeline"),
         ({"steps": 4, "source": "{folder}/none"}, "setting fair steers no step of model tiny"),
     ],

@@ -83,8 +83,9 @@ def embed_flux(pipe, text):
 
 def start_latents(pipe, generator, steps):
     pipe.scheduler.set_timesteps(steps)
-    channels = (pipe.unet if hasattr(pipe, "unet") else pipe.transformer).config.in_channels
-    noise = torch.randn(1, channels, 8, 8, generator=generator) * getattr(pipe.scheduler, "init_noise_sigma", 1.0)
+    config = (pipe.unet if hasattr(pipe, "unet") else pipe.transformer).config
+    shape = (1, config.in_channels, config.sample_size, config.sample_size)
+    noise = torch.randn(shape, generator=generator, dtype=pipe.dtype) * getattr(pipe.scheduler, "init_noise_sigma", 1.0)
     return noise, torch.tensor([[32.0, 32, 0, 0, 32, 32]]), lambda output: output[0]
 
 

@@ -41,6 +41,18 @@ def _vae(channels: int):
     return tiny.vae(channels, shift_factor=0.06, use_quant_conv=False, use_post_quant_conv=False)
 
 
+def _vae_of_eighths(**config):
+    """Build an autoencoder for pipelines that take latents of an eighth of the picture's side for granted."""
+    return diffusers.AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(8, 8, 8, 8),
+        norm_num_groups=4,
+        sample_size=64,
+        **config,
+    ).eval()
+
+
 def _listening(module: torch.nn.Module, name: str, gain: float = 4.0) -> torch.nn.Module:
     """Return the denoiser with stronger weights where text enters: random ones hardly listen."""
     for parameter, weight in module.named_parameters():
@@ -100,7 +112,7 @@ def pixart_sigma():
     )
 
 
-def sana():
+def _sana(kind: type, scheduler, **config):
     transformer = diffusers.SanaTransformer2DModel(
         in_channels=4,
         out_channels=4,
@@ -112,6 +124,7 @@ def sana():
         cross_attention_dim=32,
         caption_channels=32,
         sample_size=8,
+        **config,
     )
     vae = diffusers.AutoencoderDC(
         latent_channels=4,
@@ -125,13 +138,22 @@ def sana():
         encoder_qkv_multiscales=((), (), ()),
         decoder_qkv_multiscales=((), (), ()),
     )
-    return diffusers.SanaPipeline(
+    return kind(
         tokenizer=word_tokenizer(),
         text_encoder=_text(transformers.Gemma2Model, transformers.Gemma2Config),
         vae=vae,
         transformer=_listening(transformer, "attn2"),
-        scheduler=_flow(),
+        scheduler=scheduler,
     )
+
+
+def sana():
+    return _sana(diffusers.SanaPipeline, _flow())
+
+
+def sana_sprint():
+    scheduler = diffusers.SCMScheduler(prediction_type="trigflow")
+    return _sana(diffusers.SanaSprintPipeline, scheduler, guidance_embeds=True, qk_norm="rms_norm_across_heads")
 
 
 def aura_flow():
@@ -170,15 +192,13 @@ def lumina2():
         axes_lens=(128, 32, 32),
         cap_feat_dim=32,
     )
-    pipe = diffusers.Lumina2Pipeline(
+    return diffusers.Lumina2Pipeline(
         tokenizer=word_tokenizer(),
         text_encoder=_text(transformers.Gemma2Model, transformers.Gemma2Config),
-        vae=_vae(4),
+        vae=_vae_of_eighths(shift_factor=0.06, use_quant_conv=False, use_post_quant_conv=False),
         transformer=_listening(transformer, "caption_embedder"),
         scheduler=_flow(),
     )
-    pipe.vae_scale_factor = 4
-    return pipe
 
 
 def cogview4():
@@ -302,7 +322,7 @@ def flux2_klein():
         num_single_layers=1,
         attention_head_dim=16,
         num_attention_heads=2,
-        joint_attention_dim=64,
+        joint_attention_dim=96,
         timestep_guidance_channels=16,
         axes_dims_rope=(4, 4, 4, 4),
         guidance_embeds=False,
@@ -317,7 +337,8 @@ def flux2_klein():
     )
     return diffusers.Flux2KleinPipeline(
         tokenizer=word_tokenizer(),
-        text_encoder=_text(transformers.Qwen3ForCausalLM, transformers.Qwen3Config),
+        # Its call reads the layers 9, 18 and 27.
+        text_encoder=_text(transformers.Qwen3ForCausalLM, transformers.Qwen3Config, num_hidden_layers=28),
         vae=vae,
         transformer=_listening(transformer, "context_embedder"),
         scheduler=_flow(),
@@ -341,16 +362,8 @@ def hunyuan_dit():
         text_len=77,
         text_len_t5=256,
     )
-    # Its positions take an eighth of the picture's side for granted.
-    vae = diffusers.AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(8, 8, 8, 8),
-        norm_num_groups=4,
-        sample_size=64,
-    )
     return diffusers.HunyuanDiTPipeline(
-        vae=vae,
+        vae=_vae_of_eighths(),
         text_encoder=transformers.BertModel(bert).eval(),
         tokenizer=tokenizer,
         text_encoder_2=tiny.t5_text(tokenizer_2),
@@ -374,10 +387,14 @@ ZOO: dict[str, tuple[Callable, dict]] = {
         sana,
         {**_SIZE, "max_sequence_length": 16, "use_resolution_binning": False, "complex_human_instruction": None},
     ),
+    "SanaSprintPipeline": (
+        sana_sprint,
+        {**_SIZE, "max_sequence_length": 16, "use_resolution_binning": False, "complex_human_instruction": None},
+    ),
     "AuraFlowPipeline": (aura_flow, {**_SIZE, "max_sequence_length": 32}),
     "Lumina2Pipeline": (
         lumina2,
-        {**_SIZE, "max_sequence_length": 32, "system_prompt": "a", "cfg_normalization": False},
+        {"height": 64, "width": 64, "max_sequence_length": 32, "system_prompt": "a", "cfg_normalization": False},
     ),
     "CogView4Pipeline": (cogview4, {**_SIZE, "max_sequence_length": 32}),
     "ChromaPipeline": (chroma, {**_SIZE, "max_sequence_length": 32}),
@@ -385,7 +402,7 @@ ZOO: dict[str, tuple[Callable, dict]] = {
     "QwenImagePipeline": (qwen_image, _SIZE),
     "Flux2KleinPipeline": (
         flux2_klein,
-        {**_SIZE, "max_sequence_length": 16, "text_encoder_out_layers": (1, 2)},
+        {**_SIZE, "max_sequence_length": 16},
     ),
     "HunyuanDiTPipeline": (hunyuan_dit, {"height": 64, "width": 64, "use_resolution_binning": False}),
 }

@@ -93,12 +93,12 @@ def possible_spec(path: Path, most_images: int | None, models: Sequence[str] = (
     here: it will run with this machine's packages.
     """
     from fairsweep.pipelines.names import check_names
-    from fairsweep.plan.possible import check_possible
+    from fairsweep.plan.possible import check_possible, steers
     from fairsweep.spec import load_spec
 
     spec = load_spec(path, most_images, models)
     check_possible(spec, here)
-    check_names(spec.models)
+    check_names(spec.models, guided=steers(spec))
     return spec
 
 

@@ -17,8 +17,22 @@ FAMILIES = {
     "StableDiffusionXLImg2ImgPipeline": "fairsweep.families.stable_diffusion_xl:StableDiffusionXL",
     "StableDiffusion3Pipeline": "fairsweep.families.stable_diffusion_3:StableDiffusion3",
     "FluxPipeline": "fairsweep.families.flux:Flux",
+    "LatentConsistencyModelPipeline": "fairsweep.families.general:General",
+    "CogView4Pipeline": "fairsweep.families.general:General",
+    "PixArtSigmaPipeline": "fairsweep.families.masked:Masked",
+    "SanaPipeline": "fairsweep.families.masked:Masked",
+    "SanaSprintPipeline": "fairsweep.families.masked:SanaSprint",
+    "AuraFlowPipeline": "fairsweep.families.masked:Masked",
+    "Lumina2Pipeline": "fairsweep.families.masked:Masked",
+    "ChromaPipeline": "fairsweep.families.chroma:Chroma",
+    "ZImagePipeline": "fairsweep.families.z_image:ZImage",
+    "QwenImagePipeline": "fairsweep.families.qwen_image:QwenImage",
+    "Flux2KleinPipeline": "fairsweep.families.flux_2:Flux2Klein",
+    "HunyuanDiTPipeline": "fairsweep.families.hunyuan_dit:HunyuanDiT",
 }
-# Pipelines whose way from the denoiser's output to the scheduler would scale an edit unseen.
+# Those whose call takes pictures and does without: they make images from text all the same.
+PICTURES_TOO = ("Flux2KleinPipeline",)
+# Pipelines whose way from the denoiser's output to the scheduler would scale an edit unseen: no edit steers them.
 REFUSED = {
     "SanaSprintPipeline": "mixes the latents into the denoiser's output before each step",
     "SanaSprintImg2ImgPipeline": "mixes the latents into the denoiser's output before each step",
@@ -28,14 +42,12 @@ REFUSED = {
 def family_of(pipe: "DiffusionPipeline") -> "Family":
     """Return the family of a diffusers pipeline, by its class or a class that it derives from.
 
-    A pipeline in no row of FAMILIES is of the general one, which `fair_guidance` can steer. Raises FairsweepError for
-    one without a denoiser, `encode_prompt` or a scheduler, and for those in REFUSED.
+    A pipeline in no row of FAMILIES is of the base family, which `fair_guidance` can steer. Raises FairsweepError for
+    one without a denoiser, `encode_prompt` or a scheduler.
     """
     from fairsweep.families.base import DENOISERS, Family
 
     for kind in type(pipe).__mro__:
-        if kind.__name__ in REFUSED:
-            raise FairsweepError(f"{kind.__name__} {REFUSED[kind.__name__]}: it cannot be guided")
         if kind.__name__ in FAMILIES:
             known: type[Family] = find(kind.__name__, FAMILIES, "pipeline family")
             return known(pipe)
@@ -48,3 +60,10 @@ def family_of(pipe: "DiffusionPipeline") -> "Family":
     family = Family(pipe)
     family.denoiser = denoiser
     return family
+
+
+def check_steerable(kind: type) -> None:
+    """Raise FairsweepError for a pipeline class in REFUSED."""
+    for base in kind.__mro__:
+        if base.__name__ in REFUSED:
+            raise FairsweepError(f"{base.__name__} {REFUSED[base.__name__]}: it cannot be guided")

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import torch
 from diffusers import DiffusionPipeline
 
+_SIDE = 1024  # pixels, of classes that say nothing else
 # Where pipelines keep their denoiser.
 DENOISERS = ("transformer", "unet", "prior")
 
@@ -26,17 +27,27 @@ class Family:
         # Tokens of packed latents hold a 2x2 patch of every channel, wherever pipelines pack.
         self._packs = hasattr(pipe, "_pack_latents")
 
-    def encode(self, pipe: DiffusionPipeline, text: str | None) -> dict[str, torch.Tensor]:
-        """Encode one text as the pipeline would: argument of its call -> [1, ...]; None is the empty condition."""
+    def encode(self, pipe: DiffusionPipeline, text: str | None, negative: bool = False) -> dict[str, Any]:
+        """Encode one text as the pipeline would: argument of its call -> [1, ...], a list of one, or None.
+
+        None is the empty condition. negative: it is for the unconditional branch.
+        """
         raise NotImplementedError
 
     def options(self, pipe: DiffusionPipeline, guidance_scale: float, negative: bool) -> dict[str, Any]:
         """Return the call's guidance arguments; negative: some image has a negative prompt."""
         return {"guidance_scale": guidance_scale}
 
+    def steps(self, count: int) -> dict[str, Any]:
+        """Return the call's arguments for so many denoising steps."""
+        return {"num_inference_steps": count}
+
     def size(self, pipe) -> int:
         """Return the pixels a side of the images that the pipeline makes where a call does not say."""
-        latent = getattr(pipe, self.denoiser).config.sample_size
+        config = getattr(pipe, self.denoiser).config
+        latent = getattr(config, "sample_size", None) or getattr(pipe, "default_sample_size", None)
+        if latent is None:
+            return _SIDE
         return (latent if isinstance(latent, int) else max(latent)) * pipe.vae_scale_factor
 
     def unscaled(self, pipe: DiffusionPipeline, latents: torch.Tensor, height: int, width: int) -> torch.Tensor:

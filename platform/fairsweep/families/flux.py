@@ -16,7 +16,7 @@ class Flux(Family):
     denoiser = "transformer"
     encoders = ("text_encoder", "text_encoder_2")
 
-    def encode(self, pipe: DiffusionPipeline, text: str | None) -> dict[str, torch.Tensor]:
+    def encode(self, pipe: DiffusionPipeline, text: str | None, negative: bool = False) -> dict[str, Any]:
         embeds, pooled, _ = pipe.encode_prompt(text or "", None, device=pipe._execution_device)
         return {"prompt_embeds": embeds, "pooled_prompt_embeds": pooled}
 

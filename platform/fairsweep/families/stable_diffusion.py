@@ -1,6 +1,7 @@
 """Stable Diffusion 1.x and 2.x, text to image and image to image: one text encoder."""
 
-import torch
+from typing import Any
+
 from diffusers import DiffusionPipeline
 
 from fairsweep.families.base import Family
@@ -11,7 +12,7 @@ class StableDiffusion(Family):
 
     name = "stable-diffusion"
 
-    def encode(self, pipe: DiffusionPipeline, text: str | None) -> dict[str, torch.Tensor]:
+    def encode(self, pipe: DiffusionPipeline, text: str | None, negative: bool = False) -> dict[str, Any]:
         embeds, _ = pipe.encode_prompt(
             text or "", pipe._execution_device, 1, False, clip_skip=getattr(pipe, "_clip_skip", None)
         )

@@ -1,6 +1,7 @@
 """Stable Diffusion 3 and 3.5: a transformer, three text encoders, flow matching."""
 
-import torch
+from typing import Any
+
 from diffusers import DiffusionPipeline
 
 from fairsweep.families.base import Family
@@ -13,7 +14,7 @@ class StableDiffusion3(Family):
     denoiser = "transformer"
     encoders = ("text_encoder", "text_encoder_2")
 
-    def encode(self, pipe: DiffusionPipeline, text: str | None) -> dict[str, torch.Tensor]:
+    def encode(self, pipe: DiffusionPipeline, text: str | None, negative: bool = False) -> dict[str, Any]:
         embeds, _, pooled, _ = pipe.encode_prompt(
             text or "",
             None,

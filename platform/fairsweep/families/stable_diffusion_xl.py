@@ -1,5 +1,7 @@
 """Stable Diffusion XL, text to image and image to image: two encoders, a pooled embedding, and time ids."""
 
+from typing import Any
+
 import torch
 from diffusers import DiffusionPipeline
 
@@ -13,7 +15,7 @@ class StableDiffusionXL(Family):
     encoders = ("text_encoder_2",)  # the refiner has only this one
     upcasts = True
 
-    def encode(self, pipe: DiffusionPipeline, text: str | None) -> dict[str, torch.Tensor]:
+    def encode(self, pipe: DiffusionPipeline, text: str | None, negative: bool = False) -> dict[str, Any]:
         # With an empty negative prompt SDXL's unconditional input is zeros, not the encoding of "".
         embeds, negative, pooled, negative_pooled = pipe.encode_prompt(
             text or "",

@@ -25,14 +25,17 @@ class TextCache:
         self._embeddings: OrderedDict[Hashable, Any] = OrderedDict()
         self._bytes = 0
 
-    @torch.no_grad()
-    def encode(self, texts: list[str | None]) -> dict[str, torch.Tensor]:
-        """Return the texts' embeddings, stacked: argument of the pipeline's call -> [texts, ...].
+    def encode(self, texts: list[str | None], negative: bool = False) -> dict[str, Any]:
+        """Return the embeddings of texts of one form, stacked: argument of the pipeline's call -> [texts, ...].
 
-        None is the unconditional input.
+        None is the unconditional input. negative: they are for that branch.
         """
-        rows = [self._one(text) for text in texts]
-        return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
+        rows = [self._one(text, negative) for text in texts]
+        return {name: _stacked([row[name] for row in rows]) for name in rows[0]}
+
+    def form(self, text: str | None, negative: bool = False) -> tuple:
+        """Return the shapes of a text's embeddings: only texts of one form stack as each is encoded alone."""
+        return tuple(_form(value) for value in self._one(text, negative).values())
 
     def keep(self, key: Hashable, encode: Callable[[], Any]) -> Any:
         """Return what was encoded under the key before, or `encode()`: tensors, nested in lists and dictionaries."""
@@ -45,14 +48,26 @@ class TextCache:
             self._bytes -= _bytes(self._embeddings.popitem(last=False)[1])
         return embeddings
 
-    def _one(self, text: str | None) -> dict[str, torch.Tensor]:
+    @torch.no_grad()
+    def _one(self, text: str | None, negative: bool) -> dict[str, Any]:
         for encoder in self.family.encoders:
             if getattr(self.pipe, encoder, None) is None:
                 raise FairsweepError(
                     f"the pipeline has no {encoder} to encode {text or ''!r} with: load it with its text encoders"
                 )
-        key = ("prompts", text, getattr(self.pipe, "_clip_skip", None))
-        return self.keep(key, lambda: self.family.encode(self.pipe, text))
+        key = ("prompts", text, negative, getattr(self.pipe, "_clip_skip", None))
+        return self.keep(key, lambda: self.family.encode(self.pipe, text, negative))
+
+
+def _stacked(rows: list[Any]) -> Any:
+    if rows[0] is None:
+        return None
+    return torch.cat(rows) if isinstance(rows[0], torch.Tensor) else [each for row in rows for each in row]
+
+
+def _form(value: Any) -> Any:
+    # Lists hold a tensor for each text, of a length of its own.
+    return tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
 
 
 def _bytes(embeddings: Any) -> int:

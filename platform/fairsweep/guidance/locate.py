@@ -52,6 +52,11 @@ class Layout:
     unconditional: tuple[int, int] | None
     text: dict[Path, Source]
 
+    @property
+    def encodings(self) -> list[int]:
+        """Return the numbers of the encodings that its text comes from."""
+        return sorted({source.encoding for source in self.text.values()})
+
 
 def locate(calls: Sequence[Call], recorder: Recorder, images: int, name: str) -> Layout:
     """Return the layout of one step of a pipeline called `name`; raise FairsweepError where it is not certain.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -25,16 +25,36 @@ class _Group:
     text: dict[Path, Any]  # argument -> the rows' texts
 
 
-class ConceptRows:
-    """Make and run the rows of one layout. concepts: the distinct texts of a batch; None is the empty condition."""
+Text: TypeAlias = dict[int, list[Any]]  # number of an encoding -> what it returns for one text
 
-    def __init__(self, layout: Layout, images: int, recorder: Recorder, concepts: list[str | None]):
-        self._layout, self._images = layout, images
-        encodings = sorted({source.encoding for source in layout.text.values()})
-        self._texts = [
-            {n: recorder.unconditional(n) if text is None else recorder.concept(n, text) for n in encodings}
-            for text in concepts
-        ]
+
+def encoded(layout: Layout, recorder: Recorder, concept: str | None) -> Text:
+    """Return a concept as a layout's rows take it; None is the empty condition."""
+    return {
+        number: recorder.unconditional(number) if concept is None else recorder.concept(number, concept)
+        for number in layout.encodings
+    }
+
+
+def own_text(layout: Layout, recorder: Recorder, images: int) -> Text:
+    """Return the last image's own prompt, as it was encoded for the call."""
+    own = {number: list(recorder.encodings[number].outputs) for number in layout.encodings}
+    for source in layout.text.values():
+        outputs, dim = own[source.encoding], source.dim
+        value = recorder.encodings[source.encoding].outputs[source.output]
+        if dim is not None:
+            last = count(value, dim) - 1
+            outputs[source.output] = (
+                value.narrow(dim, last, 1) if isinstance(value, torch.Tensor) else value[last : last + 1]
+            )
+    return own
+
+
+class ConceptRows:
+    """Make and run the rows of one layout. texts: the distinct ones of a batch, see `encoded`."""
+
+    def __init__(self, layout: Layout, images: int, texts: list[Text]):
+        self._layout, self._images, self._texts = layout, images, texts
         # Where texts come as lists of rows, so do latents: as many tensors as rows are rows.
         self._lists = any(
             isinstance(self._texts[0][source.encoding][source.output], list) for source in layout.text.values()
@@ -58,7 +78,9 @@ class ConceptRows:
     def _grouped(self, call: Call, asked: tuple[tuple[int, int], ...]) -> list[_Group]:
         by_shape: dict[str, list[int]] = {}
         for place, (_, concept) in enumerate(asked):
-            by_shape.setdefault(_shape(self._texts[concept]), []).append(place)
+            # What the rows share has one row too where there is one: then each runs alone, and none need be told.
+            alone = f"{place} " if self._layout.rows == 1 else ""
+            by_shape.setdefault(alone + _shape(self._texts[concept]), []).append(place)
         groups = []
         for places in by_shape.values():
             indices = [self._layout.block * self._images + asked[place][0] for place in places]

@@ -11,7 +11,7 @@ from functools import wraps
 from typing import Any
 
 from fairsweep.errors import FairsweepError
-from fairsweep.families import family_of
+from fairsweep.families import check_steerable, family_of
 from fairsweep.families.texts import TextCache
 from fairsweep.guidance.concepts import Edit
 from fairsweep.guidance.recording import Recorder
@@ -26,7 +26,6 @@ def guide(pipe, edits: Sequence[Edit | None], texts: TextCache | None = None) ->
 
     texts: embeddings to reuse, for a pipeline whose text encoders stay as they are between calls.
     """
-    family = family_of(pipe)
     if isinstance(edits, Edit | None):
         raise FairsweepError(f"give a list with an Edit or None for each image, not a bare {repr(edits)[:60]}")
     edits = list(edits)
@@ -34,6 +33,9 @@ def guide(pipe, edits: Sequence[Edit | None], texts: TextCache | None = None) ->
         if not isinstance(edit, Edit | None):
             raise FairsweepError(f"give an Edit or None for each image, not {repr(edit)[:60]}")
     stock = type(pipe)
+    if any(edits):
+        check_steerable(stock)
+    family = family_of(pipe)
     if hasattr(stock, "fairsweep_guides"):
         raise FairsweepError("this pipeline is guided already: give all edits in one fair_guidance block")
     guidance = Guidance(pipe, family, edits)

@@ -11,15 +11,16 @@ from fairsweep.guidance.concepts import Edit
 from fairsweep.guidance.locate import Call, Layout, locate
 from fairsweep.guidance.prediction import aligned, sign_of
 from fairsweep.guidance.recording import Recorder
-from fairsweep.guidance.rows import ConceptRows, rows_of
+from fairsweep.guidance.rows import ConceptRows, encoded, rows_of
 from fairsweep.guidance.schedule import Phase, Schedule
 from fairsweep.guidance.sega import Momentum, directions, term
+from fairsweep.guidance.trial import attempt
 
 
 class Guidance:
     """Steers the images of every call of one pipeline, one edit (or None) for each image.
 
-    calls, rows: what the pipeline's latest call asked of the denoiser: calls of its own, and rows in all.
+    calls, rows: what the pipeline's latest call asked of the denoiser: calls of its own, and rows in all but a trial's.
 
     The denoiser and the pipeline's formula (classifier-free guidance, rescaling, skipped layers) are left alone: the
     edit is added to what the scheduler gets, where Semantic Guidance has it.
@@ -99,7 +100,11 @@ class Guidance:
             concepts: list[str | None] = [*self._schedule.texts]
             if layout.unconditional is None:
                 concepts.append(None)
-            self._layouts[kind] = layout, ConceptRows(layout, self._images, self._recorder, concepts)
+            if not self._layouts:
+                module = getattr(self._pipe, self._family.denoiser)
+                attempt(module, self._denoiser, calls, layout, self._images, self._recorder, self._name)
+            texts = [encoded(layout, self._recorder, concept) for concept in concepts]
+            self._layouts[kind] = layout, ConceptRows(layout, self._images, texts)
         return self._layouts[kind]
 
     def _branches(

@@ -25,7 +25,7 @@ class Decoder:
         if family.upcasts and vae.dtype == torch.float16 and vae.config.force_upcast:
             # For good: there and back costs a pass over all weights per batch, and an error between leaves a mixture.
             vae.to(torch.float32)
-        self._sliced = pipe.device.type != "cpu" and height * width >= _SLICED_PIXELS
+        self._sliced = pipe._execution_device.type != "cpu" and height * width >= _SLICED_PIXELS
         if self._sliced:
             # Large pictures come one at a time, so that memory does not grow with the batch.
             vae.enable_slicing()
@@ -49,7 +49,7 @@ class Decoder:
             # Outside the except block, where the failed call's tensors are no longer referenced by its traceback.
             if not self._narrow():
                 raise failure
-            if self._pipe.device.type == "cuda":
+            if self._pipe._execution_device.type == "cuda":
                 torch.cuda.empty_cache()
 
     def _decode(self, latents: torch.Tensor) -> list[Image.Image]:
@@ -58,6 +58,8 @@ class Decoder:
         if getattr(self._pipe, "watermark", None) is not None:
             pixels = self._pipe.watermark.apply_watermark(pixels)
         # On the device: a byte per value crosses to the host, and the CPU has nothing left to compute.
+        if pixels.dim() == 5:
+            pixels = pixels[:, :, 0]  # an autoencoder of video: a picture is its first frame
         levels = (pixels * 0.5 + 0.5).clamp(0, 1).float().mul(255).round().to(torch.uint8)
         return [Image.fromarray(picture) for picture in levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()]
 

@@ -8,9 +8,10 @@ import torch
 
 from fairsweep.builtin import resolve_source
 from fairsweep.errors import FairsweepError, ModelLoadError, near
-from fairsweep.families import FAMILIES, family_of
+from fairsweep.families import FAMILIES, PICTURES_TOO, family_of
 from fairsweep.hub import OUT_OF_REACH, reason_of
 from fairsweep.memory import give_back
+from fairsweep.pipelines.fitting import quantization, settle
 from fairsweep.pipelines.pipeline import Pipeline
 from fairsweep.pipelines.precision import check_device, weights_type
 
@@ -27,7 +28,7 @@ def load_pipeline(model, device: torch.device | str | None = None) -> Pipeline:
     if source.endswith(".safetensors"):
         pipe = _from_file(source, model)
     else:
-        pipe = _from_folder_or_hub(source, model)
+        pipe = _from_folder_or_hub(source, model, place)
     try:
         family = family_of(pipe)
     except FairsweepError as error:
@@ -37,7 +38,7 @@ def load_pipeline(model, device: torch.device | str | None = None) -> Pipeline:
         pipe.safety_checker = None
     if model.scheduler:
         pipe.scheduler = _scheduler(model, pipe)
-    pipe.to(place)
+    settle(pipe, model, place)
     denoiser = getattr(pipe, family.denoiser)
     if place.type == "cuda":
         to_channels_last(denoiser)
@@ -58,27 +59,37 @@ def to_channels_last(module: torch.nn.Module) -> None:
             parameter.data = parameter.data.to(memory_format=torch.channels_last)
 
 
-def _from_folder_or_hub(source: str, model):
+def _from_folder_or_hub(source: str, model, place: torch.device):
     folder = Path(source)
     is_path = source.startswith((".", "/", "~")) or source.count("/") != 1 or folder.exists()
     if is_path and not (folder.expanduser() / "model_index.json").is_file():
         what = "holds no model_index.json" if folder.expanduser().is_dir() else "does not exist"
         raise ModelLoadError(f"model {model.name}: the folder {source} {what}: give a diffusers folder or a Hub id")
     kind = diffusers.DiffusionPipeline if model.pipeline == "auto" else _class(model.pipeline, model)
+    quantised = quantization(model, place)
     try:
         return kind.from_pretrained(
             str(folder.expanduser()) if is_path else source,
             revision=model.revision,
             dtype=weights_type(model.dtype),
+            variant=model.variant,
             use_safetensors=True,
+            **quantised,
         )
     except Exception as error:
-        raise ModelLoadError(f"model {model.name}: {source} {reason_of(error)}") from None
+        reason = reason_of(error)
+        if model.variant is None and "no file named" in reason:
+            reason += " Where there are files of a variant alone, name it, as in variant: fp16"
+        raise ModelLoadError(f"model {model.name}: {source} {reason}") from None
 
 
 def _from_file(source: str, model):
     if not Path(source).expanduser().is_file():
         raise ModelLoadError(f"model {model.name}: the file {source} does not exist")
+    if model.quantize or model.variant:
+        raise ModelLoadError(
+            f"model {model.name}: a single file is loaded as it is: give a folder or a Hub id for quantize and variant"
+        )
     kind = _class("StableDiffusionPipeline" if model.pipeline == "auto" else model.pipeline, model)
     config = {"config": str(Path(model.config).expanduser())} if model.config else {}
     try:
@@ -99,7 +110,7 @@ def _class(name: str, model):
 
 
 def _check_text_to_image(kind: type, model) -> None:
-    if "image" in inspect.signature(kind.__call__).parameters:
+    if kind.__name__ not in PICTURES_TOO and "image" in inspect.signature(kind.__call__).parameters:
         raise ModelLoadError(
             f"model {model.name}: {kind.__name__} starts from an image, and a sweep makes images from text: give the "
             "text-to-image pipeline (fair_guidance steers image to image, outside a sweep)"

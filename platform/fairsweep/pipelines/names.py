@@ -8,16 +8,23 @@ from typing import Any
 
 from fairsweep.builtin import resolve_source
 from fairsweep.errors import SpecError, near
-from fairsweep.families import FAMILIES
+from fairsweep.families import FAMILIES, REFUSED
 
 
-def check_names(models: Iterable[Any]) -> None:
-    """Raise SpecError for what can be told of ModelSpecs without weights: a model's class, and its scheduler's name."""
+def check_names(models: Iterable[Any], guided: bool = False) -> None:
+    """Raise SpecError for what can be told of ModelSpecs without weights: a model's class, and its scheduler's name.
+
+    guided: some setting edits what a denoiser predicts.
+    """
     for model in models:
         named = model.pipeline != "auto"
         name = model.pipeline if named else _class_of(model.source)
         if name and name not in FAMILIES and (named or not _derives(name)):
             raise SpecError(f"model {model.name}: sweeps do not know the pipeline {name}{near(name, FAMILIES)}")
+        if guided and name in REFUSED:
+            raise SpecError(
+                f"model {model.name}: {name} {REFUSED[name]}: it cannot be guided; leave settings of fair guidance out"
+            )
         # Where diffusers is missing, the machines of a cluster have it.
         if model.scheduler and find_spec("diffusers"):
             _check_scheduler(model)

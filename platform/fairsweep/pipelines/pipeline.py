@@ -24,10 +24,11 @@ class Pipeline:
         self._family = family_of(pipe)
         self.pipe, self.model, self.revision = pipe, model, revision
         self.family = self._family.name
-        self.device = pipe.device
+        self.device = pipe._execution_device
         self._texts = TextCache(pipe, self._family)
         own = self._family.size(pipe)
-        self._decoder = Decoder(pipe, self._family, model.height or own, model.width or own)
+        self._size = {"height": model.height or own, "width": model.width or own}
+        self._decoder = Decoder(pipe, self._family, **self._size)
         pipe.set_progress_bar_config(disable=True)
 
     @property
@@ -44,18 +45,34 @@ class Pipeline:
 
     @torch.inference_mode()
     def denoise(self, conditionings: Sequence[Conditioning], seeds: Sequence[int]) -> torch.Tensor:
-        """Return the latents of one image per conditioning and seed: [images, ...], as the denoiser lays them out."""
+        """Return the latents of one image per conditioning and seed: [images, ...], as the denoiser lays them out.
+
+        Some pipelines pad the prompts of a call to the longest, and an image depends on its padding: there each length
+        has a call of its own, so that an image is what it is alone.
+        """
+        calls: dict[tuple, list[int]] = {}
+        for place, asked in enumerate(conditionings):
+            form = self._texts.form(asked.prompt), self._texts.form(asked.negative_prompt or None, negative=True)
+            calls.setdefault(form, []).append(place)
+        latents: list[torch.Tensor] = [torch.empty(0)] * len(conditionings)
+        with products(self.model.dtype):
+            for places in calls.values():
+                made = self._denoised([conditionings[place] for place in places], [seeds[place] for place in places])
+                for place, image in zip(places, made, strict=True):
+                    latents[place] = image
+        return torch.stack(latents)
+
+    def _denoised(self, conditionings: Sequence[Conditioning], seeds: Sequence[int]) -> torch.Tensor:
         # Noise is drawn on the CPU, so that a seed means the same on every device.
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         edits = [conditioning.counted(self.model.steps).edit for conditioning in conditionings]
-        with products(self.model.dtype), guide(self.pipe, edits, self._texts):
+        with guide(self.pipe, edits, self._texts):
             return self.pipe(
                 **self._conditioning(conditionings),
-                num_inference_steps=self.model.steps,
-                height=self.model.height,
-                width=self.model.width,
+                **self._family.steps(self.model.steps),
                 generator=generators,
                 output_type="latent",
+                **self._size,
             ).images
 
     @torch.inference_mode()
@@ -68,5 +85,5 @@ class Pipeline:
         negatives = [conditioning.negative_prompt or None for conditioning in conditionings]
         options = self._family.options(self.pipe, self.model.guidance_scale, any(negatives))
         embeddings = self._texts.encode([conditioning.prompt for conditioning in conditionings])
-        unwanted = self._texts.encode(negatives)
+        unwanted = self._texts.encode(negatives, negative=True)
         return embeddings | {f"negative_{name}": value for name, value in unwanted.items()} | options

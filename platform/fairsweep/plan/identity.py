@@ -37,7 +37,7 @@ FOUNDING = {
     Edit: ["concepts", "momentum_scale", "momentum_beta"],
     Concept: ["text", "reverse", "scale", "threshold", "warmup_steps", "cooldown_steps", "weight"],
 }
-ASIDE = {ModelSpec: ["name", "compile"]}
+ASIDE = {ModelSpec: ["name", "compile", "offload"]}
 
 _SAMPLES, _SAMPLE_BYTES = 64, 4096
 

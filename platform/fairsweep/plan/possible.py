@@ -1,10 +1,11 @@
 """Refuse, before a run starts, what could only fail or do nothing in it."""
 
+from collections.abc import Iterator
 from importlib.util import find_spec
 
 from fairsweep.errors import SpecError
-from fairsweep.guidance.concepts import Edit
-from fairsweep.spec import ModelSpec, SweepSpec
+from fairsweep.guidance.concepts import Conditioning, Edit
+from fairsweep.spec import GuidanceSpec, ModelSpec, SweepSpec
 
 # Schedulers of diffusers that another package computes; without it diffusers shows an empty class of that name.
 EXTRA_PACKAGES = {
@@ -12,22 +13,19 @@ EXTRA_PACKAGES = {
     "DPMSolverSDEScheduler": "torchsde",
     "LMSDiscreteScheduler": "scipy",
 }
+QUANTIZERS = {"int8": "torchao", "fp8": "torchao", "nf4": "bitsandbytes"}
 
 
 def check_possible(spec: SweepSpec, here: bool = True) -> None:
-    """Raise SpecError where a scheduler lacks its package, or a setting steers no step of some model.
+    """Raise SpecError where a scheduler or a quantised model lacks its package, or a setting steers no step of a model.
 
     here: this machine's packages are those of the run. Nothing of a model is read, and nothing heavy is imported.
     """
     for model in spec.models:
         # With an environment of its own a cluster may hold what this machine lacks.
         if here and not spec.run.runtime_env:
-            _check_scheduler(model)
-    prompt = spec.prompts.expand()[0].text
-    for setting in spec.guidance:
-        steered = setting.steered(spec.attributes) if setting.uses_direction else {}
-        direction = {name: next(iter(attribute.groups)) for name, attribute in steered.items()}
-        asked = setting.build(spec.attributes, spec.prompts.negative_prompt)(prompt, direction)
+            _check_packages(model)
+    for setting, asked in _conditionings(spec):
         for model in spec.models:
             edit = asked.counted(model.steps).edit
             if edit is not None and not acts(edit, model.steps):
@@ -38,6 +36,20 @@ def check_possible(spec: SweepSpec, here: bool = True) -> None:
                 )
 
 
+def steers(spec: SweepSpec) -> bool:
+    """Tell whether some setting edits what the denoiser predicts."""
+    return any(asked.edit is not None for _, asked in _conditionings(spec))
+
+
+def _conditionings(spec: SweepSpec) -> Iterator[tuple[GuidanceSpec, Conditioning]]:
+    """Yield each setting with what it makes of one prompt and one direction."""
+    prompt = spec.prompts.expand()[0].text
+    for setting in spec.guidance:
+        steered = setting.steered(spec.attributes) if setting.uses_direction else {}
+        direction = {name: next(iter(attribute.groups)) for name, attribute in steered.items()}
+        yield setting, setting.build(spec.attributes, spec.prompts.negative_prompt)(prompt, direction)
+
+
 def acts(edit: Edit, steps: int) -> bool:
     """Tell whether an edit can change an image of so many steps."""
     return any(
@@ -46,7 +58,13 @@ def acts(edit: Edit, steps: int) -> bool:
     )
 
 
-def _check_scheduler(model: ModelSpec) -> None:
+def _check_packages(model: ModelSpec) -> None:
+    quantizer = QUANTIZERS.get(model.quantize or "")
+    if quantizer and find_spec(quantizer) is None:
+        raise SpecError(
+            f"model {model.name}: quantize {model.quantize} needs the package {quantizer}: pip install "
+            "'fairsweep[quantize]'"
+        )
     package = EXTRA_PACKAGES.get(model.scheduler or "")
     if package and find_spec(package) is None:
         raise SpecError(

@@ -19,6 +19,10 @@ from fairsweep.spec.sampling import SamplingSpec
 from fairsweep.spec.size import MOST_IMAGES
 
 
+def _is_none(value: Any) -> bool:
+    return value is None
+
+
 class ModelSpec(Frozen):
     """One text-to-image model at one set of sampling options."""
 
@@ -42,6 +46,16 @@ class ModelSpec(Frozen):
         default="float32", description="tf32: float32 whose products a card rounds, faster from Ampere on"
     )
     compile: bool = Field(default=False, description="compile the denoiser: pays off in long sweeps")
+    # Out of the resolved spec while silent, so that the fingerprints of older specs stay.
+    variant: str | None = Field(
+        default=None, exclude_if=_is_none, description="of the weights' files, where a repository holds fp16 ones alone"
+    )
+    quantize: Literal["int8", "fp8", "nf4"] | None = Field(
+        default=None, exclude_if=_is_none, description="weights of the denoiser and the text encoders: other pictures"
+    )
+    offload: Literal["model", "sequential"] | None = Field(
+        default=None, exclude_if=_is_none, description="parts that do not compute wait on the host: the same pictures"
+    )
 
 
 # What of Ray's runtime environment is the spec's to ask for; the rest follows from what is submitted.

@@ -1,0 +1,77 @@
+"""Each class that sweeps know, loaded from a folder as an actor does: docs/models.md lists what is shown here."""
+
+import numpy as np
+import pytest
+import torch
+
+from fairsweep.errors import FairsweepError
+from fairsweep.families import FAMILIES, REFUSED
+from fairsweep.guidance import Conditioning, toward
+from fairsweep.pipelines import load
+from fairsweep.spec import ModelSpec
+from support import zoo
+
+NAMES = [name for name in zoo.ZOO if name in FAMILIES]
+# Of several lengths: what pads the prompts of a call to the longest would make images depend on their batch mates.
+PROMPTS = ["a nurse", "a photo of the face of a teacher with a person", "a photo of a doctor", "a teacher"]
+SEEDS = [3, 4, 5, 6]
+STRONG = {"scale": 20.0, "threshold": 0.3, "warmup_steps": 0.25}
+EDITS = [None, toward("female person", "male person", **STRONG), None, toward("old person", **STRONG)]
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def loaded(request, tmp_path_factory):
+    """The class's name, and its pipeline loaded from a folder of real files."""
+    folder = tmp_path_factory.mktemp(request.param)
+    zoo.build(request.param).save_pretrained(folder)
+    side = zoo.ZOO[request.param][1]["width"]
+    size = {"width": side, "height": side}
+    return request.param, load(ModelSpec(name="m", source=str(folder), steps=4, guidance_scale=4.0, **size), "cpu")
+
+
+def latents(pipeline, places, edits=EDITS):
+    asked = [Conditioning(PROMPTS[place], edit=edits[place]) for place in places]
+    return pipeline.denoise(asked, [SEEDS[place] for place in places])
+
+
+def relative(found, wanted):
+    return ((found - wanted).abs().max() / wanted.abs().max()).item()
+
+
+def test_an_image_is_what_it_is_alone(loaded):
+    """Whatever stands beside it: prompts of other lengths, other edits; edits act, and leave the others alone."""
+    name, pipeline = loaded
+    if name in REFUSED:
+        with pytest.raises(FairsweepError, match=f"{name} .*: it cannot be guided"):
+            latents(pipeline, range(4))
+    edits = [None] * 4 if name in REFUSED else EDITS
+    together, unguided = latents(pipeline, range(4), edits), latents(pipeline, range(4), [None] * 4)
+    for place in range(4):
+        assert relative(together[place], latents(pipeline, [place], edits)[0]) < 3e-5
+        assert torch.equal(together[place], unguided[place]) == (edits[place] is None)
+
+
+def test_unguided_is_the_stock_pipeline(loaded):
+    """Called by hand for one image, pictures and all: within two levels of 255."""
+    name, pipeline = loaded
+    way = {"true_cfg_scale": 4.0, "negative_prompt": ""} if name == "QwenImagePipeline" else {"guidance_scale": 4.0}
+    binning = {"use_resolution_binning": False} if "use_resolution_binning" in zoo.ZOO[name][1] else {}
+    middle = {"intermediate_timesteps": None} if name == "SanaSprintPipeline" else {}
+    size = {key: zoo.ZOO[name][1][key] for key in ("width", "height")}
+    generator = torch.Generator().manual_seed(SEEDS[0])
+    stock = pipeline.pipe(
+        prompt=PROMPTS[0], num_inference_steps=4, generator=generator, **size, **way, **binning, **middle
+    ).images[0]
+    made = pipeline.generate([Conditioning(PROMPTS[0])], SEEDS[:1])[0]
+    assert made.size == stock.size == (size["width"], size["height"])
+    assert abs(np.asarray(made, int) - np.asarray(stock, int)).max() <= 2
+
+
+def test_a_negative_prompt_acts_or_is_refused(loaded):
+    name, pipeline = loaded
+    asked = [Conditioning(PROMPTS[0], "old person")]
+    if name in ("LatentConsistencyModelPipeline", "SanaSprintPipeline"):
+        with pytest.raises(FairsweepError, match="takes no negative prompt"):
+            pipeline.denoise(asked, SEEDS[:1])
+    else:
+        assert relative(pipeline.denoise(asked, SEEDS[:1])[0], latents(pipeline, [0])[0]) > 1e-5
