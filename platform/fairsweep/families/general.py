@@ -10,14 +10,8 @@ from fairsweep.families.base import DENOISERS, Family
 
 _BRANCHED = "do_classifier_free_guidance"
 _NEGATIVE = "negative_"
-# Embeddings stand for prompts; the size is what was asked for, not the nearest that the model was trained at; prompts
-# are left as they are by models that would write them anew.
-_FIXED = {
-    "negative_prompt": None,
-    "use_resolution_binning": False,
-    "use_pe": False,
-    "enable_prompt_rewrite": False,
-}
+# Embeddings stand for prompts; the size is what was asked for, not the nearest that the model was trained at.
+_FIXED = {"negative_prompt": None, "use_resolution_binning": False}
 
 
 class General(Family):
