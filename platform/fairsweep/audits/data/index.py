@@ -1,10 +1,10 @@
 """Read the parts of a source once, on Ray: references, captions and embeddings, a file of the store for each part."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,7 @@ from rich.console import Console
 
 from fairsweep.audits.actor import AuditActor, reports
 from fairsweep.engine.events import GivenUp
-from fairsweep.sources import Part, Row, Source, SourceError, open_pictures, open_source
+from fairsweep.sources import Part, Row, Source, open_pictures, open_source
 from fairsweep.spec import RunSpec
 from fairsweep.spec.data import DataSpec
 from fairsweep.spec.encoder import EncoderSpec
@@ -116,12 +116,15 @@ class IndexActor(AuditActor):
 def write_index(task: IndexTask, store: Store, clip=None) -> IndexReport:
     """Read a part and write its rows in order, those that are damaged with their error; clip: who embeds pictures."""
     source = open_data(task.data)
-    embed = clip is not None and not source.ready
+    reader = None if source.ready else clip
     report = IndexReport()
-    rows = source.rows(task.part, pictures=embed)
+    rows = source.rows(task.part, pictures=reader is not None)
     with store.data_writer(task.data.name, task.part.name, task.made_from) as writer:
-        for batch, pictures in _ahead(_batches(rows, embed)):
-            _embed(batch, pictures, clip)
+        for batch, places, pixels in _ahead(_batches(rows, reader)):
+            if places:
+                vectors = clip.embed_prepared(pixels).float().cpu().numpy()
+                for place, vector in zip(places, vectors, strict=True):
+                    batch[place].embedding = vector
             _check(batch, source.ready)
             writer.write_table(_table(batch))
             report.rows += len(batch)
@@ -131,35 +134,31 @@ def write_index(task: IndexTask, store: Store, clip=None) -> IndexReport:
     return report
 
 
-def _batches(rows: Iterator[Row], embed: bool) -> Iterator[tuple[list[Row], dict[int, Image.Image | SourceError]]]:
-    """Yield rows in batches, with their pictures by place where these are to be embedded."""
+def _batches(rows: Iterator[Row], clip) -> Iterator[tuple[list[Row], list[int], Any]]:
+    """Yield rows in batches, and where these are to be embedded the places of those with a picture, and these prepared.
+
+    What is wrong with a picture is noted in its row.
+    """
     while batch := list(islice(rows, _ROWS)):
         held = {
             place: row.reference if row.picture is None else row.picture
-            for place, row in enumerate(batch if embed else ())
+            for place, row in enumerate(batch if clip else ())
             if not row.error
         }
-        yield batch, open_pictures(held)
+        pictures = open_pictures(held)
+        images = {place: picture for place, picture in pictures.items() if isinstance(picture, Image.Image)}
+        for place in pictures.keys() - images.keys():
+            batch[place].error = str(pictures[place])
+        yield batch, list(images), clip.prepare(list(images.values())) if images else None
 
 
 def _ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """Yield items, the next of which is read while the last is in use."""
+    """Yield items, the next of which is read, and its pictures prepared, while the last is in use."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, items, None)
         while (item := coming.result()) is not None:
             coming = pool.submit(next, items, None)
             yield item
-
-
-def _embed(batch: Sequence[Row], pictures: Mapping[int, Image.Image | SourceError], clip) -> None:
-    """Fill in the embeddings of a batch's pictures, or what is wrong with them."""
-    images = {place: picture for place, picture in pictures.items() if isinstance(picture, Image.Image)}
-    for place in pictures.keys() - images.keys():
-        batch[place].error = str(pictures[place])
-    if images:
-        vectors = clip.embed_images(list(images.values())).float().cpu().numpy()
-        for place, vector in zip(images, vectors, strict=True):
-            batch[place].embedding = vector
 
 
 def _check(batch: Sequence[Row], ready: bool) -> None:
