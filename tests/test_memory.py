@@ -1,0 +1,39 @@
+"""What a process gives back to the system."""
+
+import ctypes
+import os
+import platform
+from pathlib import Path
+
+import pytest
+import torch  # noqa: F401  What give_back would load, and be counted for.
+
+from fairsweep.memory import give_back
+
+# Below what the C library would map, and give back, by itself.
+BLOCK, BLOCKS = 100 * 1024, 2_000
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps memory otherwise")
+def test_freed_memory_below_a_block_in_use_goes_back_to_the_system():
+    libc = ctypes.CDLL(None)
+    libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
+    libc.free.argtypes = [ctypes.c_void_p]
+    blocks = [libc.malloc(BLOCK) for _ in range(BLOCKS)]
+    for block in blocks:
+        ctypes.memset(block, 1, BLOCK)
+    top = libc.malloc(BLOCK)
+    held = resident()
+    for block in blocks:
+        libc.free(block)
+    kept = held - resident()
+    give_back()
+    given = held - resident()
+    libc.free(top)
+    size = BLOCK * BLOCKS
+    assert kept < size / 10, "the C library gave it back by itself: the test shows nothing"
+    assert given > size * 0.9
