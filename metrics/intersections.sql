@@ -7,28 +7,47 @@
 -- read: A cell is sparse where fewer than 5 images would be expected on target: its share says little. The interval is
 -- about more seeds of these prompts and counts a seed's images together; with one seed there is none.
 with
--- 64-bit keys instead of text, as in unit_counts.
+-- 64-bit keys instead of text, as in unit_counts; unit: the images of a setting that one seed made.
 placed as (
-    select hash(image_id) as image, setting_key(sweep, model, setting) as cell, seed from plan
+    select hash(image_id) as image, hash(setting_key(sweep, model, setting), seed) as unit from plan
+),
+units as (
+    select
+        hash(setting_key(sweep, model, setting), seed) as unit, any_value(setting_key(sweep, model, setting)) as cell,
+        any_value(seed) as seed
+    from plan
+    group by unit
 ),
 words as (
     select * from meanings where declared
 ),
--- sight: an image as a classifier sees it.
-answers as (
+-- What all labels are joined with once more is as narrow as can be: numbers of what is said, and of who says it.
+numbers as (
     select
-        hash(image_id) as image, xor(hash(image_id), hash(classifier)) as sight, hash(attribute) as looked_at,
-        answer_key(attribute, classifier, label) as answer
+        answer, (row_number() over (order by answer))::uinteger as word,
+        (dense_rank() over (order by classifier))::usmallint as looker
+    from (select distinct answer, classifier from words)
+),
+answers as materialized (
+    select hash(image_id) as image, looker, word
     from label_rows
-    where error is null and answer_key(attribute, classifier, label) in (select answer from words)
+    join numbers on numbers.answer = answer_key(attribute, classifier, label)
+    where error is null
+),
+tallies as (
+    select unit, one.word, other.word as other_word, count(*) as count
+    from answers as one
+    join answers as other using (image, looker)
+    join placed using (image)
+    where one.word < other.word
+    group by unit, one.word, other.word
 ),
 joint as (
-    select cell, seed, one.answer, other.answer as other_answer, count(*) as count
-    from answers as one
-    join placed using (image)
-    join answers as other using (sight)
-    where one.answer < other.answer and one.looked_at <> other.looked_at
-    group by cell, seed, one.answer, other.answer
+    select cell, seed, one.answer, other.answer as other_answer, count
+    from tallies
+    join units using (unit)
+    join numbers as one using (word)
+    join numbers as other on other.word = other_word
 ),
 cells as (
     select
@@ -44,6 +63,7 @@ declared as (
     join cells using (cell)
     join words as one on one.sweep = cells.sweep and one.answer = joint.answer
     join words as other on other.sweep = cells.sweep and other.answer = other_answer
+    where one.attribute <> other.attribute
 ),
 seeds as (
     select cell, pair, seed, sum(count)::bigint as n from declared group by cell, pair, seed
