@@ -1,13 +1,15 @@
-"""What a process gives back to the system."""
+"""What a process gives back to the system, and where it puts what does not fit."""
 
 import ctypes
 import os
 import platform
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch  # noqa: F401  What give_back would load, and be counted for.
 
+from fairsweep.measure.sql import in_memory
 from fairsweep.memory import give_back
 
 # Below what the C library would map, and give back, by itself.
@@ -37,3 +39,17 @@ def test_freed_memory_below_a_block_in_use_goes_back_to_the_system():
     size = BLOCK * BLOCKS
     assert kept < size / 10, "the C library gave it back by itself: the test shows nothing"
     assert given > size * 0.9
+
+
+def test_what_does_not_fit_is_spilled_beside_temporary_files(tmp_path, monkeypatch):
+    here, aside = tmp_path / "here", tmp_path / "aside"
+    here.mkdir()
+    aside.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(tempfile, "tempdir", str(aside))
+    with in_memory("50MB") as connection:
+        connection.execute("set threads = 1")
+        connection.execute("create temp table t as select range as number, hash(range) as key from range(6_000_000)")
+        assert any(aside.rglob("*.tmp"))
+        assert not any(here.iterdir())
+    assert not any(aside.iterdir())

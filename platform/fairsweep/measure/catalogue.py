@@ -15,7 +15,7 @@ import duckdb
 from fairsweep import shipped
 from fairsweep.measure import metrics, summary, views
 from fairsweep.measure.metrics import Sources
-from fairsweep.measure.sql import literal, value
+from fairsweep.measure.sql import in_memory, literal, value
 from fairsweep.store import Store
 from fairsweep.store.files import Files
 from fairsweep.store.names import CATALOGUE
@@ -37,7 +37,7 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
     """
     store.check()
     follow(store)
-    connection = duckdb.connect()
+    connection = in_memory()
     # A quarter of what planning `summary` takes, and it makes nothing faster; a later DuckDB may not know it.
     with suppress(duckdb.Error):
         connection.execute("set disabled_optimizers = 'projection_pullup'")

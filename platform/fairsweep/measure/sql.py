@@ -1,10 +1,25 @@
 """Small things that everyone who talks to DuckDB needs."""
 
+import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
+
+
+def in_memory(limit: str | None = None) -> DuckDBPyConnection:
+    """Return an empty database; what does not fit into the memory that it may have is spilled.
+
+    It goes where temporary files do: by default it would lie in the current folder, which may be anybody's.
+    """
+    spilled = Path(tempfile.gettempdir(), f"fairsweep-{os.getpid()}")
+    connection = duckdb.connect(config={"temp_directory": str(spilled)})
+    if limit:
+        connection.execute(f"set memory_limit = '{limit}'; set preserve_insertion_order = false")
+    return connection
 
 
 def rows(result: DuckDBPyConnection | DuckDBPyRelation) -> list[dict[str, Any]]:

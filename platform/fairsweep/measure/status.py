@@ -13,14 +13,13 @@ import duckdb
 from fairsweep import shipped
 from fairsweep.measure import views
 from fairsweep.measure.catalogue import follow
-from fairsweep.measure.sql import literal
+from fairsweep.measure.sql import in_memory, literal
 from fairsweep.store import Store
 from fairsweep.store.files import Files
 
 COLUMNS = ("sweep", "model", "setting", "planned", "done", "labelled", "failed", "error")
 # Below this nothing is kept: a small store is counted faster than anybody notices.
 _WORTH_SECONDS = 1.0
-# What does not fit is spilled.
 _MEMORY = "1GB"
 _KINDS = ("plan", "images", "labels")
 
@@ -74,8 +73,7 @@ def _state(store: Store, files: dict[str, Files]) -> str:
 
 def count(files: dict[str, Files]) -> list[tuple]:
     """Return the rows of `status` from the files, whatever is kept."""
-    with duckdb.connect() as sql:
-        sql.execute(f"set memory_limit = '{_MEMORY}'; set preserve_insertion_order = false")
+    with in_memory(_MEMORY) as sql:
         views.create(sql, files)
         readers = [row[0] for row in sql.execute("select distinct classifier from label_rows order by all").fetchall()]
         cells = _cells(sql, readers)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from fairsweep.measure import views
-from fairsweep.measure.sql import listed, literal
+from fairsweep.measure.sql import in_memory, listed, literal
 from fairsweep.store import Store
 from fairsweep.store.files import DataFile, Files
 from fairsweep.store.schemas import PLAN
@@ -67,8 +67,7 @@ class Todo:
 
     def __init__(self, store: Store, plan: Path):
         self._path, self._place = plan, store.place
-        self._sql = duckdb.connect()
-        self._sql.execute("set memory_limit = '512MB'; set preserve_insertion_order = false")
+        self._sql = in_memory("512MB")
         views.create(self._sql, store.files() | {"plan": Files([DataFile(plan, tuple(PLAN.names))])})
 
     def __enter__(self) -> "Todo":
