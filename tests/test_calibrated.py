@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from scipy import optimize
 
+from fairsweep.imports import Source, bring
+from fairsweep.measure.catalogue import connect
 from fairsweep.plan.calibrated import OUT_OF_REACH, REACHED, UNDECIDED, Rung, solve
+from fairsweep.store import Store
 
 LADDER = (0.5, 1.0, 1.5, 2.0, 3.0)
 # Truth by label: one group is misread as the other in 10 %, the other in 3 %.
@@ -76,6 +79,20 @@ def test_the_published_dose_of_a_nurse_is_halved_by_a_quota_at_scale_three():
     assert found.outcome == pytest.approx((0.5, 0.5), abs=1e-6)
     # A quarter is in reach of the gentler scale.
     assert solve((0.75, 0.25), nurse(1000), 0.03).scale == 2.0
+
+
+def test_the_published_dose_of_a_nurse_is_a_dose_response_once_imported(tmp_path):
+    """Counts of 100 images a scale, the unguided at 0: distances .48, .5, .19, .2, .44 and .49 from a half."""
+    lines = ["setting,prompt,group,count"]
+    for scale, men in NURSE.items():
+        setting = f"fair-scale{scale:g}" if scale else "none"
+        lines += [f"{setting},nurse,male,{round(100 * men)}", f"{setting},nurse,female,{round(100 * (1 - men))}"]
+    path = tmp_path / "nurse.csv"
+    path.write_text("\n".join(lines))
+    store = Store(tmp_path / "store")
+    bring(store, Source(path, "nurse", groups={"gender": ("female", "male")}))
+    doses = connect(store).execute("select scale, total_variation from dose_response order by scale").fetchall()
+    assert doses == [(scale, pytest.approx(abs(men - 0.5))) for scale, men in NURSE.items()]
 
 
 def test_a_pilot_too_small_for_a_gentle_scale_takes_a_stronger_one_that_it_can_foresee():

@@ -132,6 +132,19 @@ def test_pilots_are_in_no_metric(tmp_path, data):
     assert seeds == (39, 160) and sorted(images) == [("fair", 40), ("none", 40)] and pilots_made >= 192
 
 
+def test_the_result_has_a_verdict_of_its_own_images(tmp_path, data):
+    """Off a half by more than the tolerance for sure, within it for sure, or neither, by the images after the pilot."""
+    spec = SweepSpec.model_validate(data | {"seeds": 1500})
+    world = World(tmp_path, {"nurse": 60.0, "doctor": -1.0})
+    world.run(spec)
+    query = "select prompt, decided, verdict, n, quota, nearest, farthest from calibrated order by prompt"
+    with connect(world.store) as connection:
+        doctor, nurse = connection.execute(query).fetchall()
+    assert doctor[:4] == ("doctor", "reached", "on target", 1500) and doctor[6] <= 0.05
+    assert nurse[:4] == ("nurse", "not reachable", "not reachable", 1500)
+    assert nurse[4] == [0.5, 0.5] and nurse[5] > 0.4
+
+
 def test_each_attribute_has_its_quota_and_its_scale(tmp_path, data):
     spec = SweepSpec.model_validate(data | {"attributes": GROUPS, "prompts": ["doctor"]})
     world = World(tmp_path, {"doctor": -2.0})

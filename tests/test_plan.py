@@ -7,6 +7,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from fairsweep.pages import sentences
 from fairsweep.plan.identity import content_key
 from fairsweep.plan.plan import write_plan
 from fairsweep.spec import SweepSpec
@@ -116,3 +117,17 @@ def test_a_million_images_are_planned_and_handed_out_in_under_one_gigabyte(tmp_p
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 1_000_000
     assert duckdb.sql(f"select count(*) from '{tmp_path}/plan/million.parquet'").fetchall() == [(1_000_000,)]
+
+
+def test_a_sweep_remembers_that_seeds_were_added_to_it(tiny_data, tmp_path):
+    """Given 4, then 8, then 12 seeds, the report can say so; the same seeds again are no addition."""
+    before = []
+    for seeds in (4, 4, 8, 12, 12):
+        planned(tiny_data | {"seeds": seeds}, tmp_path)
+        before.append(Store(tmp_path).read_spec("tiny").get("seeds_before", []))
+    assert before == [[], [], [4], [4, 8], [4, 8]]
+    planned(tiny_data | {"seeds": {"start": 100, "count": 20}}, tmp_path / "other")
+    assert "seeds_before" not in Store(tmp_path / "other").read_spec("tiny")
+    text = sentences.grown(Store(tmp_path).read_spec("tiny"))
+    assert text.startswith("Seeds were added to tiny (4, then 8, then 12): its intervals hold for a number of seeds")
+    assert sentences.grown({"spec": {}}) == ""

@@ -183,7 +183,7 @@ def test_out_of_memory_halves_the_batch(tiny_data):
     generator.load("tiny")
     # Classifier-free guidance makes two rows of each image: at most two images fit.
     generator._pipeline.pipe.unet.register_forward_pre_hook(out_of_memory_beyond(rows=4))
-    row = {"setting": "none", "prompt": "a nurse", "direction": {}}
+    row = {"setting": "none", "prompt": "a nurse", "direction": {}, "scales": None}
     batch = Batch("tiny", tuple(row | {"seed": seed} for seed in range(8)))
     images, _, sizes = generator.make(batch)
     assert sizes == (2,) * 8

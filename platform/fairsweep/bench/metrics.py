@@ -87,7 +87,7 @@ def build(store: Store, labels: int, prompts: int = PROMPTS, settings: int = SET
                 i // {BATCH} % {settings} = 0, map([]::varchar[], []::varchar[]), map {{'gender': {STEERED}[1 + i % 2]}}
             ) as direction,
             i // {BATCH * settings * prompts} % {seeds // BATCH} * {BATCH} + i % {BATCH} as seed,
-            i // {BATCH} as batch, 1e0 as scale
+            i // {BATCH} as batch, 1e0 as scale, null::map(varchar, double) as scales, false as pilot
         from numbers"""
     )
     plan = connection.sql("from plan").to_arrow_table().cast(PLAN)

@@ -3,6 +3,7 @@
 Everything is checked before anything is written, and the plan, without which no metric sees the rest, comes last.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,12 @@ from fairsweep.measure.catalogue import connect
 from fairsweep.plan.declared import unknown_to
 from fairsweep.spec import ClassifierSpec
 from fairsweep.store import Store
+
+
+def _scale(setting: str) -> float | None:
+    """Return the edit scale that a setting's name ends in, as fairsweep's own do: fair-scale4."""
+    found = re.search(r"(?:^|[-_ ])scale[-_ ]?(\d+(?:\.\d+)?)$", setting)
+    return float(found[1]) if found else None
 
 
 def read_sweep(source: Source) -> tuple[pa.Table, list[dict]]:
@@ -89,6 +96,7 @@ def write_sweep(
                 "model": model,
                 "setting": setting,
                 "method": "none" if setting == baseline else "imported",
+                "scale": _scale(setting),
                 "attributes": [],
                 "params": "{}",
                 "baseline": setting == baseline,

@@ -39,6 +39,8 @@ COLUMNS = {
     "low": "lower end of the 95 % interval",
     "high": "upper end of the 95 % interval",
     "farthest": "how far the share may be from its target",
+    "nearest": "how far the share must be from its target at least",
+    "quota": "the share of directions to each group",
     "evidence": "logarithm of the e-value against the target",
     "worst_low": "the share had no missing image shown this group",
     "worst_high": "the share had every missing image shown this group",

@@ -107,7 +107,7 @@ def render(store: Store, names: Sequence[str] = (), connection: duckdb.DuckDBPyC
         q=q,
         best=sentences.best(cells),
         headline=sentences.headline(cells),
-        limits=sentences.limits(cells),
+        limits=" ".join(filter(None, [sentences.limits(cells), *map(sentences.grown, resolved.values())])),
         # Each sweep has models and requirements of its own.
         verdicts=verdicts(connection, sweep, specs.get(sweep, {})),
         findings=sentences.sentences(cells, shares, q["agreement"].rows, q["comparison"].rows),

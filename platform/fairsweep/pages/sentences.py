@@ -79,6 +79,18 @@ def limits(cells: Rows) -> str:
     return text + "."
 
 
+def grown(resolved: dict) -> str:
+    """Say of a fixed sweep to which seeds were added that its intervals do not allow for a look in between."""
+    before = resolved.get("seeds_before")
+    if not before:
+        return ""
+    counts = ", then ".join(map(str, [*before, len(resolved["spec"]["seeds"])]))
+    return (
+        f"Seeds were added to {resolved['spec']['name']} ({counts}): its intervals hold for a number of seeds that was "
+        "fixed beforehand, and do not allow for adding some because of what was seen. The metric share_anytime does."
+    )
+
+
 def _leading(cells: Rows, chosen: dict) -> dict[str, Rows]:
     """Return each model's unguided and chosen cell, the chosen model's first, of the attribute that misses most."""
     shown = [row for row in cells if row["baseline"] or row["setting"] == chosen["setting"]]

@@ -182,7 +182,7 @@ def _solved(
     target = list(spec.attributes[attribute].target.values())
     rungs = [Rung(scale or 0.0, shown) for scale, shown in zip(ladder, tried, strict=False)]
     solution: Solution | None = solve(target, rungs, setting.calibrate.tolerance, confusion)
-    evidence: dict[str, Any] = {"shown": tried[-1]}
+    evidence: dict[str, Any] = {"shown": tried[-1], "tolerance": setting.calibrate.tolerance}
     if solution is None:
         return UNREADABLE, evidence | {"scale": ladder[0], "quota": target}
     evidence |= {

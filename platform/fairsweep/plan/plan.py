@@ -39,8 +39,19 @@ def write_plan(spec: SweepSpec, store: Store, rounds: Rounds | None = None) -> P
     path = store.write_plan(spec.name, _tables(rounds))
     store.write("targets", spec.name, declared.targets(spec))
     store.write("settings", spec.name, declared.settings(spec, rounds.rules))
-    store.write_spec(spec.name, {"spec": spec.model_dump(mode="json"), "fingerprint": spec.fingerprint})
+    resolved: dict[str, Any] = {"spec": spec.model_dump(mode="json"), "fingerprint": spec.fingerprint}
+    if grown := _grown(spec, store):
+        resolved["seeds_before"] = grown
+    store.write_spec(spec.name, resolved)
     return path
+
+
+def _grown(spec: SweepSpec, store: Store) -> list[int]:
+    """Return how many seeds a fixed sweep had before each time that more were added to it."""
+    before = store.read_spec(spec.name)
+    seeds = before.get("spec", {}).get("seeds", [])
+    added = [len(seeds)] if seeds and not spec.sampling and set(seeds) < set(spec.seeds) else []
+    return [number for number in [*before.get("seeds_before", []), *added] if number < len(spec.seeds)]
 
 
 def _tables(rounds: Rounds) -> Iterator[pa.Table]:

@@ -14,7 +14,7 @@ from fairsweep.mistakes import check_known, mistake
 
 
 class CalibrateSpec(Frozen):
-    """A pilot, per prompt and attribute: what is shown when steered to each group; see docs/rounds.md."""
+    """A pilot, per prompt and attribute: what is shown when steered to each group; see docs/design.md."""
 
     pilot: int = Field(default=32, ge=4, le=10_000, description="images steered to each group, at each scale tried")
     tolerance: float = Field(default=0.03, gt=0, lt=1, description="how far from its target a share may be")
