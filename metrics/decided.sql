@@ -5,12 +5,14 @@
 -- source: docs/rounds.md
 -- read: kind stop: whether the prompt is off its target or on it, sure at any time one looks; undecided: it goes on, or had the
 -- most seeds. unreadable: most images surely show no declared group. why: images of each group, and in per cent what its
--- share may be. A prompt whose images all failed has no row: the next run tries them again.
+-- share may be. A prompt whose images all failed has no row: the next run tries them again. kind steer: see over_drawn;
+-- kind quota: what the pilot of a calibrated setting found.
 with last as (
     select
         sweep, model, setting, prompt, any_value(prompt_name) as prompt_name, attribute, kind,
         arg_max(value, round) as verdict, count(*) as looks, arg_max(evidence, round)::json as evidence
     from decisions
+    where kind <> 'skew'
     group by sweep, model, setting, prompt, attribute, kind
 )
 select

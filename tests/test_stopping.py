@@ -1,17 +1,14 @@
 """Sweeps that stop by looking: which seeds are planned after which verdicts, and what the verdicts are worth."""
 
 import copy
-import itertools
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
 from fairsweep.errors import SpecError
-from fairsweep.measure.catalogue import connect
 from fairsweep.pages import report
-from fairsweep.plan import decisions, stopping
+from fairsweep.plan import decisions
 from fairsweep.plan.plan import write_plan
 from fairsweep.plan.rounds import Rounds
 from fairsweep.spec import SweepSpec, load_spec
@@ -19,8 +16,7 @@ from fairsweep.store import Store
 from fairsweep.terminal import preview
 from fairsweep.tracking.logbook import Logbook
 from support.checks import ask
-
-GENDER = {"gender": {"groups": {"female": "female person", "male": "male person"}}}
+from support.worlds import GENDER, World
 
 
 @pytest.fixture
@@ -35,42 +31,6 @@ def data(tiny_data) -> dict:
         "guidance": [{"method": "none"}],
         "sampling": sampling,
     }
-
-
-class World:
-    """A store whose images are labels alone: female where the seed's own number says so."""
-
-    def __init__(self, root, shares: dict[str, float | None], missing: dict[str, str] | None = None):
-        self.store, self.shares, self.missing = Store(root), shares, missing or {}
-        self.labelled: set[str] = set()
-
-    def label(self, plan) -> int:
-        """Label what is new in a plan; return how many that was."""
-        labels = []
-        for row in pq.read_table(plan).to_pylist():
-            if row["image_id"] in self.labelled:
-                continue
-            drawn = np.random.default_rng([row["seed"], len(row["prompt"])]).random()
-            label = self.missing.get(row["prompt"]) or ("female" if drawn < self.shares[row["prompt"]] else "male")
-            if label != "failed":
-                self.labelled.add(row["image_id"])
-                labels.append({"image_id": row["image_id"], "attribute": "gender", "label": label})
-        if labels:
-            self.store.write_labels("pixels", labels)
-        return len(labels)
-
-    def run(self, spec: SweepSpec, rounds: int | None = None) -> int:
-        """Go on until nothing is left to decide, or so many rounds; return how many images were labelled."""
-        images = 0
-        for _ in itertools.count() if rounds is None else range(rounds):
-            images += self.label(write_plan(spec, self.store))
-            with connect(self.store) as connection:
-                now = Rounds(spec, decisions.read(self.store, spec.name))
-                decided = list(stopping.decide(now, connection))
-            decisions.write(self.store, decided)
-            if not decided:
-                break
-        return images
 
 
 def verdicts(root, kind: str = "stop") -> dict:

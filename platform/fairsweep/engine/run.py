@@ -16,11 +16,10 @@ from fairsweep.engine.account import Account, DamagedFileError, TooManyFailuresE
 from fairsweep.engine.generate import BatchReport, GeneratorActor
 from fairsweep.engine.label import LabelActor
 from fairsweep.engine.outcome import Outcome
-from fairsweep.measure.catalogue import connect, write_catalogue
-from fairsweep.plan import decisions, pilots, stopping
+from fairsweep.measure.catalogue import write_catalogue
+from fairsweep.plan.decide import decide
 from fairsweep.plan.declared import check_classifiers, wanted_attributes
 from fairsweep.plan.plan import write_plan
-from fairsweep.plan.rounds import Rounds
 from fairsweep.plan.todo import Todo, batches, by_model
 from fairsweep.spec import LabelSpec, RunSpec, SweepSpec
 from fairsweep.store import Store
@@ -73,15 +72,9 @@ class Run:
         """Write what the last round decided; tell whether anything was. A round that was cut short decides nothing."""
         if self.outcome.stopped or self._cut_short:
             return False
-        rounds = Rounds(self.spec, decisions.read(self.store, self.spec.name))
-        if not rounds.decide:
-            return False
-        with connect(self.store) as connection:
-            decided = list(pilots.decide(rounds.pilots, connection))
-            if self.spec.sampling:
-                decided += stopping.decide(rounds, connection)
-        decisions.write(self.store, decided)
-        return bool(decided)
+        decided, refusals = decide(self.spec, self.store)
+        self.outcome.stopped = "; ".join(refusals) or None
+        return decided and not refusals
 
     def label(self, plan: Path) -> Outcome:
         """Label the images of a plan that are in the store, made here or not; the caller holds the store's lock."""

@@ -50,7 +50,7 @@ COLUMNS = {
     "p_value": "how often chance alone would do as much or more",
     "q_value": "the p-value corrected for the prompts that were looked at",
     "verdict": "the finding in a word",
-    "kind": "what is decided: stop",
+    "kind": "what is decided: stop, steer or quota",
     "looks": "how often it was looked at",
     "why": "what the decision was read off",
     "reason": "why a figure or an interval is null; null where none is",

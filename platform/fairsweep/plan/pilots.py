@@ -37,7 +37,7 @@ class Pilots:
 
     def __init__(self, spec: SweepSpec, decisions: Iterable[Decision] = ()):
         self.spec = spec
-        self._plain = Course({name: attribute.target for name, attribute in spec.attributes.items()})
+        self.plain = Course({name: attribute.target for name, attribute in spec.attributes.items()})
         groups = {name: list(attribute.groups) for name, attribute in spec.attributes.items()}
         self._even = {name: dict.fromkeys(each, 1 / len(each)) for name, each in groups.items()}
         self._rules = {
@@ -75,7 +75,7 @@ class Pilots:
         whole: as if every rung were climbed, where it is open.
         """
         if not setting.calibrate:
-            return [], self._plain
+            return [], self.plain
         found: dict[str, Decision] = {}
         pilots = []
         for rung, scale in enumerate(_ladder(setting)):
@@ -89,7 +89,7 @@ class Pilots:
         quotas = {
             name: dict(zip(self._even[name], each.evidence["quota"], strict=True)) for name, each in found.items()
         }
-        return pilots, Course({**self._plain.quotas, **quotas}, _scales(setting, found, scale))
+        return pilots, Course({**self.plain.quotas, **quotas}, _scales(setting, found, scale))
 
     def open(self, model: str, setting: GuidanceSpec, prompt: str) -> tuple[int, list[str]]:
         """Return the rung whose pilot is to decide, and the attributes that it is to decide about."""

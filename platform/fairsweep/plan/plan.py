@@ -96,7 +96,9 @@ def _runs(rounds: Rounds) -> Iterator[_Run]:
             for prompt, steer, part in parts:
                 seeds = tuple(part.seeds[start : start + size])
                 places = slice(part.first + start, part.first + start + len(seeds))
-                directions = [steer.restrict(each) for each in dealt.directions(prompt.text, part)[places]]
+                directions = [
+                    steer.restrict(each, part.steered) for each in dealt.directions(prompt.text, part)[places]
+                ]
                 scales = tuple(part.course.scales.items()) if part.course.scales else None
                 begun = (steer.begin(model, prompt.text, direction, scales) for direction in directions)
                 ids = list(map(finish, begun, seeds))
@@ -163,8 +165,7 @@ class _Steering:
     def __init__(self, spec: SweepSpec, setting: GuidanceSpec):
         self.setting = setting
         self.scale = declared.edit_scale(setting)
-        attributes = setting.attributes if setting.uses_direction else ()
-        self.restrict = lru_cache(4096)(lambda items: tuple(item for item in items if item[0] in attributes))
+        self.restrict = lru_cache(4096)(lambda items, steered: tuple(item for item in items if item[0] in steered))
 
         @lru_cache(1024)
         def condition(scales: tuple | None):

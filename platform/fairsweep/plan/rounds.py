@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 from fairsweep.plan.decisions import STOP, Decision, rule
 from fairsweep.plan.identity import model_identity
 from fairsweep.plan.pilots import Course, Pilots
+from fairsweep.plan.skew import Skew
+from fairsweep.plan.steering import Steering, pilot_seeds
 from fairsweep.spec import GuidanceSpec, ModelSpec, SweepSpec
 
 UNDECIDED = "undecided"
@@ -19,6 +22,7 @@ class Part:
     seeds: Sequence[int]
     first: int
     course: Course
+    steered: frozenset[str]
     pilot: bool = False
 
 
@@ -31,7 +35,11 @@ class Rounds:
     def __init__(self, spec: SweepSpec, decisions: Iterable[Decision] = (), whole: bool = False):
         self.spec, self._whole = spec, whole
         decisions = list(decisions)
-        self.pilots = Pilots(spec, decisions)
+        self.pilots, self.steering, self.skew = (
+            Pilots(spec, decisions),
+            Steering(spec, decisions),
+            Skew(spec, decisions),
+        )
         size = spec.sampling.round if spec.sampling else len(spec.seeds)
         self.blocks = [slice(start, start + size) for start in range(0, len(spec.seeds), size)]
         # (model, setting, prompt) -> attribute -> the last look at it
@@ -46,8 +54,8 @@ class Rounds:
 
     @property
     def number(self) -> int:
-        """Return how many rounds there may be: pilots, and blocks of seeds."""
-        return self.pilots.most + len(self.blocks)
+        """Return how many rounds there may be: of unguided images alone, pilots, and blocks of seeds."""
+        return self.skew.asked + self.steering.asked + self.pilots.most + len(self.blocks)
 
     @property
     def decide(self) -> bool:
@@ -56,13 +64,24 @@ class Rounds:
 
     def part(self, number: int, model: str, setting: GuidanceSpec, prompt: str) -> Part | None:
         """Return what a round adds to a prompt under a setting; None where that is nothing, or open."""
+        if not self.skew.allows(model, setting, self._whole):
+            return None
+        number -= self.skew.waits(setting)
+        if number == 0 and setting.apply == "biased":
+            return Part(pilot_seeds(setting), 0, self.pilots.plain, frozenset(), pilot=True)
+        number -= setting.apply == "biased"
+        steered = self.steering.steered(model, setting, prompt, self._whole)
+        if number < 0 or steered is None:
+            return None
         pilots, course = self.pilots.course(model, setting, prompt, self._whole)
+        if not steered:
+            pilots, course = [], self.pilots.plain
         if number < len(pilots):
-            return Part(self.pilots.seeds(setting), 0, pilots[number], pilot=True)
+            return Part(self.pilots.seeds(setting), 0, pilots[number], frozenset(setting.attributes), pilot=True)
         number -= len(pilots)
         if course is None or number >= self.planned(model, setting.name, prompt):
             return None
-        return Part(self._seeds[number], self.blocks[number].start, course)
+        return Part(self._seeds[number], self.blocks[number].start, course, steered)
 
     @cached_property
     def _seeds(self) -> list[tuple[int, ...]]:
@@ -86,7 +105,8 @@ class Rounds:
 
     def rules(self, model: str, setting: str) -> list[str]:
         """Return the rules by which decisions about a cell count, one a round; none where nothing is decided."""
-        return [*self._rules.get((model, setting), ()), *self.pilots.rules(model, setting)]
+        parts = (self.pilots, self.steering, self.skew)
+        return [*self._rules.get((model, setting), ()), *chain(*(part.rules(model, setting) for part in parts))]
 
     @cached_property
     def _rules(self) -> dict[tuple[str, str], dict[str, int]]:

@@ -8,7 +8,7 @@ from fairsweep.mistakes import mistake
 from fairsweep.spec.size import MOST_IMAGES, check_size
 
 SHORT = {"guidance_scale": "cfg", "steps": "steps", "scheduler": ""}
-_GUIDANCE_KEYS = ("name", "method", "attributes", "params", "calibrate")
+_GUIDANCE_KEYS = ("name", "method", "attributes", "params", "apply", "pilot", "calibrate")
 _CLASSIFIER_KEYS = ("name", "kind", "params")
 
 Path = tuple[str | int, ...]

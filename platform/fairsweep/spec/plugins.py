@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, FiniteFloat, ValidationInfo, field_validator
 
@@ -45,6 +45,20 @@ class GuidanceSpec(Frozen):
         description="find, from a pilot, how often to steer to each group so that the target is shown: see below",
     )
 
+    apply: Literal["all", "biased"] = Field(
+        default="all",
+        exclude_if=lambda value: value == "all",
+        description="biased: steer only prompts that a pilot finds off their target beyond chance, see docs/rounds.md",
+    )
+    pilot: int | None = Field(
+        default=None,
+        ge=8,
+        le=100_000,
+        exclude_if=lambda value: value is None,
+        description="with apply: biased, unguided images of each prompt that decide, and count for nothing else; "
+        "silent: 32",
+    )
+
     @field_validator("method")
     @classmethod
     def _exists(cls, method: str) -> str:
@@ -56,7 +70,14 @@ class GuidanceSpec(Frozen):
     def _resolve(cls, params: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         if "method" not in info.data:
             return params
-        return resolved(params, get_method(info.data["method"]).Params, ("name", "attributes", "calibrate"))
+        return resolved(
+            params, get_method(info.data["method"]).Params, ("name", "attributes", "apply", "pilot", "calibrate")
+        )
+
+    @property
+    def pilot_seeds(self) -> int:
+        """Return how many unguided images of each prompt decide where the setting steers."""
+        return (self.pilot or 32) if self.apply == "biased" else 0
 
     @property
     def uses_direction(self) -> bool:
@@ -71,6 +92,10 @@ class GuidanceSpec(Frozen):
         """Refuse parameters that do not fit the declared attributes."""
         method = get_method(self.method)
         method.check(method.Params(**self.params), self.steered(declared))
+        if self.apply == "all" and self.pilot is not None:
+            raise mistake("only apply: biased has a pilot", "pilot")
+        if self.apply == "biased" and not self.uses_direction:
+            raise mistake(f"{self.method} steers no image to a group", "apply")
         if self.calibrate:
             if not self.uses_direction:
                 raise mistake(f"{self.method} steers no image to a group: there is no quota to find", "calibrate")

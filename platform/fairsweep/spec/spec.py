@@ -140,6 +140,11 @@ class SweepSpec(Frozen):
         default=None,
         description="the references of the store that the sweep is compared with; silence: those known of its models",
     )
+    allow_skew: bool = Field(
+        default=False,
+        exclude_if=lambda value: not value,
+        description="a target that is farther from parity than the unguided model on most prompts is meant",
+    )
     direction_seed: int = Field(default=0, description="shuffles which seed is steered to which group")
     run: RunSpec = Field(default=RunSpec(), description="on what machines; nothing here changes an image")
     # What is audited beside the images is out of the resolved spec while silent: the fingerprints of older specs stay.

@@ -6,6 +6,7 @@ from fairsweep.measure.catalogue import connect
 from fairsweep.measure.status import COLUMNS, status
 from fairsweep.plan import decisions
 from fairsweep.plan.estimate import Estimate, estimate, rates, rows_by_cell
+from fairsweep.plan.naming import one_sided
 from fairsweep.plan.plan import write_plan
 from fairsweep.plan.rounds import Rounds
 from fairsweep.spec import RunSpec, SweepSpec
@@ -33,14 +34,16 @@ def show_plan(spec: SweepSpec, store: Store, console: Console, rate: float | Non
 
     with tempfile.TemporaryDirectory() as folder:
         # The preview plans into a folder of its own: looking changes nothing in the store.
-        decided = decisions.read(store, spec.name)
-        path = write_plan(spec, Store(folder), Rounds(spec, decided, whole=True))
+        rounds = Rounds(spec, decisions.read(store, spec.name), whole=True)
+        path = write_plan(spec, Store(folder), rounds)
         with Todo(store, path) as todo:
             cells = todo.cells()
             missing, measured = len(todo.missing()), todo.measured()
     print_rows(["model", "setting", "images", "there", "missing"], cells, console)
+    for line in one_sided(spec):
+        console.print(line, soft_wrap=True, markup=False)
     batches = -(-missing // spec.run.batch_size)
-    most = "at most " if spec.sampling else ""
+    most = "at most " if rounds.decide else ""
     console.print(f"\n{most}{missing} images to make in {batches} batches of {spec.run.batch_size}")
     if missing:
         rows = rows_by_cell(spec)

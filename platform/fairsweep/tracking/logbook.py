@@ -100,6 +100,16 @@ class Logbook:
         query = f"select kind, verdict, count(*) as n from decided where {chosen} group by all order by all"
         return ", ".join(f"{row['kind']}: {row['n']} {row['verdict']}" for row in self.rows(query, cell))
 
+    def skewed(self) -> list[str]:
+        """Return a line for each target that asks for less parity than the model has without guidance."""
+        query = """
+            select model, setting, attribute from decisions
+            where sweep = $sweep and kind = 'skew' and value = 'farther from parity' order by all"""
+        return [
+            f"skewed on purpose: {row['setting']} makes {row['model']} less even in {row['attribute']}"
+            for row in self.rows(query)
+        ]
+
     def first_error(self, cell: Cell) -> str | None:
         """Return the error of one of the cell's failed images, if any failed."""
         query = f"""

@@ -8,7 +8,7 @@ import re
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -148,7 +148,7 @@ class _Log:
         # The report computes every metric, once for all that follows.
         self._artifacts(parent)
         verdicts = book.verdicts()
-        self._note(parent, verdicts)
+        self._note(parent, verdicts, book.skewed())
         self._decided(parent, book.decided())
         for cell in book.cells():
             run = self._cell(parent, cell, status, reason)
@@ -176,9 +176,11 @@ class _Log:
         if decided:
             self.client.set_tag(run, "fairsweep.decided", decided)
 
-    def _note(self, run: str, verdicts: list[Verdict]) -> None:
+    def _note(self, run: str, verdicts: list[Verdict], skewed: Sequence[str] = ()) -> None:
         """Describe a run: what it had to show and whether it did, then the spec's notes."""
-        lines = []
+        lines = [f"- **{line}**" for line in skewed]
+        if skewed:
+            self.client.set_tag(run, "fairsweep.skewed", "; ".join(skewed))
         for each in verdicts:
             where = f"{each.model} / {each.setting}"
             lines.append(f"- **{each.verdict}** {each.requirement}, {where}: {each.evidence}")

@@ -1,0 +1,24 @@
+"""Look at the round that was made last, and write what it decides."""
+
+from fairsweep.measure.catalogue import connect
+from fairsweep.plan import decisions, pilots, skew, steering, stopping
+from fairsweep.plan.rounds import Rounds
+from fairsweep.spec import SweepSpec
+from fairsweep.store import Store
+
+
+def decide(spec: SweepSpec, store: Store) -> tuple[bool, list[str]]:
+    """Write what a whole round decides; tell whether that was anything, and why the sweep is refused, where it is.
+
+    The caller holds the store's lock.
+    """
+    rounds = Rounds(spec, decisions.read(store, spec.name))
+    if not rounds.decide:
+        return False, []
+    with connect(store) as connection:
+        made = [*skew.decide(rounds.skew, connection), *pilots.decide(rounds.pilots, connection)]
+        made += stopping.decide(rounds, connection)
+        steering.show_pilots(connection)
+        made += steering.decide(rounds.steering, connection)
+    decisions.write(store, made)
+    return bool(made), skew.Skew(spec, decisions.read(store, spec.name)).refusals()
