@@ -1,6 +1,9 @@
 """Sweeps that stop by looking: which seeds are planned after which verdicts, and what the verdicts are worth."""
 
 import copy
+import random
+import time
+from multiprocessing import get_context
 
 import pyarrow.parquet as pq
 import pytest
@@ -15,8 +18,12 @@ from fairsweep.spec import SweepSpec, load_spec
 from fairsweep.store import Store
 from fairsweep.terminal import preview
 from fairsweep.tracking.logbook import Logbook
+from support import plain
 from support.checks import ask
-from support.worlds import GENDER, World
+from support.worlds import GENDER, World, work
+
+PROCESSES = get_context("forkserver")
+PROCESSES.set_forkserver_preload(["support.worlds"])
 
 
 @pytest.fixture
@@ -170,3 +177,36 @@ def test_what_was_decided_is_told(data, tmp_path, capsys):
     page = report.render(world.store)
     assert "What was decided, and why" in page and "female 8 (56 to 100 %)" in page
     assert Logbook(world.store, "tiny").decided() == "stop: 2 off target, stop: 1 undecided"
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
+def test_whatever_is_killed_the_same_decisions_are_made(data, kills, tmp_path):
+    data["sampling"] |= {"most": 64, "round": 8, "margin": 0.2}
+    data["guidance"].append({"method": "fair", "warmup_steps": 0, "apply": "biased", "pilot": 40})
+    shares = {"nurse": 0.9, "doctor": 0.5, "pilot": 0.4}
+    spec = SweepSpec.model_validate(data)
+    whole = World(tmp_path / "whole", shares)
+    whole.run(spec)
+    expected = decisions.read(whole.store, spec.name)
+    chance, killed, images = random.Random(kills), 0, 0
+    while killed < kills:
+        images += 1
+        root = str(tmp_path / f"store {images}")
+        while True:
+            begun = tmp_path / f"begun-{time.monotonic_ns()}"
+            process = PROCESSES.Process(target=work, args=(root, data, shares, begun))
+            process.start()
+            while not begun.exists() and process.is_alive():
+                time.sleep(0.01)
+            # A whole sweep takes some seconds, most of them for the views that decide.
+            process.join(chance.uniform(0, 4) if killed < kills else None)
+            if process.exitcode is not None:
+                break
+            process.kill()
+            process.join()
+            killed += 1
+        assert process.exitcode == 0
+        assert decisions.read(Store(root), spec.name) == expected
+        # None was made twice, under whatever file.
+        keys = plain.rows(root, "decisions").select(["kind", "round", "setting", "prompt", "attribute"]).to_pylist()
+        assert len(keys) == len({tuple(key.values()) for key in keys}) == len(expected)
