@@ -2,8 +2,10 @@
 
 import copy
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from scipy.stats import binomtest
 
 from fairsweep.attributes import AttributeSpec
 from fairsweep.errors import SpecError
@@ -179,3 +181,17 @@ def test_what_asks_for_one_group_alone_is_named(data):
     assert one_sided(spec) == ["prompts that name a group of gender: female mechanic"]
     data["attributes"]["gender"]["target"] = {"female": 1.0, "male": 0.0}
     assert one_sided(SweepSpec.model_validate(data))[0] == "the target of gender asks for female alone"
+
+
+def test_images_that_decided_would_flatter_what_is_left_alone():
+    """Of 20,000 prompts whose true share is .35, those that a pilot of 32 leaves alone: on the pilot, and on others."""
+    chance = np.random.default_rng(7)
+    n, true, prompts = 32, 0.35, 20_000
+    pilot, fresh = chance.binomial(n, true, prompts), chance.binomial(n, true, prompts)
+    found = np.array([binomtest(count, n, 0.5).pvalue <= 0.05 for count in range(n + 1)])
+    alone = ~found[pilot]
+    assert 0.3 < alone.mean() < 0.8
+    # Three standard errors of the mean of those that are left alone.
+    error = 3 * np.sqrt(true * (1 - true) / n / alone.sum())
+    assert abs((fresh[alone] / n).mean() - true) < error
+    assert (pilot[alone] / n).mean() - true > 0.02 > 3 * error
