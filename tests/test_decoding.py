@@ -9,7 +9,6 @@ from fairsweep.families import family_of
 from fairsweep.families.texts import TextCache
 from fairsweep.guidance import Conditioning
 from fairsweep.pipelines.decoding import Decoder
-from fairsweep.pipelines.loading import to_channels_last
 from fairsweep.pipelines.pipeline import Pipeline
 from fairsweep.plan.plan import write_plan
 from fairsweep.plan.todo import Todo, batches
@@ -129,19 +128,6 @@ def test_texts_are_kept_up_to_so_many_bytes():
     cache.encode([f"a photo of {number}" for number in range(20)])
     assert cache._bytes == 3 * one and len(cache._embeddings) == 3
     assert torch.equal(cache.encode(["a nurse"])["prompt_embeds"], first)
-
-
-def test_only_two_dimensional_convolutions_are_laid_out_anew():
-    with torch.device("meta"):
-        module = torch.nn.ModuleList(
-            [torch.nn.Conv2d(8, 16, 3), torch.nn.Conv3d(8, 16, 3), torch.nn.Conv1d(8, 16, 3), torch.nn.Linear(8, 16)]
-        )
-    before = [layer.weight.stride() for layer in module]
-    with pytest.raises(RuntimeError):
-        module.to(memory_format=torch.channels_last)
-    to_channels_last(module)
-    assert module[0].weight.is_contiguous(memory_format=torch.channels_last)
-    assert [layer.weight.stride() for layer in module][1:] == before[1:]
 
 
 def test_what_is_denoised_is_kept_when_decoding_fails(tiny_data, tmp_path):

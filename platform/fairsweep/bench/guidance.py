@@ -20,7 +20,6 @@ from fairsweep.families.texts import TextCache
 from fairsweep.guidance import toward
 from fairsweep.guidance.steering import guide
 from fairsweep.pipelines.decoding import Decoder
-from fairsweep.pipelines.loading import to_channels_last
 from fairsweep.pipelines.precision import check_device, products, weights_type
 from fairsweep.portraits.defaults import FAIR
 
@@ -67,8 +66,6 @@ def run(
     check_device(architecture, dtype, torch.device(device))
     settings = FAIR if architecture == "portraits" else FAIR_DIFFUSION
     pipe = build(architecture, depth).to(device, weights_type(dtype))
-    if device == "cuda":
-        to_channels_last(getattr(pipe, family_of(pipe).denoiser))
     return timed(Bench(pipe, settings, batch, steps, repeats, size), architecture, options, dtype)
 
 
@@ -107,7 +104,7 @@ def applied(option: str, pipe) -> Iterator[None]:
     if option == "compile":
         setattr(pipe, name, torch.compile(denoiser, dynamic=True))
     elif option == "channels-last":
-        to_channels_last(denoiser)
+        denoiser.to(memory_format=torch.channels_last)
     elif option == "bf16":
         pipe.to(torch.bfloat16)
     else:
@@ -118,7 +115,7 @@ def applied(option: str, pipe) -> Iterator[None]:
         setattr(pipe, name, denoiser)
         for part, dtype in types.items():
             part.to(dtype)
-        if option == "channels-last" and pipe.device.type == "cpu":
+        if option == "channels-last":
             denoiser.to(memory_format=torch.contiguous_format)
         if option == "fused-attention":
             denoiser.unfuse_qkv_projections()

@@ -41,22 +41,11 @@ def load_pipeline(model, device: torch.device | str | None = None) -> Pipeline:
     settle(pipe, model, place)
     denoiser = getattr(pipe, family.denoiser)
     if place.type == "cuda":
-        to_channels_last(denoiser)
         # The host's copy of the weights is free now, and the C library would keep it.
         give_back()
     if model.compile:
         denoiser.compile(dynamic=True)
     return Pipeline(pipe, model, _commit(pipe, model))
-
-
-def to_channels_last(module: torch.nn.Module) -> None:
-    """Lay the weights of two-dimensional convolutions out as a GPU's tensor cores read them, and no others.
-
-    `module.to(memory_format=...)` would take every parameter of five dimensions too, and raise.
-    """
-    for parameter in module.parameters():
-        if parameter.dim() == 4:
-            parameter.data = parameter.data.to(memory_format=torch.channels_last)
 
 
 def _from_folder_or_hub(source: str, model, place: torch.device):

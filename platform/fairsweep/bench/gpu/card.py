@@ -11,8 +11,6 @@ from typing import Any
 import torch
 
 from fairsweep.bench.architectures import build
-from fairsweep.families import family_of
-from fairsweep.pipelines.loading import to_channels_last
 from fairsweep.pipelines.pipeline import Pipeline
 
 GIB = 2**30
@@ -50,8 +48,6 @@ class Card:
             finally:
                 torch.set_default_dtype(before)
             pipe.set_progress_bar_config(disable=True)
-            if self.real:
-                to_channels_last(getattr(pipe, family_of(pipe).denoiser))
             self._held = name, pipe
         pipe = self._held[1]
         return pipe.to(self.device, dtype)

@@ -106,8 +106,8 @@ def segments(card: Card) -> Verdict:
     """Compare batches of changing sizes with and without segments of memory that grow."""
     card.drop()
     figures: dict[str, float] = {}
-    for name, setting in (("fixed", ""), ("growing", "expandable_segments:True")):
-        told = _told(_SEGMENTS, PYTORCH_CUDA_ALLOC_CONF=setting)
+    for name, setting in (("fixed", "False"), ("growing", "True")):
+        told = _told(_SEGMENTS, PYTORCH_ALLOC_CONF=f"expandable_segments:{setting}")
         figures |= {f"{name}_{key}": value for key, value in told.items()}
     return "figures", figures
 
