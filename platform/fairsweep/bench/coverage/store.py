@@ -220,7 +220,8 @@ create or replace temp view targets as
     from drawn_groups;
 create or replace temp view settings as
     select distinct sweep, model, setting, setting as method, null::double as guidance_scale, 1e0 as scale,
-        ['other'] as attributes, '{}' as params, setting = 'none' as baseline
+        ['other'] as attributes, '{}' as params, setting = 'none' as baseline,
+        null::varchar[] as rules
     from plan;
 create or replace temp table unit_counts as
     select
