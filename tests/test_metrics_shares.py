@@ -1,7 +1,9 @@
 """Shares and distances of one prompt against hand-computed tables."""
 
 import math
+from itertools import product
 
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -186,14 +188,28 @@ def test_noise_floor_is_the_mean_of_a_fair_model(tmp_path):
     )
 
 
-def test_noise_floor_of_three_groups(tmp_path):
-    """Six images of three groups, 500 fixed draws: within 0.02 of the exact mean of total variation, 0.2469."""
-    connection = connected(tmp_path, ["light", "medium"] * 3, TONES)
-    from scipy.stats import binom
+def test_noise_floors_of_three_groups_of_which_two_are_rare(tmp_path):
+    """Eight images, the target .9/.07/.03: the exact means over all 45 outcomes, to 1e-9."""
+    target = np.array([0.9, 0.07, 0.03])
+    tones = dict(zip(TONES["skin_tone"], target.tolist(), strict=True))
+    connection = connected(tmp_path, ["light", "medium"] * 4, TONES, targets={"skin_tone": tones})
+    outcomes = np.array([counts for counts in product(range(9), repeat=3) if sum(counts) == 8])
+    chances = stats.multinomial.pmf(outcomes, 8, target)
+    shares = outcomes / 8
 
-    exact = 1.5 * sum(abs(k / 6 - 1 / 3) * binom.pmf(k, 6, 1 / 3) for k in range(7))
-    (floor,) = connection.execute("select noise_floor from total_variation").fetchone()
-    assert floor == pytest.approx(exact, abs=0.02)
+    def bits(p, q):
+        return np.where(p > 0, p * np.log2(np.where(p > 0, p, 1) / q), 0).sum(1)
+
+    exact = {
+        "total_variation": abs(shares - target).sum(1) / 2,
+        "kl_divergence": bits(shares, target),
+        "jensen_shannon": (bits(shares, (shares + target) / 2) + bits(target + 0 * shares, (shares + target) / 2)) / 2,
+        "chi_square": (8 * (shares - target) ** 2 / target).sum(1),
+        "relative_deviation": (abs(shares - target) / target).mean(1),
+    }
+    for view, values in exact.items():
+        (floor,) = connection.execute(f"select noise_floor from {view}").fetchone()
+        assert floor == pytest.approx(chances @ values, abs=1e-9), view
 
 
 def test_intervals_bracket_the_value_and_hold_the_target(tmp_path):

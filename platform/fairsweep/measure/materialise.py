@@ -1,7 +1,6 @@
 """Compute every metric of a sweep once, for readers that ask each of them more than once."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 import duckdb
 
@@ -21,9 +20,6 @@ def materialise(
     What several metrics read is counted once for all of them. Return each metric's header with its number of rows
     (`count`) and the `first` of them (`rows`). own: the files of metrics of one's own.
     """
-    with suppress(duckdb.Error):
-        # Shared parts of a table that is made from some 20,000 prompts end in an internal error of DuckDB 2.0.0.
-        connection.execute("set disabled_optimizers = 'projection_pullup,common_subplan'")
     only = f"where sweep = {literal(beside.name(sweeps))}"
     for name, query in beside.scope(connection, sweeps).items():
         connection.execute(f"create or replace temp view {name} as {query}")
