@@ -132,21 +132,49 @@ def test_pictures_tables_and_artifacts_read_back(again, made, monkeypatch):
     assert {"report.html", "spec.json", "metrics"} <= names
 
 
-def test_comparison_names_the_runs(again, made):
-    path = track.comparison(made, "audit", track.local_uri(made))
-    cells = runs(made, "tags.`fairsweep.kind` = 'cell'")
-    assert path.startswith("#/compare-runs?runs=") and all(run.info.run_id in path for run in cells)
+def test_what_is_charted_first_has_short_names(again, made):
+    row = connect(made).sql("from summary where setting = 'fair-scale2' and attribute = 'gender'").df().iloc[0]
+    (run,) = runs(made, "tags.`fairsweep.setting` = 'fair-scale2'")
+    metrics = run.data.metrics
+    short = {"distance_gender": "total_variation", "off_target_gender": "prompts_off_target"}
+    short |= {"missing_gender": "missing_share", "scene_kept": "scene_similarity"}
+    for name, column in short.items():
+        assert metrics[name] == pytest.approx(float(row[column])), name
+    assert metrics["images_per_second"] == metrics["cost/images_per_second"] and "distance_skin_tone" in metrics
 
 
-def test_ui_compares_the_runs_and_leaves_nothing_behind(again, made):
+def test_the_first_classifier_of_a_spec_gives_the_short_names(tmp_path):
+    store = build(tmp_path, prompts=("doctor",), settings=("none",), seeds=4)
+    rows = [image_id("audit", "m", "none", "doctor", seed) for seed in range(4)]
+    labels = [
+        {"image_id": key, "attribute": "gender", "label": ("female", "male")[place % 2], "score": 0.9, "scores": {}}
+        for place, key in enumerate(rows)
+    ]
+    store.write_labels("a-second", labels)
+    (store.root / "specs").mkdir()
+    for first, second in (("portraits", "a-second"), ("a-second", "portraits")):
+        spec = {"classifiers": [{"name": first}, {"name": second}]}
+        (store.root / "specs" / "audit.json").write_text(json.dumps({"fingerprint": "abc", "spec": spec}))
+        book = track.Logbook(store, "audit")
+        metrics = book.metrics({"model": "m", "setting": "none"})
+        assert metrics["distance_gender"] == metrics[f"gender/{first}/total_variation"]
+        assert metrics["distance_gender"] != metrics[f"gender/{second}/total_variation"]
+
+
+def test_ui_opens_on_the_cells_and_leaves_nothing_behind(again, made):
+    """In MLflow's view of runs and no other, with distance against what is kept and what it costs."""
     names = {run.info.run_name for run in runs(made, "tags.`fairsweep.kind` = 'cell'")}
     with browser.chromium() as driver, served("ui", made, 2) as (process, (home, address)):
-        assert address.startswith(home + "#/compare-runs?")
+        assert address.startswith(home + "#/experiments/")
         started = psutil.Process(process.pid).children(recursive=True)
         # The server and its one worker; MLflow's job runner and its consumers would be here too.
         assert len(started) <= 2 and not [one for one in started if "job" in " ".join(one.cmdline())]
         driver.get(address)
-        until(lambda: all(name in driver.find_element("tag name", "body").text for name in names))
+        shown = {"distance_gender vs. scene_kept", "distance_gender vs. images_per_second"}
+        shown |= {"Fairness and its cost", *names}
+        until(lambda: all(name in driver.find_element("tag name", "body").text for name in shown))
+        page = driver.find_element("tag name", "body").text
+        assert "2 matching runs" in page and "Judges" not in page, "not the view of agents"
         assert browser.foreign_requests(driver) == []
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0

@@ -92,7 +92,7 @@ def ui(
     address = f"http://{serve.HOST}:{port}/"
 
     def announce() -> None:
-        typer.echo(f"MLflow: {address}\nCompare the runs of {name}: {address}{path}")
+        typer.echo(f"MLflow: {address}\nCompare the settings of {name}: {address}{path}")
         if not headless:
             typer.launch(address + path)
 

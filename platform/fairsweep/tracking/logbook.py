@@ -14,6 +14,7 @@ from fairsweep.measure.sql import rows
 from fairsweep.measure.verdicts import Verdict, verdicts
 from fairsweep.pages import pictures
 from fairsweep.store import Store
+from fairsweep.tracking import view
 
 SEEDS_SHOWN = 4
 PROMPTS_SHOWN = 24
@@ -80,13 +81,28 @@ class Logbook:
         return {key: value for key, value in params.items() if value is not None}
 
     def metrics(self, cell: Cell) -> dict[str, float]:
-        """Return the finite numbers of `summary`, as <attribute>/<classifier>/<column>, and of `cost`."""
+        """Return the finite numbers of `summary`, as <attribute>/<classifier>/<column>, and of `cost`.
+
+        What people chart first has a short name too: as the first classifier that the spec names for it saw it.
+        """
         values: dict[str, object] = {}
-        for row in self.rows(f"select * from summary where {CELL}", cell):
+        summary = self.rows(f"select * from summary where {CELL} order by attribute, classifier", cell)
+        for row in summary:
             place = f"{row['attribute']}/{row['classifier']}"
             values |= {f"{place}/{column}": row[column] for column in row.keys() - _KEYS}
         for row in self.rows(f"select * from cost where {CELL}", cell):
             values |= {f"cost/{column}": row[column] for column in row.keys() - _KEYS}
+            values[view.SPEED] = row["images_per_second"]
+        order = [classifier["name"] for classifier in self.spec.get("classifiers", ()) if "name" in classifier]
+        first = sorted(
+            summary, key=lambda row: order.index(row["classifier"]) if row["classifier"] in order else len(order)
+        )
+        for row in reversed(first):
+            values[view.distance(row["attribute"])] = row["total_variation"]
+            values[f"off_target_{row['attribute']}"] = row["prompts_off_target"]
+            values[f"missing_{row['attribute']}"] = row["missing_share"]
+            if row["scene_similarity"] is not None:
+                values[view.KEPT] = row["scene_similarity"]
         numbers = {key: float(value) for key, value in values.items() if isinstance(value, int | float | Decimal)}
         return {key: value for key, value in numbers.items() if math.isfinite(value)}
 
@@ -109,6 +125,11 @@ class Logbook:
             f"skewed on purpose: {row['setting']} makes {row['model']} less even in {row['attribute']}"
             for row in self.rows(query)
         ]
+
+    def attributes(self) -> list[str]:
+        """Return the attributes that the sweep declares."""
+        rows = self.rows("select distinct attribute from targets where sweep = $sweep order by all")
+        return [row["attribute"] for row in rows]
 
     def first_error(self, cell: Cell) -> str | None:
         """Return the error of one of the cell's failed images, if any failed."""

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote, urlencode
 
 from PIL import Image
 
@@ -20,6 +19,7 @@ from fairsweep.measure.metrics import list_metrics
 from fairsweep.measure.verdicts import Verdict, overall
 from fairsweep.pages import report
 from fairsweep.store import Store
+from fairsweep.tracking import view
 from fairsweep.tracking.addresses import public
 from fairsweep.tracking.local import local_uri, prepare
 from fairsweep.tracking.logbook import CELL, Cell, Logbook
@@ -69,7 +69,7 @@ def log_sweep(
 
 
 def comparison(store: Store, sweep: str, uri: str) -> str | None:
-    """Return the path within MLflow's pages that compares a sweep's newest runs; None while it has none."""
+    """Return the path within MLflow's pages that compares the cells of a sweep; None while it has none."""
     with _reached(store, sweep, uri) as client:
         experiment = client.get_experiment_by_name(EXPERIMENT)
         if experiment is None:
@@ -79,12 +79,7 @@ def comparison(store: Store, sweep: str, uri: str) -> str | None:
         parents = [run for run in newest if run.data.tags["fairsweep.sweep"] == sweep]
         if not parents:
             return None
-        cells = client.search_runs(
-            ids, f"tags.`mlflow.parentRunId` = '{parents[0].info.run_id}'", order_by=["attributes.start_time"]
-        )
-        # Quoted, so that a terminal takes the whole address for a link.
-        query = {"runs": json.dumps([run.info.run_id for run in cells]), "experiments": json.dumps(ids)}
-        return f"#/compare-runs?{urlencode(query, quote_via=quote)}"
+        return view.path(experiment.experiment_id, parents[0].data.tags["fairsweep.fingerprint"])
 
 
 @contextmanager
@@ -155,6 +150,8 @@ class _Log:
             self._decided(run, book.decided(cell))
             self._note(run, [each for each in verdicts if (each.model, each.setting) == tuple(cell.values())])
         self._end(parent, status, reason)
+        name, state = view.tag(book.fingerprint, book.attributes())
+        self.client.set_experiment_tag(self.experiment, name, state)
         if not self.uri.startswith("http"):
             return public(self.uri.removeprefix("sqlite:///"))
         return f"{public(self.uri).rstrip('/')}/#/experiments/{self.experiment}/runs/{parent}"
@@ -192,10 +189,17 @@ class _Log:
     def _experiment(self) -> str:
         experiment = self.client.get_experiment_by_name(EXPERIMENT)
         if experiment:
+            self._kind(experiment.experiment_id, experiment.tags)
             return experiment.experiment_id
         artifacts = self.book.store.artifacts
         folder = None if artifacts is None or self.uri.startswith("http") else artifacts.as_uri()
-        return self.client.create_experiment(EXPERIMENT, artifact_location=folder)
+        return self.client.create_experiment(EXPERIMENT, artifact_location=folder, tags=view.KIND)
+
+    def _kind(self, experiment: str, tags: dict[str, str]) -> None:
+        """Say what an experiment of before is about, unless somebody has."""
+        for name, value in view.KIND.items():
+            if name not in tags:
+                self.client.set_experiment_tag(experiment, name, value)
 
     def _run(self, name: str, identity: dict[str, str]) -> str:
         """Return the run of this sweep that has these tags, made if there is none yet."""
