@@ -1,10 +1,19 @@
-"""Threads of actors that wait for one another leave the core to whom they wait for."""
+"""Threads of actors: those that wait leave the core to whom they wait for, and what the host does is no computing."""
 
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
+import ray
+
+from fairsweep.engine import cluster as engine
+from fairsweep.engine.generate import GeneratorActor
+from fairsweep.plan.plan import write_plan
+from fairsweep.plan.todo import Todo, batches
+from fairsweep.spec import RunSpec, SweepSpec
+from fairsweep.store import Store
 
 
 @pytest.mark.parametrize(("set_by_the_user", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
@@ -21,3 +30,35 @@ def test_openmp_is_told_before_torch_loads_it(set_by_the_user, policy):
         check=True,
     )
     assert f"OMP_WAIT_POLICY = '{policy}'" in process.stderr
+
+
+def test_a_batch_is_computed_while_the_one_before_is_encoded_and_written(tiny_data, tmp_path, ray_cluster):
+    spec, store = SweepSpec.model_validate(tiny_data), Store(tmp_path)
+    path = write_plan(spec, store)
+
+    class Patient(GeneratorActor):
+        """An actor whose second batch is not computed before its first is being written, nor the other way round."""
+
+        def __init__(self, *args):
+            self.begun, self.written, self.second = 0, threading.Event(), threading.Event()
+            super().__init__(*args)
+
+        def _computed(self, *work):
+            self.begun += 1
+            if self.begun == 2:
+                self.second.set()
+                assert self.written.wait(60), "what was computed is written only once the next batch is computed"
+            return super()._computed(*work)
+
+        def _stored(self, *work):
+            self.written.set()
+            assert self.second.wait(60), "the second batch is computed only once the first is written"
+            return super()._stored(*work)
+
+    with engine.connected(ray_cluster):
+        size = engine.generator_size(RunSpec(actors=1))
+        with Todo(store, path) as todo:
+            first, second = list(batches(path, todo.missing()))[:2]
+        actor = engine.start(Patient, size, spec, store, 1)
+        reports = ray.get([actor.make.remote(batch) for batch in (first, second)])
+    assert [answer.report.made for answer in reports] == [len(first.rows), len(second.rows)]
