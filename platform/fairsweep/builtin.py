@@ -11,6 +11,9 @@ CLIP = {"builtin:portraits": Path(__file__).resolve().parent / "portraits" / "we
 # Model -> the name of a distribution that is known of it -> the function that returns its rows.
 REFERENCES = {"builtin:portraits": {"portraits-planted": "fairsweep.portraits.world:planted_shares"}}
 
+# Model -> the function that yields pictures of its world: name, picture, attribute -> the group that it shows.
+PICTURES = {"builtin:portraits": "fairsweep.portraits.faces:faces"}
+
 
 def resolve_source(source: str) -> str:
     """Return the folder of a built-in model, and any other source as it is."""

@@ -94,11 +94,14 @@ def possible_spec(path: Path, most_images: int | None, models: Sequence[str] = (
     """
     from fairsweep.pipelines.names import check_names
     from fairsweep.plan.possible import check_possible, steers
+    from fairsweep.plan.sources import check_sources
     from fairsweep.spec import load_spec
 
     spec = load_spec(path, most_images, models)
     check_possible(spec, here)
-    check_names(spec.models, guided=steers(spec))
+    check_names(spec.models, guided=steers(spec), edits=spec.images is not None)
+    if here:
+        check_sources(spec)
     return spec
 
 

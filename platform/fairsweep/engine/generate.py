@@ -5,7 +5,7 @@ import functools
 import io
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from fairsweep.engine.places import Place
 from fairsweep.errors import reason
 from fairsweep.memory import give_back, is_out_of_memory
 from fairsweep.plan.todo import Batch, stored
+from fairsweep.sources.edited import EditedPictures
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
 
@@ -52,9 +53,10 @@ class BatchReport:
 
 
 class Generator:
-    """One loaded model at a time; turns batches into images."""
+    """One loaded model at a time; turns batches into images. store: holds the pictures that the sweep starts from."""
 
-    def __init__(self, spec: SweepSpec, device: str):
+    def __init__(self, spec: SweepSpec, device: str, store: Store | None = None):
+        self._pictures = EditedPictures(store, spec.name) if store and spec.images else None
         self._models = {model.name: model for model in spec.models}
         settings = {setting.name: setting for setting in spec.guidance}
 
@@ -76,7 +78,7 @@ class Generator:
 
         self._pipeline, self.loaded = None, None
         give_back()
-        self._pipeline, self.loaded = load(self._models[model], self._device), model
+        self._pipeline, self.loaded = load(self._models[model], self._device, self._pictures is not None), model
 
     def make(self, batch: Batch) -> tuple[list, list[str], tuple[int, ...]]:
         """Return for each row a PIL image or the exception, its prompt, and how many were denoised together."""
@@ -86,11 +88,13 @@ class Generator:
             )
             for row in batch.rows
         ]
-        pairs = list(zip(conditionings, [row["seed"] for row in batch.rows], strict=True))
+        asked: list[Sequence] = [conditionings, [row["seed"] for row in batch.rows]]
+        if self._pictures is not None:
+            asked.append(self._pictures.open(batch.rows))
         pipeline = self._pipeline
         assert pipeline is not None
         halving = self._halving.setdefault(batch.model, Halving())
-        images = halving.run(lambda part: pipeline.denoise(*zip(*part, strict=True)), pairs)
+        images = halving.run(lambda part: _denoised(pipeline, *zip(*part, strict=True)), list(zip(*asked, strict=True)))
         # Apart, so that what fails here costs no denoising; out of memory is the decoder's own to answer.
         sizes = halving.sizes
         fine = [index for index, latents in enumerate(images) if not isinstance(latents, Exception)]
@@ -108,6 +112,13 @@ class Generator:
         return {"decoding": pipeline.decoding} | revision
 
 
+def _denoised(pipeline: "Pipeline", conditionings: Sequence, seeds: Sequence, pictures: Sequence = ()) -> Sequence:
+    for picture in pictures:
+        if isinstance(picture, Exception):
+            raise picture
+    return pipeline.denoise(conditionings, seeds, pictures)
+
+
 class GeneratorActor:
     """A Ray actor around a Generator: one thread computes, another encodes and writes the batch before.
 
@@ -121,7 +132,7 @@ class GeneratorActor:
         self._device, self._place, self._journal = settle(threads, self._store)
         on = self._device.torch_device
         try:
-            self._generator = Generator(spec, on)
+            self._generator = Generator(spec, on, self._store)
         except Exception as error:
             self._place = replace(self._place, problem=reason(error))
         self._labellers = None if label_actors else Labellers(spec, self._store, on, self._journal.step)

@@ -16,7 +16,9 @@ FAMILIES = {
     "StableDiffusionXLPipeline": "fairsweep.families.stable_diffusion_xl:StableDiffusionXL",
     "StableDiffusionXLImg2ImgPipeline": "fairsweep.families.stable_diffusion_xl:StableDiffusionXL",
     "StableDiffusion3Pipeline": "fairsweep.families.stable_diffusion_3:StableDiffusion3",
+    "StableDiffusion3Img2ImgPipeline": "fairsweep.families.stable_diffusion_3:StableDiffusion3",
     "FluxPipeline": "fairsweep.families.flux:Flux",
+    "FluxImg2ImgPipeline": "fairsweep.families.flux:Flux",
     "LatentConsistencyModelPipeline": "fairsweep.families.general:General",
     "CogView4Pipeline": "fairsweep.families.general:General",
     "PixArtSigmaPipeline": "fairsweep.families.masked:Masked",
@@ -29,6 +31,18 @@ FAMILIES = {
     "QwenImagePipeline": "fairsweep.families.qwen_image:QwenImage",
     "Flux2KleinPipeline": "fairsweep.families.flux_2:Flux2Klein",
     "HunyuanDiTPipeline": "fairsweep.families.hunyuan_dit:HunyuanDiT",
+}
+# What edits source pictures, by the class that a model names: whether it takes a strength. A text-to-image class stands
+# for its image-to-image one.
+EDITORS = {
+    "StableDiffusionPipeline": True,
+    "StableDiffusionImg2ImgPipeline": True,
+    "StableDiffusionXLPipeline": True,
+    "StableDiffusionXLImg2ImgPipeline": True,
+    "StableDiffusion3Pipeline": True,
+    "StableDiffusion3Img2ImgPipeline": True,
+    "FluxPipeline": True,
+    "FluxImg2ImgPipeline": True,
 }
 # Those whose call takes pictures and does without: they make images from text all the same.
 PICTURES_TOO = ("Flux2KleinPipeline",)

@@ -96,11 +96,15 @@ class Edit:
 
 @dataclass(frozen=True)
 class Conditioning:
-    """What one image is made from: its prompt, its negative prompt, and its edit if it has one."""
+    """What one image is made from: its prompt, its negative prompt, its edit and its source picture if it has them.
+
+    source: the id of the picture's content.
+    """
 
     prompt: str
     negative_prompt: str = ""
     edit: Edit | None = None
+    source: str | None = None
 
     def counted(self, steps: int) -> "Conditioning":
         """Return the conditioning of images of so many steps, see `Edit.counted`."""

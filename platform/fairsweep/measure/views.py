@@ -45,6 +45,8 @@ def create(connection: duckdb.DuckDBPyConnection, files: dict[str, Files]) -> No
     )
     _view(connection, "reference_shares", "references", files["references"])
     _view(connection, "calibration_counts", "calibration", files["calibration"])
+    _view(connection, "source_files", "sources", files["sources"], {"filename": None})
+    connection.execute("create or replace view sources as select image_id, sweep, name, groups from source_files")
     _view(connection, "encoder_test_rows", "encoder_tests", files["encoder_tests"])
     _view(connection, "encoder_similarities", "encoder_similarities", files["encoder_similarities"])
     _view(connection, "data_rows", "data", files["data"], {"source": "source"})

@@ -16,8 +16,10 @@ from fairsweep.pipelines.pipeline import Pipeline
 from fairsweep.pipelines.precision import check_device, weights_type
 
 
-def load_pipeline(model, device: torch.device | str | None = None) -> Pipeline:
+def load_pipeline(model, device: torch.device | str | None = None, edits: bool = False) -> Pipeline:
     """Load the pipeline of a ModelSpec onto a device (the GPU where there is one).
+
+    edits: it is to start from source pictures; a text-to-image pipeline becomes its image-to-image one.
 
     Raises ModelLoadError with the reason and the remedy, and ClusterError where it is this device that cannot. A
     model's safety checker is left out: an image that it blacks out could not be told from one without a face.
@@ -25,15 +27,20 @@ def load_pipeline(model, device: torch.device | str | None = None) -> Pipeline:
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     check_device(model.name, model.dtype, place)
     source = resolve_source(model.source)
+    if model.pipeline in FAMILIES and not edits:
+        _check_text_to_image(getattr(diffusers, model.pipeline), model)
     if source.endswith(".safetensors"):
         pipe = _from_file(source, model)
     else:
         pipe = _from_folder_or_hub(source, model, place)
+    if edits:
+        pipe = _editor(pipe, model)
+    else:
+        _check_text_to_image(type(pipe), model)
     try:
         family = family_of(pipe)
     except FairsweepError as error:
         raise ModelLoadError(f"model {model.name}: {error}") from None
-    _check_text_to_image(type(pipe), model)
     if getattr(pipe, "safety_checker", None) is not None:
         pipe.safety_checker = None
     if model.scheduler:
@@ -93,17 +100,28 @@ def _from_file(source: str, model):
 def _class(name: str, model):
     if name not in FAMILIES:
         raise ModelLoadError(f"model {model.name}: unknown pipeline {name!r}{near(name, FAMILIES)}")
-    kind = getattr(diffusers, name)
-    _check_text_to_image(kind, model)
-    return kind
+    return getattr(diffusers, name)
 
 
 def _check_text_to_image(kind: type, model) -> None:
     if kind.__name__ not in PICTURES_TOO and "image" in inspect.signature(kind.__call__).parameters:
         raise ModelLoadError(
             f"model {model.name}: {kind.__name__} starts from an image, and a sweep makes images from text: give the "
-            "text-to-image pipeline (fair_guidance steers image to image, outside a sweep)"
+            "text-to-image pipeline, or source pictures under `images`"
         )
+
+
+def _editor(pipe, model):
+    """Return the pipeline of the same parts that starts from a picture."""
+    if "image" in inspect.signature(type(pipe).__call__).parameters:
+        return pipe
+    name = type(pipe).__name__
+    try:
+        return diffusers.AutoPipelineForImage2Image.from_pipe(pipe)
+    except Exception:
+        raise ModelLoadError(
+            f"model {model.name}: diffusers has no image-to-image pipeline for {name}: take another"
+        ) from None
 
 
 def _scheduler(model, pipe):

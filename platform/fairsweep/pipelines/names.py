@@ -8,13 +8,13 @@ from typing import Any
 
 from fairsweep.builtin import resolve_source
 from fairsweep.errors import SpecError, near
-from fairsweep.families import FAMILIES, REFUSED
+from fairsweep.families import EDITORS, FAMILIES, REFUSED
 
 
-def check_names(models: Iterable[Any], guided: bool = False) -> None:
+def check_names(models: Iterable[Any], guided: bool = False, edits: bool = False) -> None:
     """Raise SpecError for what can be told of ModelSpecs without weights: a model's class, and its scheduler's name.
 
-    guided: some setting edits what a denoiser predicts.
+    guided: some setting edits what a denoiser predicts. edits: they are to start from source pictures.
     """
     for model in models:
         named = model.pipeline != "auto"
@@ -25,9 +25,19 @@ def check_names(models: Iterable[Any], guided: bool = False) -> None:
             raise SpecError(
                 f"model {model.name}: {name} {REFUSED[name]}: it cannot be guided; leave settings of fair guidance out"
             )
+        if name and edits:
+            _check_editor(model, name)
         # Where diffusers is missing, the machines of a cluster have it.
         if model.scheduler and find_spec("diffusers"):
             _check_scheduler(model)
+
+
+def _check_editor(model: Any, name: str) -> None:
+    known = name if name in EDITORS else next((base for base in _bases(name) if base in EDITORS), None)
+    if known is None:
+        raise SpecError(f"model {model.name}: {name} edits no pictures in a sweep; known: {', '.join(EDITORS)}")
+    if model.strength is not None and not EDITORS[known]:
+        raise SpecError(f"model {model.name}: {name} edits by instruction and has no strength: leave it out")
 
 
 def _class_of(source: str) -> str | None:
@@ -42,12 +52,18 @@ def _class_of(source: str) -> str | None:
 
 def _derives(name: str) -> bool:
     """Tell whether a class derives from one that sweeps know, or may do so: it is not one of diffusers' own."""
+    bases = _bases(name)
+    return not bases or any(base in FAMILIES for base in bases)
+
+
+def _bases(name: str) -> list[str]:
+    """Return the names of a class of diffusers and of what it derives from; none where it is not one of diffusers."""
     if not find_spec("diffusers"):
-        return True
+        return []
     import diffusers
 
     kind = getattr(diffusers, name, None)
-    return kind is None or any(base.__name__ in FAMILIES for base in kind.__mro__)
+    return [base.__name__ for base in kind.__mro__] if kind else []
 
 
 def _check_scheduler(model: Any) -> None:

@@ -1,9 +1,11 @@
 """One loaded model that turns conditionings and seeds into images."""
 
+import inspect
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from fairsweep.families import family_of
 from fairsweep.families.texts import TextCache
@@ -11,6 +13,8 @@ from fairsweep.guidance.concepts import Conditioning
 from fairsweep.guidance.steering import guide
 from fairsweep.pipelines.decoding import Decoder
 from fairsweep.pipelines.precision import products
+
+_SCALED = Image.Resampling.LANCZOS
 
 
 class Pipeline:
@@ -29,6 +33,7 @@ class Pipeline:
         own = self._family.size(pipe)
         self._size = {"height": model.height or own, "width": model.width or own}
         self._decoder = Decoder(pipe, self._family, **self._size)
+        self._takes = inspect.signature(type(pipe).__call__).parameters
         pipe.set_progress_bar_config(disable=True)
 
     @property
@@ -36,17 +41,22 @@ class Pipeline:
         """Return how latents are decoded now, in words: it changes when memory runs out."""
         return self._decoder.way
 
-    def generate(self, conditionings: Sequence[Conditioning], seeds: Sequence[int]) -> list[Image.Image]:
-        """Return one image per conditioning and seed.
+    def generate(
+        self, conditionings: Sequence[Conditioning], seeds: Sequence[int], pictures: Sequence[Image.Image] = ()
+    ) -> list[Image.Image]:
+        """Return one image per conditioning and seed, and per picture for a pipeline that edits them.
 
         Prompts, seeds and edits may mix; each image comes from its own seed, whatever stands beside it.
         """
-        return self.decode(self.denoise(conditionings, seeds))
+        return self.decode(self.denoise(conditionings, seeds, pictures))
 
     @torch.inference_mode()
-    def denoise(self, conditionings: Sequence[Conditioning], seeds: Sequence[int]) -> torch.Tensor:
+    def denoise(
+        self, conditionings: Sequence[Conditioning], seeds: Sequence[int], pictures: Sequence[Image.Image] = ()
+    ) -> torch.Tensor:
         """Return the latents of one image per conditioning and seed: [images, ...], as the denoiser lays them out.
 
+        pictures: what each starts from; one of another size is scaled to cover the image's and cropped at its middle.
         Some pipelines pad the prompts of a call to the longest, and an image depends on its padding: there each length
         has a call of its own, so that an image is what it is alone.
         """
@@ -57,22 +67,28 @@ class Pipeline:
         latents: list[torch.Tensor] = [torch.empty(0)] * len(conditionings)
         with products(self.model.dtype):
             for places in calls.values():
-                made = self._denoised([conditionings[place] for place in places], [seeds[place] for place in places])
+                made = self._denoised(
+                    [conditionings[place] for place in places],
+                    [seeds[place] for place in places],
+                    [pictures[place] for place in places] if pictures else (),
+                )
                 for place, image in zip(places, made, strict=True):
                     latents[place] = image
         return torch.stack(latents)
 
-    def _denoised(self, conditionings: Sequence[Conditioning], seeds: Sequence[int]) -> torch.Tensor:
+    def _denoised(
+        self, conditionings: Sequence[Conditioning], seeds: Sequence[int], pictures: Sequence[Image.Image] = ()
+    ) -> torch.Tensor:
         # Noise is drawn on the CPU, so that a seed means the same on every device.
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-        edits = [conditioning.counted(self.model.steps).edit for conditioning in conditionings]
+        edits = [conditioning.counted(self.model.steps_taken).edit for conditioning in conditionings]
         with guide(self.pipe, edits, self._texts):
             return self.pipe(
                 **self._conditioning(conditionings),
                 **self._family.steps(self.model.steps),
+                **self._sources(pictures),
                 generator=generators,
                 output_type="latent",
-                **self._size,
             ).images
 
     @torch.inference_mode()
@@ -80,6 +96,18 @@ class Pipeline:
         """Return the images of latents, from one call of `denoise` or from several."""
         with products(self.model.dtype):
             return self._decoder.decode(torch.stack(tuple(latents)))
+
+    def _sources(self, pictures: Sequence[Image.Image]) -> dict[str, Any]:
+        """Return the call's arguments of size, and of the pictures that it starts from."""
+        if not pictures:
+            return self._size
+        size = self._size["width"], self._size["height"]
+        fitted = [picture if picture.size == size else ImageOps.fit(picture, size, _SCALED) for picture in pictures]
+        options: dict[str, Any] = {"image": fitted}
+        if self.model.strength is not None:
+            options["strength"] = self.model.strength
+        # Where a call takes no size, it is that of the pictures.
+        return options | {name: side for name, side in self._size.items() if name in self._takes}
 
     def _conditioning(self, conditionings: Sequence[Conditioning]) -> dict:
         negatives = [conditioning.negative_prompt or None for conditioning in conditionings]

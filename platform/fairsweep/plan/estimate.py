@@ -43,7 +43,7 @@ def rows_by_cell(spec: SweepSpec) -> dict[tuple[str, str], int]:
         for setting in spec.guidance
     }
     return {
-        (model.name, setting): rows_per_image(conditioning, model.steps, model.guidance_scale)
+        (model.name, setting): rows_per_image(conditioning, model.steps_taken, model.guidance_scale)
         for model in spec.models
         for setting, conditioning in conditionings.items()
     }

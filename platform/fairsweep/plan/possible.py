@@ -17,22 +17,27 @@ QUANTIZERS = {"int8": "torchao", "fp8": "torchao", "nf4": "bitsandbytes"}
 
 
 def check_possible(spec: SweepSpec, here: bool = True) -> None:
-    """Raise SpecError where a scheduler or a quantised model lacks its package, or a setting steers no step of a model.
+    """Raise SpecError for a package that is lacking, a strength that leaves no step, and a setting that steers none.
 
     here: this machine's packages are those of the run. Nothing of a model is read, and nothing heavy is imported.
     """
     for model in spec.models:
+        if model.steps_taken < 1:
+            raise SpecError(
+                f"model {model.name}: strength {model.strength} of {model.steps} steps leaves none: give more of either"
+            )
         # With an environment of its own a cluster may hold what this machine lacks.
         if here and not spec.run.runtime_env:
             _check_packages(model)
     for setting, asked in _conditionings(spec):
         for model in spec.models:
-            edit = asked.counted(model.steps).edit
-            if edit is not None and not acts(edit, model.steps):
+            steps = model.steps_taken
+            edit = asked.counted(steps).edit
+            if edit is not None and not acts(edit, steps):
                 first = min(concept.warmup_steps for concept in edit.concepts)
                 raise SpecError(
-                    f"setting {setting.name} steers no step of model {model.name}: warm-up {first} of {model.steps} "
-                    "steps: give fewer warmup_steps, a later cool-down, or more steps"
+                    f"setting {setting.name} steers no step of model {model.name}: warm-up {first} of {steps} steps: "
+                    "give fewer warmup_steps, a later cool-down, or more steps"
                 )
 
 

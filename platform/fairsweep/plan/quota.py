@@ -8,23 +8,27 @@ the order is random. An attribute's groups also spread evenly over the groups of
 
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
+from itertools import repeat
 
 _FINEST = 1_000_000
 
 
-def deal(targets: Mapping[str, Mapping[str, float]], key: str) -> Iterator[dict[str, str]]:
-    """Yield one direction (attribute -> group) after the other, for ever.
+def deal(
+    targets: Mapping[str, Mapping[str, float]], key: str, shown: Iterable[tuple[str, ...]] = repeat(())
+) -> Iterator[dict[str, str]]:
+    """Yield one direction (attribute -> group) after the other, as many as `shown` has items.
 
-    targets: attribute -> group -> share. key: what shuffles the order; the same key gives the same order.
+    targets: attribute -> group -> share. key: what shuffles the order; the same key gives the same order. shown: the
+    groups that the picture shows which an image starts from: directions spread evenly over these.
     """
     dealers = [_Dealer(shares, f"{key}\n{attribute}") for attribute, shares in targets.items()]
-    while True:
+    for groups in shown:
         direction: dict[str, str] = {}
         for attribute, dealer in zip(targets, dealers, strict=True):
-            direction[attribute] = dealer.next(tuple(direction.values()))
+            direction[attribute] = dealer.next((*groups, *direction.values()))
         yield direction
 
 
@@ -42,7 +46,7 @@ class _Dealer:
         self._random = random.Random(key)
 
     def next(self, before: tuple[str, ...]) -> str:
-        """Return the next group; `before` are the groups that the same image got of earlier attributes."""
+        """Return the next group; `before` are those that the image starts from and got of earlier attributes."""
         among = self._among.setdefault(before, [0] * len(self._groups))
         may: Sequence[int] = eligible(self._shares, self._counts)
         if before:

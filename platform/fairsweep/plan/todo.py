@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import duckdb
@@ -116,11 +117,16 @@ class Todo:
         return np.sort(np.asarray(numbers, dtype=np.int64))
 
     def count_missing_labels(self, classifier: str, wanted: tuple[str, ...]) -> int:
-        """Return how many stored images of the sweep lack a label that the classifier could give."""
-        return self._sql.execute(f"select count(*) from ({_unlabelled(classifier, wanted)})").fetchall()[0][0]
+        """Return how many stored images of the sweep, and pictures that they start from, lack a label it could give."""
+        query = f"""
+            select (select count(*) from ({_unlabelled(classifier, wanted)}))
+                + (select count(*) from ({_unlabelled_sources(classifier, wanted)}))
+        """
+        return self._sql.execute(query).fetchall()[0][0]
 
     def label_tasks(self, classifier: str, wanted: tuple[str, ...]) -> Iterator[LabelTask]:
         """Yield the stored images of the sweep that lack a label, file by file."""
+        yield from self._source_tasks(classifier, wanted)
         query = f"""
             with labelled as (
                 select image_id, list(distinct attribute) as known from label_rows
@@ -144,6 +150,17 @@ class Todo:
                 images[row["image_id"]] = (row["prompt"], frozenset(row["known"]))
         if images:
             yield LabelTask(classifier, self._place.key(current), images)
+
+    def _source_tasks(self, classifier: str, wanted: tuple[str, ...]) -> Iterator[LabelTask]:
+        """Yield the pictures that the sweep's images start from and that lack a label, some at a time."""
+        rows = self._sql.cursor().execute(_unlabelled_sources(classifier, wanted)).fetchall()
+        for file, group in groupby(rows, key=lambda row: row[0]):
+            pending = list(group)
+            for start in range(0, len(pending), _LABEL_TASK):
+                part = pending[start : start + _LABEL_TASK]
+                # Nobody asked for a text of them.
+                images = {image_id: ("", frozenset(known or ())) for _, image_id, known in part}
+                yield LabelTask(classifier, self._place.key(file), images)
 
 
 def batches(path: Path, rows: np.ndarray) -> Iterator[Batch]:
@@ -181,6 +198,19 @@ def _row_groups(path: Path, rows: np.ndarray, columns: list[str] | None = None) 
         if len(chunk):
             yield plan.read_row_group(group, columns=columns).take(chunk - start), chunk
         start = end
+
+
+def _unlabelled_sources(classifier: str, wanted: tuple[str, ...]) -> str:
+    known = f"select image_id, attribute from label_rows where classifier = {literal(classifier)} and error is null"
+    return f"""
+        select min(filename) as file, image_id, list(distinct attribute) filter (attribute is not null) as known
+        from source_files
+        left join ({known}) using (image_id)
+        where image_id in (select source from plan)
+        group by image_id
+        having not coalesce(list_has_all(known, [{listed(wanted)}]), false)
+        order by file, image_id
+    """
 
 
 def _unlabelled(classifier: str, wanted: tuple[str, ...]) -> str:

@@ -25,18 +25,18 @@ class Folder(Source):
     def parts(self) -> list[Part]:
         path = next(self.base / name for name in METADATA if (self.base / name).is_file())
         try:
-            first = next(_records(path), None)
+            first = next(records(path), None)
             if first is None:
                 raise SourceError(f"data: {path} has no rows")
             for column in (FILE, self.caption):
                 check_column(column, list(first), path)
-            count = sum(1 for _ in _records(path))
+            count = sum(1 for _ in records(path))
         except (ValueError, OSError, csv.Error) as error:
             raise SourceError(f"data: {path}: {first_line(error)}") from None
         return [Part(path, start, min(start + _ROWS, count)) for start in range(0, count, _ROWS)]
 
     def rows(self, part: Part, pictures: bool) -> Iterator[Row]:
-        for record in islice(_records(part.path), part.start, part.stop):
+        for record in islice(records(part.path), part.start, part.stop):
             name = record.get(FILE) or ""
             path = beside(self.base, name)
             if path is None:
@@ -51,7 +51,8 @@ class Folder(Source):
             yield Row(reference, record.get(self.caption), picture, error=error)
 
 
-def _records(path: Location) -> Iterator[dict]:
+def records(path: Location) -> Iterator[dict]:
+    """Yield the rows of a metadata file."""
     with path.open("rb") as data, io.TextIOWrapper(data, encoding="utf-8-sig", newline="") as file:
         if path.suffix == ".csv":
             yield from csv.DictReader(file)

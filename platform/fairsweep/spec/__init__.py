@@ -1,5 +1,6 @@
 """A sweep as frozen, validated data, read from YAML."""
 
+from fairsweep.spec.images import ImagesSpec
 from fairsweep.spec.plugins import CalibrateSpec, ClassifierSpec, GuidanceSpec
 from fairsweep.spec.prompts import Prompt, PromptsSpec
 from fairsweep.spec.reading import load_spec
@@ -9,6 +10,7 @@ __all__ = [
     "CalibrateSpec",
     "ClassifierSpec",
     "GuidanceSpec",
+    "ImagesSpec",
     "LabelSpec",
     "ModelSpec",
     "Prompt",

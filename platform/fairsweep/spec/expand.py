@@ -7,7 +7,7 @@ from fairsweep.errors import near
 from fairsweep.mistakes import mistake
 from fairsweep.spec.size import MOST_IMAGES, check_size
 
-SHORT = {"guidance_scale": "cfg", "steps": "steps", "scheduler": ""}
+SHORT = {"guidance_scale": "cfg", "steps": "steps", "scheduler": "", "strength": "strength"}
 _GUIDANCE_KEYS = ("name", "method", "attributes", "params", "apply", "pilot", "calibrate")
 _CLASSIFIER_KEYS = ("name", "kind", "params")
 
@@ -21,6 +21,8 @@ def expand_sweep(data: dict, most_images: int = MOST_IMAGES) -> tuple[dict, dict
     """
     data = dict(data)
     origins: dict[Path, Path] = {}
+    if isinstance(data.get("images"), str):
+        data["images"] = {"source": data["images"]}
     if isinstance(data.get("prompts"), list):
         data["prompts"] = {"texts": data["prompts"]}
     sampling = data.get("sampling")

@@ -86,6 +86,9 @@ def _inline_files(data: dict, places: Places) -> None:
     for item in data["data"] if isinstance(data.get("data"), list) else ():
         if isinstance(item, dict) and isinstance(item.get("source"), str) and "://" not in item["source"]:
             item["source"] = str(folder("data").absolute() / os.path.expanduser(item["source"]))
+    images = {"source": data["images"]} if isinstance(data.get("images"), str) else data.get("images")
+    if isinstance(images, dict) and isinstance(images.get("source"), str) and not _is_elsewhere(images["source"]):
+        data["images"] = images | {"source": str(folder("images").absolute() / os.path.expanduser(images["source"]))}
     encoder = data.get("encoder")
     stimuli = encoder.get("stimuli") if isinstance(encoder, dict) else None
     for item in stimuli.values() if isinstance(stimuli, dict) else ():
@@ -106,6 +109,10 @@ def _inline_files(data: dict, places: Places) -> None:
         beside = folder("models")
         if isinstance(source, str) and (source.startswith((".", "~")) or os.path.exists(beside / source)):
             model["source"] = _local(source, beside, index)
+
+
+def _is_elsewhere(source: str) -> bool:
+    return "://" in source or source.startswith("builtin:")
 
 
 def _local(source: str, folder: Path, index: int) -> str:

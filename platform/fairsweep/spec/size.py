@@ -16,16 +16,23 @@ def check_size(data: dict, swept: Mapping[str, Sequence[Iterable[list]]], most_i
     swept: key -> for each item of that list the lists of values that it sweeps over.
     """
     counts = {"prompts": _prompts(data.get("prompts")), "seeds": _seeds(data.get("seeds"))}
+    images = data.get("images")
+    count = images.get("count") if isinstance(images, dict) else None
+    if type(count) is int:
+        counts["source pictures"] = count
     for key, items in swept.items():
         counts[key] = sum(math.prod(len(values) for values in lists) for lists in items)
         if counts[key] > MOST_SETTINGS:
             raise mistake(f"the lists make {_number(counts[key])} {key}, more than {MOST_SETTINGS:,}", key)
     # A factor of 0 is a mistake of its own, and must not hide that another is too large to be written out.
-    images = math.prod(max(1, count) for count in counts.values())
-    if images > most_images:
+    total = math.prod(max(1, count) for count in counts.values())
+    if total > most_images:
         factors = " x ".join(f"{_number(count)} {key}" for key, count in counts.items())
-        message = f"this plans {_number(images)} images ({factors}), more than {most_images:,}"
-        raise mistake(f"{message}: --most-images lifts the bound", max(counts, key=counts.__getitem__))
+        message = f"this plans {_number(total)} images ({factors}), more than {most_images:,}"
+        largest = max(counts, key=counts.__getitem__)
+        raise mistake(
+            f"{message}: --most-images lifts the bound", "images" if largest == "source pictures" else largest
+        )
 
 
 def _prompts(prompts: Any) -> int:

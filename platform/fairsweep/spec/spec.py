@@ -13,6 +13,7 @@ from fairsweep.mistakes import below, check_names, mistake
 from fairsweep.spec.data import DataSpec
 from fairsweep.spec.encoder import EncoderAuditSpec
 from fairsweep.spec.expand import expand_sweep
+from fairsweep.spec.images import ImagesSpec
 from fairsweep.spec.plugins import ClassifierSpec, GuidanceSpec
 from fairsweep.spec.prompts import PromptsSpec
 from fairsweep.spec.sampling import SamplingSpec
@@ -56,6 +57,18 @@ class ModelSpec(Frozen):
     offload: Literal["model", "sequential"] | None = Field(
         default=None, exclude_if=_is_none, description="parts that do not compute wait on the host: the same pictures"
     )
+    strength: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        exclude_if=_is_none,
+        description="with images: how much of a source picture is noised and drawn anew; silent: the pipeline's own",
+    )
+
+    @property
+    def steps_taken(self) -> int:
+        """Return how many of the steps an image takes: from a source picture, the last ones that `strength` leaves."""
+        return self.steps if self.strength is None else int(self.steps * self.strength)
 
 
 # What of Ray's runtime environment is the spec's to ask for; the rest follows from what is submitted.
@@ -125,6 +138,11 @@ class SweepSpec(Frozen):
     notes: str | None = Field(default=None, description="a sentence for the report and MLflow")
     models: tuple[ModelSpec, ...] = Field(min_length=1, description="who draws")
     prompts: PromptsSpec = Field(description="what is drawn: a list of texts, or a template")
+    images: ImagesSpec | None = Field(
+        default=None,
+        exclude_if=lambda value: value is None,
+        description="pictures to edit: image to image, or by instruction",
+    )
     attributes: dict[Name, AttributeSpec] = Field(min_length=1, description="what is looked at, by name")
     guidance: tuple[GuidanceSpec, ...] = Field(min_length=1, description="the settings, with and without guidance")
     classifiers: tuple[ClassifierSpec, ...] = Field(min_length=1, description="who looks")
@@ -179,8 +197,21 @@ class SweepSpec(Frozen):
     def _check(self):
         for key in ("models", "guidance", "classifiers"):
             check_names(key, getattr(self, key))
+        for index, model in enumerate(self.models):
+            if model.strength is not None and self.images is None:
+                raise mistake(
+                    "strength is of source pictures: add images, or leave it out", "models", index, "strength"
+                )
         if len(set(self.seeds)) < len(self.seeds):
             raise mistake("a seed is given twice", "seeds")
+        if self.sampling and self.images:
+            raise mistake(
+                "sampling looks seed by seed, and each source picture has noise of its own: give seeds", "sampling"
+            )
+        for index, setting in enumerate(self.guidance):
+            if self.images and (setting.calibrate or setting.pilot_seeds):
+                key = "calibrate" if setting.calibrate else "apply"
+                raise mistake("pilots draw from noise, and this sweep edits pictures", "guidance", index, key)
         if self.sampling and len(self.seeds) != self.sampling.most:
             message = f"sampling.most says {self.sampling.most}: leave seeds out, or give as many"
             raise mistake(f"{len(self.seeds)} seeds, and {message}", "seeds")

@@ -35,6 +35,11 @@ PLAN = pa.schema(
         "scales": pa.map_(pa.string(), pa.float64()),
         # Made to decide how the setting steers: no evidence of what it shows, and in no view but `plan_rows`.
         "pilot": pa.bool_(),
+        # The picture that the image starts from, in `sources`; null where it starts from noise alone.
+        "source": pa.string(),
+        "source_name": pa.string(),
+        # Attribute -> the group that it is known to show.
+        "source_groups": TEXT_MAP,
     },
     metadata=_VERSION,
 )
@@ -56,6 +61,18 @@ IMAGES = pa.schema(
         "versions": pa.string(),
         # In UTC. A column with a time zone could only be read where pytz is installed.
         "created": pa.timestamp("us"),
+    },
+    metadata=_VERSION | {"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}}}})},
+)
+
+# The pictures that a sweep's images start from; their ids are made from what they show.
+SOURCES = pa.schema(
+    {
+        "image_id": pa.string(),
+        "sweep": pa.string(),
+        "name": pa.string(),
+        "groups": TEXT_MAP,
+        "image": pa.struct({"bytes": pa.binary(), "path": pa.string()}),
     },
     metadata=_VERSION | {"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}}}})},
 )
@@ -251,6 +268,7 @@ DECISIONS = pa.schema(
 
 FOLDERS = {
     "plan": PLAN,
+    "sources": SOURCES,
     "images": IMAGES,
     "labels": LABELS,
     "targets": TARGETS,

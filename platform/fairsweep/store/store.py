@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +16,8 @@ from fairsweep.store.disk import whole_file
 from fairsweep.store.files import Files
 from fairsweep.store.places import Place, place_at
 from fairsweep.store.schemas import DATA, DECISIONS, FOLDERS, IMAGES, INPUT_KEY, LABELS, WRITING
+
+_SOURCES = 16
 
 
 class Store:
@@ -95,10 +98,17 @@ class Store:
                 self.place.delete(entry.key)
 
     def write(self, kind: str, name: str, rows: list[dict] | pa.Table) -> Path:
-        """Write a small named file (targets, settings, references, calibration), replacing the one of that name."""
-        table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows, schema=FOLDERS[kind])
+        """Write a small named file (targets, settings, references, calibration), replacing the one of that name.
+
+        Columns of its kind that a table leaves out are null.
+        """
+        schema = FOLDERS[kind]
+        table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows, schema=schema)
+        for field in schema:
+            if field.name not in table.column_names:
+                table = table.append_column(field, pa.nulls(len(table), field.type))
         key = names.named(kind, name)
-        self._write_table(key, table.cast(FOLDERS[kind]))
+        self._write_table(key, table.select(schema.names).cast(schema))
         return self.place.path(key)
 
     def write_plan(self, sweep: str, tables: Iterable[pa.Table]) -> Path:
@@ -109,6 +119,23 @@ class Store:
             for table in tables:
                 writer.write_table(table)
         return self.place.path(key)
+
+    def write_sources(self, sweep: str, rows: Iterable[dict]) -> None:
+        """Write the pictures that a sweep's images start from, replacing those of the sweep of that name."""
+        schema = FOLDERS["sources"]
+        with (
+            self.place.whole(self.sources_key(sweep)) as temporary,
+            pq.ParquetWriter(temporary, schema, **WRITING) as writer,
+        ):
+            # In small groups, so that a picture can be read without all of its neighbours.
+            left = iter(rows)
+            while part := list(islice(left, _SOURCES)):
+                writer.write_table(pa.Table.from_pylist(part, schema=schema))
+
+    @staticmethod
+    def sources_key(sweep: str) -> str:
+        """Return the key of the file of the pictures that a sweep's images start from."""
+        return names.named("sources", sweep)
 
     @contextmanager
     def data_writer(self, source: str, part: str, made_from: str) -> Iterator[pq.ParquetWriter]:

@@ -16,7 +16,16 @@ from fairsweep.measure.columns import meaning
 from fairsweep.measure.metrics import list_metrics
 from fairsweep.measure.requirements import Requirement
 from fairsweep.methods import METHODS, get_method
-from fairsweep.spec import CalibrateSpec, ClassifierSpec, GuidanceSpec, ModelSpec, PromptsSpec, RunSpec, SweepSpec
+from fairsweep.spec import (
+    CalibrateSpec,
+    ClassifierSpec,
+    GuidanceSpec,
+    ImagesSpec,
+    ModelSpec,
+    PromptsSpec,
+    RunSpec,
+    SweepSpec,
+)
 from fairsweep.spec.data import DataSpec
 from fairsweep.spec.encoder import AssociationTestSpec, EncoderAuditSpec, EncoderSpec, StimulusSpec
 from fairsweep.spec.expand import SHORT
@@ -88,7 +97,12 @@ def metrics_page() -> str:
 def spec_page() -> str:
     """Return docs/spec.md: every key of a spec with its type, its default and what it means."""
     parts = [_SPEC, _keys("The sweep", SweepSpec), _keys("models", ModelSpec, tuple(SHORT))]
-    parts += [_keys("prompts", PromptsSpec), _attributes(), _keys("guidance", GuidanceSpec, left_out=("params",))]
+    parts += [
+        _keys("prompts", PromptsSpec),
+        _keys("images", ImagesSpec),
+        _attributes(),
+        _keys("guidance", GuidanceSpec, left_out=("params",)),
+    ]
     for name in METHODS:
         method = get_method(name)
         parts.append(

@@ -1,0 +1,127 @@
+"""Image to image in sweeps: the stock pipelines' pictures, guided and unguided, alone and in a batch; resumed."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoPipelineForImage2Image, DiffusionPipeline
+from PIL import Image, ImageOps
+
+from fairsweep.errors import ModelLoadError
+from fairsweep.guidance import Conditioning, fair_guidance, toward
+from fairsweep.pipelines import load
+from fairsweep.spec import ModelSpec
+from support import tiny
+from support.checks import ask
+from support.specs import small_sweep
+
+STRONG = {"scale": 20.0, "threshold": 0.5, "warmup_steps": 1}
+PROMPTS = ["a photo of a nurse", "a firefighter", "a photo of a nurse"]
+EDITS = [None, toward("female person", "male person", **STRONG), toward("dark person", "light person", **STRONG)]
+SEEDS = [3, 4, 5]
+BUILD = {
+    "stable-diffusion": tiny.build_sd,
+    "stable-diffusion-xl": tiny.build_sdxl,
+    "stable-diffusion-3": tiny.build_sd3,
+    "flux": lambda: tiny.build_flux(distilled=False),
+}
+
+
+def noise(seed: int, size: tuple[int, int] = (32, 32)) -> Image.Image:
+    """Return a picture of smooth noise."""
+    values = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    return Image.fromarray(values).resize(size, Image.Resampling.BICUBIC)
+
+
+def pixels(images) -> np.ndarray:
+    return np.stack([np.asarray(image, dtype=int) for image in images])
+
+
+@pytest.mark.parametrize("family", BUILD)
+def test_editing_is_the_stock_image_to_image_pipeline(family, tmp_path):
+    """Of a text-to-image folder: guided or not its latents are as by hand, as alone, and by their own source."""
+    BUILD[family]().save_pretrained(tmp_path)
+    model = ModelSpec(name="tiny", source=str(tmp_path), steps=6, guidance_scale=5.0, width=32, height=32, strength=0.7)
+    pipeline = load(model, "cpu", edits=True)
+    pictures = [noise(seed) for seed in (1, 2, 3)]
+    stock = AutoPipelineForImage2Image.from_pipe(DiffusionPipeline.from_pretrained(tmp_path))
+    stock.set_progress_bar_config(disable=True)
+    call = {"true_cfg_scale": 5.0, "negative_prompt": [""] * 3} if family == "flux" else {"guidance_scale": 5.0}
+    if family in ("flux", "stable-diffusion-3"):
+        call |= {"width": 32, "height": 32}
+    latents = []
+    for edits in ([None] * 3, EDITS):
+        conditionings = [Conditioning(p, edit=edit) for p, edit in zip(PROMPTS, edits, strict=True)]
+        ours = pipeline.denoise(conditionings, SEEDS, pictures)
+        with fair_guidance(stock, edits):
+            generators = [torch.Generator().manual_seed(seed) for seed in SEEDS]
+            call |= {"image": pictures, "strength": 0.7, "num_inference_steps": 6, "generator": generators}
+            by_hand = stock(PROMPTS, output_type="latent", **call).images
+        assert tiny.relative(ours, by_hand) < 1e-4
+        for number, alone in enumerate(zip(conditionings, SEEDS, pictures, strict=True)):
+            assert tiny.relative(pipeline.denoise(*([item] for item in alone))[0], ours[number]) < 1e-4
+        with fair_guidance(stock, edits):
+            call["generator"] = [torch.Generator().manual_seed(seed) for seed in SEEDS]
+            decoded = stock(PROMPTS, **call).images
+        assert abs(pixels(pipeline.decode(ours)) - pixels(decoded)).max() <= 1
+        latents.append(ours)
+    unguided, guided = latents
+    assert tiny.relative(guided[0], unguided[0]) < 1e-4
+    assert min(tiny.relative(guided[number], unguided[number]) for number in (1, 2)) > 0.01
+    other = pipeline.denoise([Conditioning(prompt) for prompt in PROMPTS], SEEDS, [noise(9), *pictures[1:]])
+    assert tiny.relative(other[0], unguided[0]) > 1e-3
+    assert tiny.relative(other[1:], unguided[1:]) < 1e-4
+
+
+def test_a_picture_of_another_size_is_scaled_and_cropped_at_its_middle(tiny_model):
+    model = ModelSpec(name="tiny", source=str(tiny_model), steps=4, strength=0.5, width=32, height=32)
+    pipeline = load(model, "cpu", edits=True)
+    wide = noise(1, (80, 40))
+    fitted = ImageOps.fit(wide, (32, 32), Image.Resampling.LANCZOS)
+    conditionings = [Conditioning("a nurse")] * 2
+    first, second = pixels(pipeline.generate(conditionings, [1, 1], [wide, fitted]))
+    assert first.shape == (32, 32, 3)
+    assert abs(first - second).max() <= 2
+
+
+def test_less_strength_keeps_more_of_the_picture(tiny_model):
+    distances = []
+    for strength in (0.1, 0.5, 1.0):
+        model = ModelSpec(name="tiny", source=str(tiny_model), steps=10, strength=strength)
+        pipeline = load(model, "cpu", edits=True)
+        latents = pipeline.denoise([Conditioning("a nurse")], [1], [noise(1)])
+        begun = pipeline.pipe.vae.encode(pipeline.pipe.image_processor.preprocess(noise(1))).latent_dist.mean
+        distances.append(float((latents - begun * pipeline.pipe.vae.config.scaling_factor).abs().mean().detach()))
+    assert distances == sorted(distances)
+
+
+def test_without_pictures_an_editing_pipeline_is_refused_as_before(tmp_path):
+    AutoPipelineForImage2Image.from_pipe(tiny.build_sd()).save_pretrained(tmp_path)
+    model = ModelSpec(name="tiny", source=str(tmp_path))
+    with pytest.raises(ModelLoadError, match=r"starts from an image.*or source pictures under `images`"):
+        load(model, "cpu")
+    assert load(model, "cpu", edits=True).family == "stable-diffusion"
+
+
+def test_a_sweep_edits_labels_and_resumes(tiny_model, run_sweep, tmp_path):
+    """Each image once, each source picture labelled once; more seeds and pictures run only the difference."""
+    data = small_sweep(tiny_model)
+    data["models"][0] |= {"strength": 0.5, "steps": 4}
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for seed in range(3):
+        noise(seed).save(folder / f"{seed}.png")
+    data |= {"images": str(folder), "seeds": 1}
+    outcome = run_sweep(data, tmp_path / "store")
+    assert (outcome.made, outcome.labelled, outcome.complete) == (12, 12 + 3, True)
+    images = "select count(*), count(distinct image_id) from image_files where error is null"
+    assert ask(tmp_path / "store", images) == [(12, 12)]
+    # Two attributes, and the whole picture.
+    labels = "select count(*), count(distinct (image_id, classifier, attribute)) from label_rows where error is null"
+    assert ask(tmp_path / "store", labels) == [(15 * 3, 15 * 3)]
+    again = run_sweep(data, tmp_path / "store")
+    assert (again.made, again.there, again.labelled) == (0, 12, 0)
+    noise(3).save(folder / "3.png")
+    assert run_sweep(data, tmp_path / "store").made == 4
+    assert run_sweep(data | {"seeds": 2}, tmp_path / "store").made == 16
+    shown = "select count(*), count(distinct image_id) from labels where image_id in (select image_id from sources)"
+    assert ask(tmp_path / "store", shown) == [(8, 4)]
