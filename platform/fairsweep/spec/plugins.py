@@ -14,7 +14,7 @@ from fairsweep.mistakes import check_known, mistake
 
 
 class CalibrateSpec(Frozen):
-    """A pilot, per prompt and attribute: what is shown when steered to each group; see docs/design.md."""
+    """A pilot, per prompt and attribute: what is shown when steered to each group; see docs/rounds.md."""
 
     pilot: int = Field(default=32, ge=4, le=10_000, description="images steered to each group, at each scale tried")
     tolerance: float = Field(default=0.03, gt=0, lt=1, description="how far from its target a share may be")
@@ -42,7 +42,7 @@ class GuidanceSpec(Frozen):
     calibrate: CalibrateSpec | None = Field(
         default=None,
         exclude_if=lambda value: value is None,
-        description="find, from a pilot, how often to steer to each group so that the target is shown: see below",
+        description="find, from a pilot, how often to steer to each group so that the target is shown: see docs/rounds.md",
     )
 
     apply: Literal["all", "biased"] = Field(
