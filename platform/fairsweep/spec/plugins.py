@@ -42,7 +42,7 @@ class GuidanceSpec(Frozen):
     calibrate: CalibrateSpec | None = Field(
         default=None,
         exclude_if=lambda value: value is None,
-        description="find, from a pilot, how often to steer to each group so that the target is shown: see docs/rounds.md",
+        description="find, from a pilot, how often to steer to each group to show the target: see docs/rounds.md",
     )
 
     apply: Literal["all", "biased"] = Field(
