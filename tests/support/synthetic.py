@@ -29,7 +29,8 @@ def write_plan(
     """Write plan, targets and settings of the images that `labels` speak of.
 
     Each label: model, setting, prompt (default "doctor"), seed, and one key per attribute with its label; optional
-    scale, method, direction, variables, image (what tells images of one seed apart). A setting named "none" is the
+    scale, method, direction, variables, source, source_groups,
+    image (what tells images of one seed apart). A setting named "none" is the
     baseline; any other steers its `direction`. unknown_to: group -> the classifiers that cannot tell it.
     """
     plan, settings = {}, {}
@@ -54,6 +55,9 @@ def write_plan(
             "seed": row["seed"],
             "batch": len(plan) // 8,
             "scale": row.get("scale"),
+            "source": row.get("source"),
+            "source_name": row.get("source"),
+            "source_groups": row.get("source_groups"),
         }
         settings[model, setting] = {
             "sweep": sweep,
