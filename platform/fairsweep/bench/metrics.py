@@ -87,10 +87,11 @@ def build(store: Store, labels: int, prompts: int = PROMPTS, settings: int = SET
                 i // {BATCH} % {settings} = 0, map([]::varchar[], []::varchar[]), map {{'gender': {STEERED}[1 + i % 2]}}
             ) as direction,
             i // {BATCH * settings * prompts} % {seeds // BATCH} * {BATCH} + i % {BATCH} as seed,
-            i // {BATCH} as batch, 1e0 as scale, null::map(varchar, double) as scales, false as pilot
+            i // {BATCH} as batch, 1e0 as scale, null::map(varchar, double) as scales, false as pilot,
+            null::varchar as source, null::varchar as source_name, null::map(varchar, varchar) as source_groups
         from numbers"""
     )
-    plan = connection.sql("from plan").to_arrow_table().cast(PLAN)
+    plan = connection.sql("from plan").to_arrow_table().select(PLAN.names).cast(PLAN)
     store.write_plan("bench", (plan.slice(start, ROW_GROUP) for start in range(0, len(plan), ROW_GROUP)))
     drawn = [
         f"{list(drawn)}[1 + (hash(image_id || '{attribute}') % {len(drawn)})::int]"

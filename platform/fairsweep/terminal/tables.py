@@ -67,8 +67,13 @@ def _records(columns: list[str], cells: list[list[str]], screen: Console) -> Non
     for index, line in enumerate(cells):
         if index:
             screen.print()
+        record = Table.grid(padding=(0, _GAP, 0, 0), pad_edge=False)
+        record.add_column(style="bold", min_width=names, no_wrap=True)
+        # A sentence goes on below itself.
+        record.add_column(overflow="fold")
         for column, value in zip(columns, line, strict=True):
-            screen.print(Text.assemble((column.ljust(names + _GAP), "bold"), value), soft_wrap=True)
+            record.add_row(column, Text(value))
+        screen.print(record)
 
 
 def _width(text: str) -> int:

@@ -52,7 +52,7 @@ class Card(Device):
                 os._exit(1)
             return load(*args)
 
-        def denoising(pipeline, conditionings, seeds):
+        def denoising(pipeline, conditionings, seeds, *pictures):
             rows = zip(conditionings, seeds, strict=True)
             if self._strikes("poison", "".join(f"{conditioning.prompt} {seed};" for conditioning, seed in rows)):
                 os._exit(1)
@@ -61,7 +61,7 @@ class Card(Device):
                 raise RuntimeError("CUDA error: an illegal memory access was encountered")
             if fault := self._strikes("slow"):
                 time.sleep(fault["seconds"])
-            return denoise(pipeline, conditionings, seeds)
+            return denoise(pipeline, conditionings, seeds, *pictures)
 
         def writing(store, rows):
             write(store, rows)
