@@ -23,12 +23,16 @@ def group_pictures(spec: SweepSpec, store: Store) -> dict[tuple[str, str], list[
     sweep = data_sweep(spec)
     if not store.has_sweep(sweep):
         return {}
-    # Ids are hashes: their order has nothing to do with what pictures show.
+    # By hashes of files' names, whose order has nothing to do with what pictures show, wherever the data lie.
     query = """
-        select distinct image_id from labels
+        select image_id from pictures
         semi join (select image_id from plan where sweep = $sweep and setting = $setting) using (image_id)
-        where attribute = $attribute and classifier = $classifier and label = $group and error is null
-        order by image_id limit $most"""
+        semi join (
+            select image_id from labels
+            where attribute = $attribute and classifier = $classifier and label = $group and error is null
+        ) using (image_id)
+        group by image_id
+        order by md5(parse_filename(any_value(image.path))), image_id limit $most"""
     sets: dict[tuple[str, str], list[Stimuli]] = {}
     with connect(store) as connection:
         rows = connection.execute("select distinct setting from settings where sweep = ?", [sweep]).fetchall()
