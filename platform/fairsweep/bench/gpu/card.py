@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 
 from fairsweep.bench.architectures import build
 from fairsweep.pipelines.pipeline import Pipeline
+from fairsweep.spec import ModelSpec
 
 GIB = 2**30
 
@@ -55,7 +55,7 @@ class Card:
     def pipeline(self, name: str, steps: int) -> Pipeline:
         """Return what an actor makes of it."""
         size = self.sizes[name]
-        model = SimpleNamespace(steps=steps, guidance_scale=7.0, width=size, height=size, dtype="float16")
+        model = ModelSpec(name=name, source=name, steps=steps, width=size, height=size, dtype="float16")
         return Pipeline(self.pipe(name), model)
 
     def drop(self) -> None:

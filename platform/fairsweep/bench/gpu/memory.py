@@ -54,16 +54,15 @@ def share(card: Card) -> Verdict:
 _LOADING = """
 import json, re, sys
 from pathlib import Path
-from types import SimpleNamespace
 import torch
 from fairsweep.memory import give_back
 from fairsweep.pipelines import loading
+from fairsweep.spec import ModelSpec
 
 def held():
     return int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 2**20
 
-model = SimpleNamespace(name="sdxl", source=sys.argv[1], revision=None, pipeline="auto", config=None, dtype="float16",
-                        scheduler=None, compile=False, steps=2, guidance_scale=7.0, width=None, height=None)
+model = ModelSpec(name="sdxl", source=sys.argv[1], dtype="float16")
 torch.ones(1, device="cuda")
 before, seen = held(), []
 loading.give_back = lambda: (seen.append(held()), give_back())
