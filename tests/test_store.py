@@ -6,16 +6,16 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from fairsweep.engine.generate import encode
 from fairsweep.errors import StoreError
 from fairsweep.measure.catalogue import connect, write_catalogue
 from fairsweep.store import Store
+from fairsweep.store.pictures import as_png
 from fairsweep.store.sweeps import newest_first
 from fairsweep.store.verify import sift
 
 
 def image_row(image_id: str, **more) -> dict:
-    png = encode(Image.new("RGB", (8, 8), "red"))
+    png = as_png(Image.new("RGB", (8, 8), "red"))
     return {"image_id": image_id, "model": "m", "setting": "none", "image": {"bytes": png, "path": None}, **more}
 
 

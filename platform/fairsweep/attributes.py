@@ -2,12 +2,17 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[A-Za-z0-9._-]+$")]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+def silent(value: Any) -> bool:
+    """Tell whether a key says nothing: such a one is left out of the resolved spec."""
+    return value is None
 
 
 class Frozen(BaseModel):

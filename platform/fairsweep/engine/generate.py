@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import io
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +27,7 @@ from fairsweep.plan.todo import Batch, stored
 from fairsweep.sources.edited import EditedPictures
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
+from fairsweep.store.pictures import as_png
 
 if TYPE_CHECKING:
     from fairsweep.pipelines.pipeline import Pipeline
@@ -216,7 +216,7 @@ class GeneratorActor:
         made_by: str,
     ) -> BatchReport:
         start = time.perf_counter()
-        encoded = [None if isinstance(image, Exception) else encode(image) for image in images]
+        encoded = [None if isinstance(image, Exception) else as_png(image) for image in images]
         wrote = time.perf_counter()
         rows = [
             {
@@ -267,13 +267,6 @@ class GeneratorActor:
 def _meter(device: Device, place: Place) -> Meter:
     why = place.problem or ("the card is shared" if device.share < 1 else None)
     return Meter(reason=why) if why else device.meter()
-
-
-def encode(image) -> bytes:
-    """Return a PIL image as PNG."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
 
 
 @functools.cache

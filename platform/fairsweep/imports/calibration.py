@@ -1,7 +1,6 @@
 """Measure a classifier on images whose truth is known: the counts that `corrected_share` takes its errors from."""
 
 import hashlib
-import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from fairsweep.imports.sweep import write_sweep
 from fairsweep.imports.table import read_texts
 from fairsweep.measure.catalogue import connect
 from fairsweep.store import Store
+from fairsweep.store.pictures import as_png
 
 NAME = "calibration"
 
@@ -41,7 +41,7 @@ def stage(work: Store, groups: Mapping[str, Sequence[str]], samples: Iterable[Sa
     rows, truths = [], {}
     pending: list[tuple[dict, bytes | None]] = []
     for number, (image, prompt, truth) in enumerate(samples):
-        data = _encoded(image)
+        data = as_png(image)
         image_id = _id(number, prompt, data)
         truths[image_id] = truth
         rows.append({"image_id": image_id, "model": NAME, "setting": "none", "prompt": prompt, "seed": None})
@@ -108,12 +108,6 @@ def labelled(path: Path, groups: Mapping[str, Sequence[str]]) -> Iterator[Sample
         except Exception as error:
             raise ImportDataError(f"{path}: row {row['row']}: not a readable image ({first_line(error)})") from None
         yield picture, row.get("prompt") or "", {name: row[name] for name in groups}
-
-
-def _encoded(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
 
 
 def _id(number: int, prompt: str, data: bytes) -> str:

@@ -14,6 +14,7 @@ from fairsweep.pages.look import Look
 from fairsweep.pages.thumbnails import Thumbnails
 from fairsweep.store import Store
 from fairsweep.store.files import Files
+from fairsweep.store.pictures import as_png
 
 SMALL = 160
 # How old what is shown of a store may be, where a sweep goes on writing to it.
@@ -82,7 +83,7 @@ class OpenStore:
     def picture(self, image_id: str) -> bytes | None:
         """Return a picture at its full size as PNG; None for one that cannot be read."""
         found = self._open([image_id])
-        return pictures.as_png(found[image_id]) if image_id in found else None
+        return as_png(found[image_id]) if image_id in found else None
 
     def _small(self, image_ids: Sequence[str]) -> dict[str, bytes]:
         return {key: pictures.small(picture, SMALL) for key, picture in self._open(image_ids).items()}

@@ -93,13 +93,6 @@ def small(picture: Image.Image, size: int) -> bytes:
     return buffer.getvalue()
 
 
-def as_png(picture: Image.Image) -> bytes:
-    """Return a picture as PNG, at its own size."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
-
-
 def grid(store: Store, connection: duckdb.DuckDBPyConnection, sweep: str, prompt: str, seeds: int = 8) -> Image.Image:
     """Return the pictures of one prompt (its name or its text): a column per seed, unguided above guided.
 

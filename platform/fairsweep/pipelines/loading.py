@@ -118,7 +118,7 @@ def _editor(pipe, model):
     name = type(pipe).__name__
     try:
         return diffusers.AutoPipelineForImage2Image.from_pipe(pipe)
-    except Exception:
+    except (ValueError, AttributeError):  # a class of none of its tables; one that is not diffusers' own
         raise ModelLoadError(
             f"model {model.name}: diffusers has no image-to-image pipeline for {name}: take another"
         ) from None

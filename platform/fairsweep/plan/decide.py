@@ -12,7 +12,8 @@ def decide(spec: SweepSpec, store: Store) -> tuple[bool, list[str]]:
 
     The caller holds the store's lock.
     """
-    rounds = Rounds(spec, decisions.read(store, spec.name))
+    before = decisions.read(store, spec.name)
+    rounds = Rounds(spec, before)
     if not rounds.decide:
         return False, []
     with connect(store) as connection:
@@ -21,4 +22,4 @@ def decide(spec: SweepSpec, store: Store) -> tuple[bool, list[str]]:
         steering.show_pilots(connection)
         made += steering.decide(rounds.steering, connection)
     decisions.write(store, made)
-    return bool(made), skew.Skew(spec, decisions.read(store, spec.name)).refusals()
+    return bool(made), skew.Skew(spec, [*before, *made]).refusals()

@@ -75,6 +75,14 @@ def lead(spec: SweepSpec | LabelSpec, attribute: str) -> str | None:
     return next((each.name for each in spec.classifiers if attribute in wanted_attributes(spec, each)), None)
 
 
+def readings(spec: SweepSpec, names: Iterable[str]) -> tuple[dict, list]:
+    """Return what is looked for, of these attributes, and who looks: what every rule of a decision goes by."""
+    return (
+        {name: spec.attributes[name].model_dump(mode="json") for name in names},
+        [classifier.model_dump(mode="json") for classifier in spec.classifiers],
+    )
+
+
 def check_classifiers(spec: SweepSpec | LabelSpec, store: Store) -> None:
     """Refuse a classifier under a name whose labels in the store were made with other settings."""
     for classifier in spec.classifiers:

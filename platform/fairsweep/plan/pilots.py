@@ -9,7 +9,7 @@ from duckdb import DuckDBPyConnection
 from fairsweep.measure.sql import rows
 from fairsweep.plan.calibrated import REACHED, Rung, Solution, solve
 from fairsweep.plan.decisions import QUOTA, Decision, rule
-from fairsweep.plan.declared import lead
+from fairsweep.plan.declared import lead, readings
 from fairsweep.plan.identity import model_identity
 from fairsweep.spec import GuidanceSpec, ModelSpec, SweepSpec
 
@@ -111,8 +111,7 @@ class Pilots:
             QUOTA,
             model_identity(model),
             setting.model_dump(mode="json", exclude={"name"}),
-            {name: self.spec.attributes[name].model_dump(mode="json") for name in setting.attributes},
-            [classifier.model_dump(mode="json") for classifier in self.spec.classifiers],
+            *readings(self.spec, setting.attributes),
             [self.spec.prompts.negative_prompt, self.spec.direction_seed, rung],
         )
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from itertools import chain
 
 from fairsweep.plan.decisions import STOP, Decision, rule
+from fairsweep.plan.declared import readings
 from fairsweep.plan.identity import model_identity
 from fairsweep.plan.pilots import Course, Pilots
 from fairsweep.plan.skew import Skew
@@ -127,8 +128,7 @@ class Rounds:
             STOP,
             model_identity(model),
             setting.model_dump(mode="json", exclude={"name"}),
-            {name: attribute.model_dump(mode="json") for name, attribute in self.spec.attributes.items()},
-            [classifier.model_dump(mode="json") for classifier in self.spec.classifiers],
+            *readings(self.spec, self.spec.attributes),
             [self.spec.prompts.negative_prompt, self.spec.direction_seed, self.spec.seeds[: block.stop]],
             [self.spec.sampling.margin, self.spec.sampling.round],
         )

@@ -6,7 +6,7 @@ from duckdb import DuckDBPyConnection
 
 from fairsweep.measure.sql import rows
 from fairsweep.plan.decisions import SKEW, Decision, rule
-from fairsweep.plan.declared import lead
+from fairsweep.plan.declared import lead, readings
 from fairsweep.plan.identity import model_identity
 from fairsweep.spec import GuidanceSpec, ModelSpec, SweepSpec
 
@@ -78,8 +78,7 @@ def _rule(spec: SweepSpec, model: ModelSpec) -> str:
     return rule(
         SKEW,
         model_identity(model),
-        {name: attribute.model_dump(mode="json") for name, attribute in spec.attributes.items()},
-        [classifier.model_dump(mode="json") for classifier in spec.classifiers],
+        *readings(spec, spec.attributes),
         [spec.prompts.model_dump(mode="json"), spec.seeds[0], spec.sampling and spec.sampling.round],
     )
 

@@ -25,7 +25,7 @@ from fairsweep.sources.locations import Location, for_arrow, location
 from fairsweep.sources.pictures import read_pictures
 from fairsweep.spec import ImagesSpec, SweepSpec
 from fairsweep.store import Store
-from fairsweep.store.pictures import read_or_refer
+from fairsweep.store.pictures import as_png, read_or_refer
 
 _BUILTIN_COUNT = 24
 _AT_ONCE = 64
@@ -103,13 +103,7 @@ def _content(lying: _Lying) -> tuple[str, bytes]:
         ) from None
     digest = hashlib.blake2b(f"{shown.width}x{shown.height}\n".encode(), digest_size=16)
     digest.update(shown.tobytes())
-    return digest.hexdigest(), _png(shown) if turned else lying.picture
-
-
-def _png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
+    return digest.hexdigest(), as_png(shown) if turned else lying.picture
 
 
 def _groups(lying: _Lying, spec: SweepSpec) -> dict[str, str]:
@@ -152,7 +146,7 @@ def _of_builtin(images: ImagesSpec) -> Iterator[_Lying]:
         raise SpecError(f"images: no built-in pictures {images.source!r}{near(images.source, builtin.PICTURES)}")
     drawn = find(images.source, builtin.PICTURES, "pictures")()
     for name, picture, groups in islice(drawn, images.count or _BUILTIN_COUNT):
-        yield _Lying(name, _png(picture), groups)
+        yield _Lying(name, as_png(picture), groups)
 
 
 def _of_folder(folder: Location) -> Iterator[_Lying]:

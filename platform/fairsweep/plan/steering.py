@@ -6,7 +6,7 @@ from duckdb import DuckDBPyConnection
 
 from fairsweep.measure.sql import rows
 from fairsweep.plan.decisions import STEER, Decision, rule
-from fairsweep.plan.declared import lead
+from fairsweep.plan.declared import lead, readings
 from fairsweep.plan.identity import model_identity
 from fairsweep.plan.naming import named_groups
 from fairsweep.plan.pilots import FIRST_SEED
@@ -68,8 +68,7 @@ def _rule(spec: SweepSpec, model: ModelSpec, setting: GuidanceSpec) -> str:
         STEER,
         model_identity(model),
         [list(setting.attributes), setting.pilot_seeds],
-        {name: spec.attributes[name].model_dump(mode="json") for name in setting.attributes},
-        [classifier.model_dump(mode="json") for classifier in spec.classifiers],
+        *readings(spec, setting.attributes),
         spec.prompts.negative_prompt,
     )
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, FiniteFloat, ValidationInfo, field_validator
 
-from fairsweep.attributes import AttributeSpec, Frozen, Name
+from fairsweep.attributes import AttributeSpec, Frozen, Name, silent
 from fairsweep.classifiers import Classifier, get_classifier
 from fairsweep.guidance.concepts import Conditioning
 from fairsweep.methods import get_method
@@ -41,7 +41,7 @@ class GuidanceSpec(Frozen):
     # Out of the resolved spec while silent, so that the fingerprints of older specs stay.
     calibrate: CalibrateSpec | None = Field(
         default=None,
-        exclude_if=lambda value: value is None,
+        exclude_if=silent,
         description="find, from a pilot, how often to steer to each group to show the target: see docs/rounds.md",
     )
 
@@ -54,7 +54,7 @@ class GuidanceSpec(Frozen):
         default=None,
         ge=8,
         le=100_000,
-        exclude_if=lambda value: value is None,
+        exclude_if=silent,
         description="with apply: biased, unguided images of each prompt that decide, and count for nothing else; "
         "silent: 32",
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from fairsweep.attributes import AttributeSpec, Frozen, Name
+from fairsweep.attributes import AttributeSpec, Frozen, Name, silent
 from fairsweep.errors import near
 from fairsweep.measure.requirements import Requirement
 from fairsweep.mistakes import below, check_names, mistake
@@ -18,10 +18,6 @@ from fairsweep.spec.plugins import ClassifierSpec, GuidanceSpec
 from fairsweep.spec.prompts import PromptsSpec
 from fairsweep.spec.sampling import SamplingSpec
 from fairsweep.spec.size import MOST_IMAGES
-
-
-def _is_none(value: Any) -> bool:
-    return value is None
 
 
 class ModelSpec(Frozen):
@@ -49,19 +45,19 @@ class ModelSpec(Frozen):
     compile: bool = Field(default=False, description="compile the denoiser: pays off in long sweeps")
     # Out of the resolved spec while silent, so that the fingerprints of older specs stay.
     variant: str | None = Field(
-        default=None, exclude_if=_is_none, description="of the weights' files, where a repository holds fp16 ones alone"
+        default=None, exclude_if=silent, description="of the weights' files, where a repository holds fp16 ones alone"
     )
     quantize: Literal["int8", "fp8", "nf4"] | None = Field(
-        default=None, exclude_if=_is_none, description="weights of the denoiser and the text encoders: other pictures"
+        default=None, exclude_if=silent, description="weights of the denoiser and the text encoders: other pictures"
     )
     offload: Literal["model", "sequential"] | None = Field(
-        default=None, exclude_if=_is_none, description="parts that do not compute wait on the host: the same pictures"
+        default=None, exclude_if=silent, description="parts that do not compute wait on the host: the same pictures"
     )
     strength: float | None = Field(
         default=None,
         gt=0,
         le=1,
-        exclude_if=_is_none,
+        exclude_if=silent,
         description="with images: how much of a source picture is noised and drawn anew; silent: the pipeline's own",
     )
 
@@ -103,7 +99,7 @@ class RunSpec(Frozen):
     # Out of the resolved spec while silent, so that the fingerprints of older specs stay.
     runtime_env: dict[str, Any] | None = Field(
         default=None,
-        exclude_if=lambda value: value is None,
+        exclude_if=silent,
         description="of Ray, for `fairsweep submit`: pip, uv, conda, env_vars, config; or image_uri, whose image holds "
         "the folder, which is not uploaded then",
     )
@@ -140,7 +136,7 @@ class SweepSpec(Frozen):
     prompts: PromptsSpec = Field(description="what is drawn: a list of texts, or a template")
     images: ImagesSpec | None = Field(
         default=None,
-        exclude_if=lambda value: value is None,
+        exclude_if=silent,
         description="pictures to edit: image to image, or by instruction",
     )
     attributes: dict[Name, AttributeSpec] = Field(min_length=1, description="what is looked at, by name")
@@ -151,7 +147,7 @@ class SweepSpec(Frozen):
     )
     sampling: SamplingSpec | None = Field(
         default=None,
-        exclude_if=lambda value: value is None,
+        exclude_if=silent,
         description="in the place of seeds: each prompt gets as many as its verdict takes",
     )
     references: tuple[Name, ...] | None = Field(
@@ -173,7 +169,7 @@ class SweepSpec(Frozen):
     )
     encoder: EncoderAuditSpec | None = Field(
         default=None,
-        exclude_if=lambda value: value is None,
+        exclude_if=silent,
         description="what `fairsweep audit encoder` looks at; silent: this sweep's encoders, prompts and groups",
     )
     require: tuple[Requirement, ...] = Field(

@@ -1,7 +1,8 @@
-"""Read pictures, or all but the pictures, out of one file of images, and of the file no more than that."""
+"""Encode pictures, and read them, or all but them, out of one file of images, and of the file no more than that."""
 
+import io
 from collections.abc import Collection, Iterable
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,6 +11,16 @@ from fairsweep.store.files import opened
 from fairsweep.store.places import Place
 from fairsweep.store.ranges import Ranges
 from fairsweep.store.schemas import PICTURES
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+def as_png(image: "Image.Image") -> bytes:
+    """Return a picture as PNG, packed quickly rather than tightly."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 def read_or_refer(place: Place, key: str, ids: Collection[str]) -> dict[str, bytes | str | None]:

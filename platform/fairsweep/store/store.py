@@ -185,6 +185,10 @@ class Store:
         """Tell whether a sweep of that name was planned or imported."""
         return self.place.has(names.named("plan", sweep))
 
+    def has_decisions(self) -> bool:
+        """Tell whether any sweep has decided anything."""
+        return bool(self.place.entries("decisions", names.DEPTHS["decisions"]))
+
     def has_reference(self, reference: str) -> bool:
         """Tell whether there is a reference distribution of that name."""
         return self.place.has(names.named("references", reference))

@@ -76,6 +76,9 @@ def _words(work: Estimate, speeds: dict[str, float], run: RunSpec) -> str:
 def show_status(store: Store, console: Console) -> None:
     """Print per sweep and cell what is planned, done, labelled and failed; of sweeps in rounds, what is decided."""
     print_rows(list(COLUMNS), status(store), console)
+    # To make the views takes longer than all the rest.
+    if not store.has_decisions():
+        return
     with connect(store) as connection:
         decided = connection.execute(_DECIDED).fetchall()
     if decided:
