@@ -100,8 +100,8 @@ def test_every_actor_sits_on_a_device_of_its_own_and_all_work(tiny_data, tmp_pat
         for report in dispatcher.run(lambda: None):
             made += report.made
             if made == 64:
-                # The actors are there until the run is over.
-                wait_for(lambda: counted("fairsweep_images_generated") == 64)
+                # Actors stay until the run is over. A straggler's batch goes to an idle one too and counts twice.
+                wait_for(lambda: (counted("fairsweep_images_generated") or 0) >= 64)
                 assert counted("fairsweep_stage_seconds") > 0
                 assert counted("fairsweep_images_failed") == 0
                 wait_for(lambda: counted("fairsweep_queue_depth") == 0)
