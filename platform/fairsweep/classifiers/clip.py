@@ -42,15 +42,8 @@ class Clip:
         """Return the texts' features, [texts, dimensions]."""
         return self.model.encode_text(self.tokenizer(list(texts)).to(self.device), normalize=True)
 
-    def prepare(self, images: Sequence[Image]) -> torch.Tensor:
-        """Return the images as the model takes them, [images, channels, height, width]: work for a CPU."""
-        return torch.stack([self.preprocess(image.convert("RGB")) for image in images])
-
     @torch.inference_mode()
-    def embed_prepared(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Return the features of images that are prepared, [images, dimensions]."""
-        return self.model.encode_image(pixels.to(self.device), normalize=True)
-
     def embed_images(self, images: Sequence[Image]) -> torch.Tensor:
         """Return the images' features, [images, dimensions]."""
-        return self.embed_prepared(self.prepare(images))
+        pixels = torch.stack([self.preprocess(image.convert("RGB")) for image in images])
+        return self.model.encode_image(pixels.to(self.device), normalize=True)

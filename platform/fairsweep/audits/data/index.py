@@ -1,10 +1,12 @@
 """Read the parts of a source once, on Ray: references, captions and embeddings, a file of the store for each part."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
-from typing import Any, TypeVar, cast
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +15,7 @@ from PIL import Image
 from rich.console import Console
 
 from fairsweep.audits.actor import AuditActor, reports
+from fairsweep.engine.cluster import limit_threads
 from fairsweep.engine.events import GivenUp
 from fairsweep.sources import Part, Row, Source, open_pictures, open_source
 from fairsweep.spec import RunSpec
@@ -23,7 +26,6 @@ from fairsweep.store.files import opened
 from fairsweep.store.schemas import DATA
 
 _ROWS = 256
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -120,11 +122,7 @@ def write_index(task: IndexTask, store: Store, clip=None) -> IndexReport:
     report = IndexReport()
     rows = source.rows(task.part, pictures=reader is not None)
     with store.data_writer(task.data.name, task.part.name, task.made_from) as writer:
-        for batch, places, pixels in _ahead(_batches(rows, reader)):
-            if places:
-                vectors = clip.embed_prepared(pixels).float().cpu().numpy()
-                for place, vector in zip(places, vectors, strict=True):
-                    batch[place].embedding = vector
+        for batch in _embedded(reader, iter(lambda: list(islice(rows, _ROWS)), [])):
             _check(batch, source.ready)
             writer.write_table(_table(batch))
             report.rows += len(batch)
@@ -134,31 +132,49 @@ def write_index(task: IndexTask, store: Store, clip=None) -> IndexReport:
     return report
 
 
-def _batches(rows: Iterator[Row], clip) -> Iterator[tuple[list[Row], list[int], Any]]:
-    """Yield rows in batches, and where these are to be embedded the places of those with a picture, and these prepared.
+def _embed(clip, batch: list[Row]) -> list[Row]:
+    """Return rows with their pictures embedded, if there is a clip; what is wrong with a picture stands in its row."""
+    held = {
+        place: row.reference if row.picture is None else row.picture
+        for place, row in enumerate(batch if clip else ())
+        if not row.error
+    }
+    pictures = open_pictures(held)
+    images = {place: picture for place, picture in pictures.items() if isinstance(picture, Image.Image)}
+    for place in pictures.keys() - images.keys():
+        batch[place].error = str(pictures[place])
+    if images:
+        vectors = clip.embed_images(list(images.values())).float().cpu().numpy()
+        for place, vector in zip(images, vectors, strict=True):
+            batch[place].embedding = vector
+    return batch
 
-    What is wrong with a picture is noted in its row.
+
+def _embedded(clip, batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
+    """Yield batches, embedded, in their order; a few are in work at a time.
+
+    On a card one batch is prepared while the model has another. On CPUs each thread has a batch of its own: operators
+    that several threads share wait for the slowest core.
     """
-    while batch := list(islice(rows, _ROWS)):
-        held = {
-            place: row.reference if row.picture is None else row.picture
-            for place, row in enumerate(batch if clip else ())
-            if not row.error
-        }
-        pictures = open_pictures(held)
-        images = {place: picture for place, picture in pictures.items() if isinstance(picture, Image.Image)}
-        for place in pictures.keys() - images.keys():
-            batch[place].error = str(pictures[place])
-        yield batch, list(images), clip.prepare(list(images.values())) if images else None
+    workers = _workers(clip)
+    with ThreadPoolExecutor(workers, initializer=partial(limit_threads, 1) if clip else None) as pool:
+        coming: deque[Future[list[Row]]] = deque()
+        for batch in batches:
+            coming.append(pool.submit(_embed, clip, batch))
+            if len(coming) > workers:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
 
 
-def _ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """Yield items, the next of which is read, and its pictures prepared, while the last is in use."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
-            yield item
+def _workers(clip) -> int:
+    if clip is None:
+        return 1
+    if clip.device != "cpu":
+        return 2
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _check(batch: Sequence[Row], ready: bool) -> None:
