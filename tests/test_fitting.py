@@ -59,6 +59,7 @@ def test_quantised_weights(folder, quantize, off):
 def test_four_bits_need_a_card(folder):
     with pytest.raises(ModelLoadError, match="quantize nf4 needs a GPU: use int8 on this machine"):
         load(spec(folder, quantize="nf4"), "cpu")
+    pytest.importorskip("bitsandbytes")
     mapping = quantization(spec(folder, quantize="nf4"), torch.device("cuda"))["quantization_config"].quant_mapping
     assert mapping["transformer"].bnb_4bit_quant_type == mapping["text_encoder"].bnb_4bit_quant_type == "nf4"
 
