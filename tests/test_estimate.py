@@ -13,6 +13,7 @@ from support import tiny
 EDITS = {
     "no edit": None,
     "a pair from the first step": toward("female person", "male person"),
+    "concepts that serve two steps": toward("female person", "male person", concepts_every=2),
     "until a cool-down": toward("female person", "male person", cooldown_steps=3),
     "no row during a warm-up without momentum": toward("female person", "male person", momentum_scale=0.0),
     "a concept that does nothing": Edit((Concept("old person", scale=0.0), Concept("young person", weight=0.5))),

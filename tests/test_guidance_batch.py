@@ -1,6 +1,7 @@
 """One batch of differently guided images: each as alone, no row too many, nothing left behind."""
 
 from collections import Counter
+from dataclasses import replace
 
 import diffusers
 import pytest
@@ -81,6 +82,10 @@ def test_rows_run_only_where_they_matter(pipe):
         ([pair, None], 2 * (6 - 3)),
         ([pair, with_momentum], 2 * (6 - 3) + 2 * 6),
         ([toward("old person", scale=0.0), pair], 2 * (6 - 3)),
+        # Counted from the step at which a concept begins or ends: 3, 5; 3; and 0, 2, 3, 5.
+        ([replace(pair, concepts_every=2), None], 2 * 2),
+        ([replace(pair, concepts_every=3), with_momentum], 2 + 2 * 6),
+        ([pair, replace(with_momentum, concepts_every=2)], 2 * (6 - 3) + 2 * 4),
     ):
         with fair_guidance(pipe, edits) as guided:
             run(pipe, [0, 1])
@@ -90,6 +95,23 @@ def test_rows_run_only_where_they_matter(pipe):
     with fair_guidance(pipe, [pair, None]) as guided:
         run(pipe, [0, 1], scale=1.0)
         assert guided.rows == 2 * STEPS + (2 + 1) * (6 - 3)
+    with fair_guidance(pipe, [replace(pair, concepts_every=2), None]) as guided:
+        run(pipe, [0, 1], scale=1.0)
+        assert guided.rows == 2 * STEPS + (2 + 1) * 2
+
+
+def test_what_concepts_say_may_serve_several_steps(pipe):
+    """Each image by its own `concepts_every`: those that ask at every step do not notice the others."""
+    edits = [edit and replace(edit, concepts_every=every) for edit, every in zip(EDITS, (2, 1, 1, 3, 8), strict=True)]
+    with fair_guidance(pipe, edits):
+        together = run(pipe, range(5))
+    with fair_guidance(pipe, EDITS):
+        exact = run(pipe, range(5))
+    for i, edit in enumerate(edits):
+        with fair_guidance(pipe, [edit]):
+            assert tiny.relative(run(pipe, [i])[0], together[i]) < 1e-5
+        off = tiny.relative(together[i], exact[i])
+        assert off > 1e-4 if edit and edit.concepts_every > 1 else off < 1e-5
 
 
 def test_a_second_order_scheduler_warms_up_in_steps():
@@ -156,8 +178,9 @@ def test_no_step_reads_a_tensor_back():
     momentum = Momentum()
     for step in range(STEPS):
         phase = schedule.phase(step)
-        rows = torch.empty(len(phase.image), 4, 64, device="meta")
-        edit = term(directions(rows, rows, phase.scale, phase.threshold), phase, momentum)
+        asked = schedule.asked(step)
+        rows = torch.empty(len(asked.image), 4, 64, device="meta")
+        edit = term(directions(rows, rows, asked.scale, asked.threshold), phase, momentum)
         assert edit.shape == (4, 4, 64)
 
 

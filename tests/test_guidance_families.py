@@ -1,5 +1,7 @@
 """SDXL, SD3, FLUX and image to image against the plain formula."""
 
+from dataclasses import replace
+
 import diffusers
 import pytest
 import torch
@@ -83,6 +85,23 @@ def test_equals_the_plain_formula(kind, scale):
     assert relative(found, torch.cat(wanted)) < 1e-4
     unguided = pipe(PROMPTS, generator=generators(SEEDS), **options).images
     assert all(relative(a, b) > 1e-3 for a, b in zip(found, unguided, strict=True))
+
+
+@pytest.mark.parametrize(("kind", "scale"), [("sdxl", 5.0), ("flux", None)])
+def test_what_concepts_say_serves_several_steps_as_in_the_plain_formula(kind, scale):
+    pipe = BUILD[kind]()
+    options = {"num_inference_steps": STEPS, "output_type": "latent", "height": 32, "width": 32}
+    options |= {"guidance_scale": 5.0} if kind == "sdxl" else {"max_sequence_length": 32, "guidance_scale": 3.5}
+    # Steered hard: what concepts say changes little in a step of random weights.
+    strong = [replace(edit, concepts=tuple(replace(c, scale=60.0) for c in edit.concepts)) for edit in EDITS]
+    edits = [replace(edit, concepts_every=every) for edit, every in zip(strong, (2, 3, 2), strict=True)]
+    with fair_guidance(pipe, edits):
+        found = pipe(PROMPTS, generator=generators(SEEDS), **options).images
+    for number, (prompt, seed, edit) in enumerate(zip(PROMPTS, SEEDS, edits, strict=True)):
+        wanted = plain_sega.generate(pipe, kind, prompt, seed, edit, STEPS, scale)
+        assert relative(found[number : number + 1], wanted) < 1e-4
+        exact = plain_sega.generate(pipe, kind, prompt, seed, replace(edit, concepts_every=1), STEPS, scale)
+        assert relative(wanted, exact) > 1e-3
 
 
 def test_skip_layer_guidance():

@@ -39,9 +39,11 @@ def test_fair_with_two_groups_is_fair_diffusions_pair():
 def test_fair_passes_every_parameter_on():
     shared = {"scale": 3.0, "threshold": 0.7, "warmup_steps": 2, "cooldown_steps": 9}
     momentum = {"momentum_scale": 0.2, "momentum_beta": 0.8}
+    momentum["concepts_every"] = 2
     concepts = (Concept("male person", **shared), Concept("female person", reverse=True, weight=0.4, **shared))
     assert condition("fair", {"gender": "male"}, pull=0.4, **shared, **momentum).edit == Edit(concepts, **momentum)
     assert set(get_method("fair").Params.model_fields) == {*shared, *momentum, "pull"}
+    assert "concepts_every" not in get_method("fair").Params().model_dump()
 
 
 def test_fair_with_more_groups_pushes_one_and_pulls_the_others():

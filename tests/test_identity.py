@@ -63,6 +63,8 @@ def later_id(model: dict | None = None, concept: dict | None = None, edit: dict 
 def test_a_later_field_changes_no_id_while_at_its_default():
     today = finish(begin(ModelSpec(**MODEL), Conditioning("a nurse", "", Edit((Concept("woman"),)))), 7)
     assert later_id() == today
+    reused = Edit((Concept("woman"),), concepts_every=2)
+    assert finish(begin(ModelSpec(**MODEL), Conditioning("a nurse", "", reused)), 7) != today
 
 
 @pytest.mark.parametrize(

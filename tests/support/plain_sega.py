@@ -39,7 +39,8 @@ def generate(pipe, kind, prompt, seed, edit, steps, scale, negative_prompt=None,
     conditional, unconditional = embed(pipe, prompt), embed(pipe, negative_prompt)
     texts = [embed(pipe, concept.text) for concept in edit.concepts]
     latents, inputs, layout = START[kind](pipe, torch.Generator().manual_seed(seed), steps)
-    times, momentum = pipe.scheduler.timesteps, 0.0
+    times, momentum, begun = pipe.scheduler.timesteps, 0.0, 0
+    bounds = {bound for concept in edit.concepts for bound in (concept.warmup_steps, concept.cooldown_steps)}
     if picture is not None:
         latents, times = start_picture(pipe, torch.Generator().manual_seed(seed), picture, times, strength)
     for step, t in enumerate(times):
@@ -49,8 +50,10 @@ def generate(pipe, kind, prompt, seed, edit, steps, scale, negative_prompt=None,
             return PREDICT[kind](pipe, scaled, t, text, inputs, **options)
 
         plain, base = predict(conditional), predict(unconditional)
-        concepts = [layout(predict(text)) for text in texts]
-        added, momentum = sega(concepts, layout(base), edit, step, momentum)
+        begun = step if step in bounds else begun
+        if (step - begun) % edit.concepts_every == 0:
+            concepts, beside = [layout(predict(text)) for text in texts], layout(base)
+        added, momentum = sega(concepts, beside, edit, step, momentum)
         guided = plain if scale is None else base + scale * (plain - base)
         if skip is not None:
             layers, amount, after, before = skip

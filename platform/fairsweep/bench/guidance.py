@@ -3,7 +3,8 @@
 Options that change speed, each measured alone against the plain wrapper: `compile` (torch.compile of the denoiser,
 dynamic batch), `channels-last` (memory layout of convolutions), `bf16` (bfloat16 weights and activations: approximate,
 images differ from float32's), `fused-attention` (query, key and value in one product), `cached-text` (each distinct
-prompt and concept is encoded once, as in a sweep).
+prompt and concept is encoded once, as in a sweep), `concepts-every-2` and `-3` (what concepts say is used for
+so many steps: approximate).
 """
 
 import time
@@ -34,7 +35,15 @@ FAIR_DIFFUSION = {
     "momentum_scale": 0.5,
     "momentum_beta": 0.6,
 }
-OPTIONS = ("compile", "channels-last", "bf16", "fused-attention", "cached-text")
+OPTIONS = (
+    "compile",
+    "channels-last",
+    "bf16",
+    "fused-attention",
+    "cached-text",
+    "concepts-every-2",
+    "concepts-every-3",
+)
 
 
 def run(
@@ -153,8 +162,8 @@ class Bench:
     def stock(self) -> None:
         self._draw(self.pipe, self.batch, latent=False)
 
-    def wrapper(self, latent: bool = False) -> None:
-        edit = toward(*PAIR, **self.settings)
+    def wrapper(self, latent: bool = False, concepts_every: int = 1) -> None:
+        edit = toward(*PAIR, **self.settings, concepts_every=concepts_every)
         with guide(self.pipe, [edit] * self.batch, self.texts) as guided:
             self._draw(self.pipe, self.batch, latent)
         self.guided_rows = guided.rows
@@ -218,6 +227,10 @@ class Bench:
 
     def gain(self, option: str) -> float:
         """Return how many times faster the wrapper is with one option."""
+        if option.startswith("concepts-every-"):
+            reused = partial(self.wrapper, concepts_every=int(option.rpartition("-")[2]))
+            seconds = self.fastest({"plain": self.wrapper, option: reused})
+            return seconds["plain"] / seconds[option]
         plain = self.fastest({option: self.wrapper})[option]
         with self._texts_cached() if option == "cached-text" else applied(option, self.pipe):
             return plain / self.fastest({option: self.wrapper})[option]

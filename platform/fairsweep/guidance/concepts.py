@@ -58,17 +58,23 @@ class Concept:
 
 @dataclass(frozen=True)
 class Edit:
-    """All concepts that steer one image at once, and the momentum that they share."""
+    """All concepts that steer one image at once, and the momentum that they share.
+
+    concepts_every: steps for which what the concepts say at one is used; above 1 an approximation.
+    """
 
     concepts: tuple[Concept, ...]
     momentum_scale: float = 0.5
     momentum_beta: float = 0.6
+    concepts_every: int = 1
 
     def __post_init__(self):
         if not (isinstance(self.concepts, Sequence) and all(isinstance(item, Concept) for item in self.concepts)):
             raise FairsweepError(f"an edit holds a tuple of Concepts, not {repr(self.concepts)[:60]}")
         if not self.concepts:
             raise FairsweepError("an edit needs at least one concept; use None for an image without guidance")
+        if not (type(self.concepts_every) is int and self.concepts_every >= 1):
+            raise FairsweepError(f"concepts_every {repr(self.concepts_every)[:60]} is no whole number from 1 on")
 
     @property
     def has_momentum(self) -> bool:
@@ -80,6 +86,11 @@ class Edit:
         if not any(is_fraction(c.warmup_steps) or is_fraction(c.cooldown_steps) for c in self.concepts):
             return self
         return replace(self, concepts=tuple(concept.counted(steps) for concept in self.concepts))
+
+    def asks(self, step: int) -> bool:
+        """Tell whether the denoiser is asked for the concepts at a step, counted since one began or ended last."""
+        bounds = [bound for c in self.concepts for bound in (c.warmup_steps, c.cooldown_steps) if bound]
+        return int(step - max((bound for bound in bounds if bound <= step), default=0)) % self.concepts_every == 0
 
     def running(self, step: int) -> list[Concept]:
         """Return the concepts that need a row of the denoiser at a step (from 0)."""
@@ -127,14 +138,21 @@ def is_fraction(steps: float | None) -> bool:
     return steps is not None and 0 < steps < 1
 
 
-def toward(text: str, *away_from: str, momentum_scale: float = 0.5, momentum_beta: float = 0.6, **concept) -> Edit:
+def toward(
+    text: str,
+    *away_from: str,
+    momentum_scale: float = 0.5,
+    momentum_beta: float = 0.6,
+    concepts_every: int = 1,
+    **concept,
+) -> Edit:
     """Build the edit that pushes one concept and pulls the others, at Fair Diffusion's settings.
 
     The others share one weight, see `pull_weight`. `concept` takes Concept's scale, threshold, warmup_steps and
     cooldown_steps.
     """
     pulled = (Concept(other, reverse=True, weight=pull_weight(len(away_from)), **concept) for other in away_from)
-    return Edit((Concept(text, **concept), *pulled), momentum_scale, momentum_beta)
+    return Edit((Concept(text, **concept), *pulled), momentum_scale, momentum_beta, concepts_every)
 
 
 def pull_weight(others: int, pull: float | None = None) -> float:

@@ -10,20 +10,29 @@ from fairsweep.guidance.concepts import Concept, Edit
 
 
 @dataclass(frozen=True)
-class Phase:
-    """A run of steps over which the same concept rows are active.
+class Asked:
+    """R concept rows for the denoiser: one concept of one image each, images in order."""
 
-    R rows (one concept of one image each, images in order), M edited images, K concepts at most of an image.
+    rows: tuple[tuple[int, int], ...]  # R times (image, text): indices into the batch and into `Schedule.texts`
+    image: torch.Tensor  # [R] the row's image
+    base: torch.Tensor  # [R] the row's image, as an index into the images that have a row
+    scale: torch.Tensor  # [R] negative where the concept is reversed
+    threshold: torch.Tensor  # [R]
+
+    def to(self, device: torch.device) -> "Asked":
+        """Return the rows with their tensors on the device."""
+        return _moved(self, device)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A run of steps over which the same concepts are active.
+
+    M edited images, K concepts at most of an image.
     """
 
     start: int  # the first step
-    rows: tuple[tuple[int, int], ...]  # R times (image, text), as below
-    image: torch.Tensor  # [R] the row's image, as an index into the whole batch
-    text: torch.Tensor  # [R] the row's text, as an index into `Schedule.texts`
-    scale: torch.Tensor  # [R] negative where the concept is reversed
-    threshold: torch.Tensor  # [R]
-    steered: torch.Tensor  # [U] images that have a row, as indices into the batch
-    base: torch.Tensor  # [R] the row's image, as an index into `steered`
+    asked: Asked  # the rows of every active concept
     edited: torch.Tensor  # [M] images that have an edit, as indices into the batch
     slots: torch.Tensor  # [M, K] indices into the rows; R where there is none
     weight: torch.Tensor  # [M, K]
@@ -38,8 +47,7 @@ class Phase:
 
     def to(self, device: torch.device) -> "Phase":
         """Return the phase with its tensors on the device."""
-        tensors = {f.name: getattr(self, f.name) for f in fields(self) if f.type is torch.Tensor}
-        return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items()})
+        return replace(_moved(self, device), asked=self.asked.to(device))
 
 
 class Schedule:
@@ -52,14 +60,43 @@ class Schedule:
         bounds = {steps for concept in concepts for steps in (concept.warmup_steps, concept.cooldown_steps)}
         self._bounds = sorted(int(bound) for bound in bounds if bound)
         self._phases = [self._phase(step) for step in (0, *self._bounds)]
+        self._device = torch.device("cpu")
+        self._fewer: dict[tuple, Asked] = {}
+
+    @property
+    def reuses(self) -> bool:
+        """Tell whether some edit uses what its concepts said at one step for later ones."""
+        return any(edit.concepts_every > 1 for edit in self.edits.values())
 
     def to(self, device: torch.device) -> None:
         """Move every phase to the device, so that no step has to."""
         self._phases = [phase.to(device) for phase in self._phases]
+        self._device, self._fewer = device, {}
 
     def phase(self, step: int) -> Phase:
         """Return the phase of a denoising step (from 0)."""
         return self._phases[bisect_right(self._bounds, step)]
+
+    def asked(self, step: int) -> Asked:
+        """Return the rows that run at a step: all of its phase's, but those of images that reuse what they have."""
+        phase = self.phase(step)
+        if not self.reuses:
+            return phase.asked
+        images = tuple(index for index, edit in self.edits.items() if edit.asks(step))
+        if (phase.start, images) not in self._fewer:
+            rows = [(index, concept) for index in images for concept in self.edits[index].running(phase.start)]
+            self._fewer[phase.start, images] = self._asked(rows).to(self._device)
+        return self._fewer[phase.start, images]
+
+    def _asked(self, rows: Sequence[tuple[int, Concept]]) -> Asked:
+        images = list(dict.fromkeys(index for index, _ in rows))
+        return Asked(
+            rows=tuple((index, self.texts.index(concept.text)) for index, concept in rows),
+            image=_integers([index for index, _ in rows]),
+            base=_integers([images.index(index) for index, _ in rows]),
+            scale=torch.tensor([-c.scale if c.reverse else c.scale for _, c in rows], dtype=torch.float32),
+            threshold=torch.tensor([concept.threshold for _, concept in rows], dtype=torch.float32),
+        )
 
     def _phase(self, step: int) -> Phase:
         rows: list[tuple[int, Concept]] = []
@@ -80,18 +117,11 @@ class Schedule:
             )
             warm.append(float(is_warm))
             rows += [(index, concept) for concept in active]
-        steered = list(dict.fromkeys(index for index, _ in rows))
         uses_momentum = any(edit.has_momentum for edit in self.edits.values())
         momentum = [(edit.momentum_scale, edit.momentum_beta) for edit in self.edits.values()]
         return Phase(
             start=step,
-            rows=tuple((index, self.texts.index(concept.text)) for index, concept in rows),
-            image=_integers([index for index, _ in rows]),
-            text=_integers([self.texts.index(concept.text) for _, concept in rows]),
-            scale=torch.tensor([-c.scale if c.reverse else c.scale for _, c in rows], dtype=torch.float32),
-            threshold=torch.tensor([concept.threshold for _, concept in rows], dtype=torch.float32),
-            steered=_integers(steered),
-            base=_integers([steered.index(index) for index, _ in rows]),
+            asked=self._asked(rows),
             edited=_integers(list(self.edits)),
             slots=_padded(slots, len(rows)).long(),
             weight=_padded(weights, 0.0),
@@ -104,6 +134,11 @@ class Schedule:
             uses_partial=any(weight for row in partials for weight in row),
             uses_momentum=uses_momentum,
         )
+
+
+def _moved(value, device: torch.device):
+    tensors = {f.name: getattr(value, f.name) for f in fields(value) if f.type is torch.Tensor}
+    return replace(value, **{name: tensor.to(device) for name, tensor in tensors.items()})
 
 
 def _integers(values: list[int]) -> torch.Tensor:

@@ -12,7 +12,7 @@ from fairsweep.guidance.locate import Call, Layout, locate
 from fairsweep.guidance.prediction import aligned, sign_of
 from fairsweep.guidance.recording import Recorder
 from fairsweep.guidance.rows import ConceptRows, encoded, rows_of
-from fairsweep.guidance.schedule import Phase, Schedule
+from fairsweep.guidance.schedule import Asked, Phase, Schedule
 from fairsweep.guidance.sega import Momentum, directions, term
 from fairsweep.guidance.trial import attempt
 
@@ -47,6 +47,7 @@ class Guidance:
         self._pending: list[Call] = []
         self._layouts: dict[tuple[int, ...], tuple[Layout, ConceptRows]] = {}
         self._sign: float | None = None
+        self._directions: dict[int, torch.Tensor] = {}
 
     def note(self, args: tuple, kwargs: dict[str, Any], output: Any) -> None:
         """Keep one call of the denoiser until the step's prediction is there."""
@@ -69,18 +70,38 @@ class Guidance:
             if edits != self._edits:
                 self._schedule = Schedule(edits)
             self._schedule.to(prediction.device)
-        phase = self._schedule.phase(self._step // self._order)
+        step = self._step // self._order
+        phase = self._schedule.phase(step)
         self._step += 1
         if phase.idle:
             return prediction
+        guidance = self._guidance(calls, phase, self._schedule.asked(step), prediction)
+        edit = self._family.from_channels(term(guidance, phase, self._momentum), prediction)
+        return prediction.index_add(0, phase.edited, (self._sign * edit).to(prediction))
+
+    def _guidance(self, calls: list[Call], phase: Phase, asked: Asked, prediction: torch.Tensor) -> torch.Tensor:
+        """Return what the phase's concepts say, [rows, channels, positions]: asked now, or as they said it last."""
+        if not asked.rows and phase.asked.rows:
+            return self._latest(phase)
         layout, rows = self._layout(calls)
         conditional, unconditional = self._branches(calls, layout, prediction)
         if self._sign is None:
             self._sign = sign_of(prediction, conditional, unconditional, self._name)
-        concepts, base = self._concepts(calls[layout.call], rows, phase, prediction, unconditional)
-        return prediction.index_add(
-            0, phase.edited, (self._sign * self._edit(concepts, base, phase, prediction)).to(prediction)
-        )
+        context = f"concepts of step {phase.start}"
+        if asked is not phase.asked:
+            context += f", images {sorted({image for image, _ in asked.rows})}"
+        concepts, base = self._concepts(calls[layout.call], rows, context, asked, prediction, unconditional)
+        precise = torch.promote_types(concepts.dtype, torch.float32)
+        concepts, base = (self._family.to_channels(value).to(precise) for value in (concepts, base))
+        guidance = directions(concepts, base, asked.scale, asked.threshold)
+        if not (self._schedule.reuses and phase.asked.rows):
+            return guidance
+        images = [image for image, _ in asked.rows]
+        self._directions |= {image: guidance[images.index(image) :][: images.count(image)] for image in set(images)}
+        return self._latest(phase)
+
+    def _latest(self, phase: Phase) -> torch.Tensor:
+        return torch.cat([self._directions[image] for image in dict.fromkeys(image for image, _ in phase.asked.rows)])
 
     def _steps(self) -> int:
         """Return how many steps the call has; an image to image pipeline leaves the first ones out."""
@@ -121,18 +142,19 @@ class Guidance:
         self,
         call: Call,
         rows: ConceptRows,
-        phase: Phase,
+        context: str,
+        wanted: Asked,
         prediction: torch.Tensor,
         unconditional: torch.Tensor | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the concepts' outputs and their images' unconditional ones, both [phase's rows, ...]."""
-        asked = phase.rows
+        """Return the outputs of the concepts wanted and their images' unconditional ones, both [rows, ...]."""
+        asked = wanted.rows
         if unconditional is None:
             # The pipeline runs no unconditional branch: the steered images get a row of it here.
             empty = len(self._schedule.texts)
-            asked += tuple((image, empty) for image in dict.fromkeys(image for image, _ in phase.rows))
+            asked += tuple((image, empty) for image in dict.fromkeys(image for image, _ in wanted.rows))
         outputs = prediction.new_empty(len(asked), *prediction.shape[1:])
-        for places, output in rows.run(self._denoiser, call, asked, f"concepts of step {phase.start}"):
+        for places, output in rows.run(self._denoiser, call, asked, context):
             self.rows += len(output)
             output = aligned(output, prediction, self._name)
             if len(places) == len(asked):
@@ -140,13 +162,7 @@ class Guidance:
             else:
                 outputs = outputs.to(output.dtype)
                 outputs[places] = output
-        concepts = outputs[: len(phase.rows)]
+        concepts = outputs[: len(wanted.rows)]
         if unconditional is None:
-            return concepts, outputs[len(phase.rows) :][phase.base]
-        return concepts, unconditional[phase.image]
-
-    def _edit(self, concepts: torch.Tensor, base: torch.Tensor, phase: Phase, prediction: torch.Tensor) -> torch.Tensor:
-        precise = torch.promote_types(concepts.dtype, torch.float32)
-        concept, unconditional = (self._family.to_channels(value).to(precise) for value in (concepts, base))
-        guidance = directions(concept, unconditional, phase.scale, phase.threshold)
-        return self._family.from_channels(term(guidance, phase, self._momentum), prediction)
+            return concepts, outputs[len(wanted.rows) :][wanted.base]
+        return concepts, unconditional[wanted.image]

@@ -47,6 +47,14 @@ class FairParams(NoParams):
     pull: FiniteFloat | None = Field(
         default=None, ge=0, description="weight that the other groups share; 1 for one other, 0.1 for more"
     )
+    # Out of the resolved spec while 1, so that the fingerprints of older specs stay.
+    concepts_every: int = Field(
+        default=1,
+        ge=1,
+        exclude_if=lambda value: value == 1,
+        description="steps for which the concepts' guidance of one is used; above 1: faster, and approximate, see "
+        "docs/speed.md",
+    )
 
 
 class Fair(GuidanceMethod[FairParams]):
@@ -85,7 +93,9 @@ class Fair(GuidanceMethod[FairParams]):
             weight = pull_weight(len(others), params.pull)
             if weight:
                 concepts += [replace(push, text=other, reverse=True, weight=weight) for other in others]
-        edit = Edit(tuple(concepts), params.momentum_scale, params.momentum_beta) if concepts else None
+        if not concepts:
+            return Conditioning(prompt, negative_prompt)
+        edit = Edit(tuple(concepts), params.momentum_scale, params.momentum_beta, params.concepts_every)
         return Conditioning(prompt, negative_prompt, edit)
 
 

@@ -28,7 +28,7 @@ def rows_per_image(conditioning: Conditioning, steps: int, guidance_scale: float
     """
     branches = 2 if guidance_scale > 1 else 1
     edit = conditioning.counted(steps).edit
-    running = [len(edit.running(step)) if edit else 0 for step in range(steps)]
+    running = [len(edit.running(step)) if edit and edit.asks(step) else 0 for step in range(steps)]
     # Where the pipeline runs no unconditional branch itself, a steered image gets a row of it.
     return sum(branches + concepts + (branches == 1 and concepts > 0) for concepts in running)
 
