@@ -10,7 +10,7 @@ from selenium.webdriver.common.keys import Keys
 
 from fairsweep import cli, shipped
 from fairsweep.measure.catalogue import connect
-from fairsweep.pages import figures, sentences
+from fairsweep.pages import figures, report, sentences
 from fairsweep.store import Store
 from support import browser
 from support.synthetic import build, write_labels, write_plan
@@ -167,6 +167,14 @@ def test_page_is_one_file_with_one_script_of_its_own_and_no_addresses_to_load(pa
     assert "<img src=x" not in html and "<b>planned" not in html
     assert not re.search(r'(src|href)="(?!data:|#|https://arxiv\.org)', html)
     assert "&lt;script&gt;" in html and "planned_here" in html and "fairsweep sql" in html
+
+
+def test_models_side_by_side_are_first_unguided_and_say_which_distance(page):
+    html = page.read_text(encoding="utf-8")
+    titles = re.findall(r"<h3>(gender, .*?): models by distance to target</h3>", html)
+    assert titles == ["gender, none", "gender, fair-scale2", "gender, fair-scale4"]
+    boards = re.findall(r"models by distance to target</h3>(.*?)</table>", html, re.DOTALL)
+    assert len(boards) == 6 and all("without what chance adds" in board for board in boards)
 
 
 def test_page_in_a_browser(page, store):
@@ -358,6 +366,30 @@ def test_the_report_of_counts_from_elsewhere(two, tmp_path):
     assert cli.run(["report", "--sweep", "published", "--store", str(two.root), "-o", str(page)]) == 0
     html = page.read_text(encoding="utf-8")
     assert "1 model × 1 setting × 12 prompts: 480 images made elsewhere" in html
+
+
+def test_shares_by_a_variable_of_the_prompts_have_a_line_per_value(tmp_path):
+    """Two languages, two occupations in each: means over two prompts, unguided and guided on one line."""
+    women = {("English", "none"): 3, ("French", "none"): 1, ("English", "fair"): 2, ("French", "fair"): 2}
+    labels = [
+        {"prompt": f"{job}, {language}", "setting": setting, "seed": seed, "gender": ("male", "female")[seed < count]}
+        | {"variables": {"job": job, "language": language}}
+        for (language, setting), count in women.items()
+        for job in ("nurse", "pilot")
+        for seed in range(4)
+    ]
+    groups = {"gender": ("female", "male")}
+    store = Store(tmp_path)
+    write_plan(store, labels, groups)
+    write_labels(store, labels, groups)
+    html = report.render(store)
+    tables = dict(
+        re.findall(r"<h3>gender by (\w+)<span.*?means over 2 prompts</span></h3>(.*?)</table>", html, re.DOTALL)
+    )
+    assert list(tables) == ["job", "language"]
+    lines = re.findall(r'<tr><th scope="row">(\w+)</th>(.*?)</tr>', tables["language"], re.DOTALL)
+    shares = {level: re.findall(r'class="t-([ab])[^>]*>.*?</span>(\d+ %)', text) for level, text in lines}
+    assert shares == {"English": [("b", "75 %"), ("a", "50 %")], "French": [("b", "25 %"), ("a", "50 %")]}
 
 
 def test_prompts_are_seen_at_once_found_and_sorted(two, tmp_path):

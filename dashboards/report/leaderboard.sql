@@ -4,6 +4,7 @@ select
     setting, attribute, model, greatest(distance, 0) as distance, low as distance_low, high as distance_high,
     place, best, worst, tied
 from leaderboard
+left join settings using (sweep, model, setting)
 where sweep = $sweep and (attribute, classifier) in $lead
 qualify count(*) over (partition by setting, attribute) > 1
-order by attribute, setting, place, model
+order by attribute, baseline desc, setting, place, model

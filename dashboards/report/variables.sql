@@ -1,8 +1,9 @@
--- Shares by a variable of the prompts, such as their language; of two groups the first alone, the other is its complement.
+-- Shares by a variable of the prompts, such as their language: means over the prompts of each of its values.
 select
-    variable, level, attribute, "group", model, setting, target, share, low as share_low, high as share_high, prompts
+    variable, level as prompt_name, attribute, classifier, "group", model, setting, baseline, target, share, low, high,
+    prompts, n, reason
 from share_by_variable
+left join settings using (sweep, model, setting)
 where sweep = $sweep and (attribute, classifier) in $lead
 qualify count(distinct level) over (partition by variable) <= 12
-    and (position = 1 or max(position) over (partition by variable, attribute) > 2)
-order by variable, attribute, position, level, model, setting
+order by variable, attribute, level, position, model, baseline desc, setting

@@ -27,6 +27,21 @@ def share_plots(rows: Iterable[dict]) -> list[dict]:
     return list(plots.values())
 
 
+def variable_plots(rows: Iterable[dict]) -> list[dict]:
+    """Arrange rows of `share_by_variable` as share plots whose lines are the values of a variable, each named by it.
+
+    rows: as those of `share`, with a value of the variable as their prompt_name; and variable, prompts.
+    """
+    by_variable: dict[str, list[dict]] = {}
+    for row in rows:
+        by_variable.setdefault(row["variable"], []).append(row)
+    return [
+        {**plot, "variable": variable, "each": sorted({row["prompts"] for row in own if row["prompts"]})}
+        for variable, own in by_variable.items()
+        for plot in share_plots(own)
+    ]
+
+
 def before(rows: Sequence[dict], row: dict) -> dict | None:
     """Return the unguided row of a row's model among those of its prompt and group; None where it has no share."""
     return next(
@@ -35,34 +50,28 @@ def before(rows: Sequence[dict], row: dict) -> dict | None:
     )
 
 
-def ranges(leaderboard: Sequence[dict], obeyed: Sequence[dict], variables: Sequence[dict]) -> list[dict]:
+def ranges(leaderboard: Sequence[dict], obeyed: Sequence[dict]) -> list[dict]:
     """Return what the page shows as rows of one value with its interval, a plot a question.
 
     leaderboard: setting, attribute, model, distance and its bounds, place, best, worst; obeyed: model, setting,
-    attribute, obeyed and its bounds; variables: variable, level, attribute, group, model, setting, target, share and
-    its bounds. A plot has a title, what its values are (`axis`), the `query` that gave them, and rows of label, value,
-    low, high, note and target.
+    attribute, obeyed and its bounds. A plot has a title, what its values are (`axis`), the `query` that gave them, and
+    rows of label, value, low, high and note.
     """
     plots: dict[tuple, dict] = {}
 
     def add(query: str, title: str, axis: str, label: str, row: dict, name: str, note: str = "") -> None:
         plot = plots.setdefault((query, title), {"query": query, "title": title, "axis": axis, "rows": []})
         bounds = {end: row[f"{name}_{end}"] for end in ("low", "high")}
-        plot["rows"].append({"label": label, "value": row[name], **bounds, "note": note, "target": row.get("target")})
+        plot["rows"].append({"label": label, "value": row[name], **bounds, "note": note})
 
     for row in leaderboard:
         title = f"{_spaced(row['attribute'])}, {row['setting']}: models by distance to target"
         place = str(row["best"]) if row["best"] == row["worst"] else f"{row['best']} to {row['worst']}"
-        add("leaderboard", title, "distance to target (left: fairer)", row["model"], row, "distance", f"place {place}")
+        axis = "distance to target, without what chance adds (left: fairer)"
+        add("leaderboard", title, axis, row["model"], row, "distance", f"place {place}")
     for row in obeyed:
         title = f"{_spaced(row['attribute'])}: prompts that name a group get it"
         add("obeyed", title, "images that show what was named", f"{row['model']}, {row['setting']}", row, "obeyed")
-    several = len({(row["model"], row["setting"]) for row in variables}) > 1
-    for row in variables:
-        title = f"{_spaced(row['attribute'])} by {row['variable']}: share of {row['group']}"
-        label = f"{row['level']}, {row['model']}, {row['setting']}" if several else row["level"]
-        note = f"{row['prompts']} prompts"
-        add("variables", title, f"mean share of {row['group']}", label, row, "share", note)
     for plot in plots.values():
         plot["rows"] = [{**row, "text": percent(row["value"])} for row in plot["rows"]]
     return list(plots.values())
