@@ -1,17 +1,23 @@
 -- What a calibrated setting shows on a prompt: the quota and the scale that its pilot led to, how far the shares of the
 -- images made after it may be from their targets, and whether that is within the tolerance.
 -- good: on target
--- reads: decisions, share, corrected_share
+-- reads: decisions, plan_rows, share, corrected_share
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: plan/calibrated.py of fairsweep; intervals as those of share and corrected_share
 -- read: decided is what the pilot said: reached, not reachable at any scale of its ladder (then outcome is what was nearest), not
--- decided by so few images, or unreadable. foreseen and error: how far off it foresaw the outcome, and its standard error.
+-- decided by so few images, or unreadable: no image shows a group. no pilot: the images of the pilot failed, or are still to come,
+-- as are the prompt's own; the next run tries them again. foreseen and error: how far off it foresaw the outcome, and its standard error.
 -- farthest and nearest: how far from its target some group's share may be at most and must be at least, by the images
 -- that were made afterwards; shares are corrected where the classifier was calibrated. quota: the share of directions to
 -- each group, in the order of the groups.
-with last as (
+with pilots as (
+    select distinct sweep, model, setting, prompt, prompt_name, unnest(map_keys(direction)) as attribute
+    from plan_rows
+    where pilot
+),
+last as (
     select
-        sweep, model, setting, prompt, any_value(prompt_name) as prompt_name, attribute,
+        sweep, model, setting, prompt, attribute,
         arg_max(value, round) as decided, arg_max(evidence, round)::json as evidence
     from decisions
     where kind = 'quota'
@@ -37,16 +43,19 @@ reached as (
     group by sweep, model, setting, prompt, attribute, classifier
 )
 select
-    sweep, model, setting, prompt, last.prompt_name, attribute, classifier, n, decided,
+    sweep, model, setting, prompt, pilots.prompt_name, attribute, classifier, n, decided,
     (evidence->>'scale')::double as scale, (evidence->'quota')::double[] as quota,
     (evidence->'outcome')::double[] as outcome, (evidence->>'miss')::double as foreseen,
     (evidence->>'error')::double as error, (evidence->>'tolerance')::double as tolerance, miss, nearest, farthest,
     case
-        when n = 0 then 'no images'
+        when decided is null or decided = 'stronger' then 'no pilot'
+        when decided = 'unreadable' then decided
+        when n is null or n = 0 then 'no images'
         when farthest <= (evidence->>'tolerance')::double then 'on target'
         when decided = 'not reachable' then 'not reachable'
         when nearest > (evidence->>'tolerance')::double then 'off target'
         else 'not decided'
     end as verdict
-from last
-join reached using (sweep, model, setting, prompt, attribute)
+from pilots
+left join last using (sweep, model, setting, prompt, attribute)
+left join reached using (sweep, model, setting, prompt, attribute)

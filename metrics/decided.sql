@@ -6,7 +6,8 @@
 -- read: kind stop: whether the prompt is off its target or on it, sure at any time one looks; undecided: it goes on, or had the
 -- most seeds. unreadable: most images surely show no declared group. why: images of each group, and in per cent what its
 -- share may be. A prompt whose images all failed has no row: the next run tries them again. kind steer: see over_drawn;
--- kind quota: what the pilot of a calibrated setting found.
+-- kind quota: what the pilot of a calibrated setting found; why: the share of directions to each group, and what they are
+-- foreseen to show.
 with last as (
     select
         sweep, model, setting, prompt, any_value(prompt_name) as prompt_name, attribute, kind,
@@ -21,5 +22,10 @@ select
     concat_ws('; ', array_to_string(list_transform(json_keys(evidence->'counts'), lambda g: concat(
         g, ' ', evidence->'counts'->>g,
         ' (' || round(100 * (evidence->'low'->>g)::double)::bigint || ' to ' || round(100 * (evidence->'high'->>g)::double)::bigint || ' %)'
-    )), ', '), 'q ' || round((evidence->>'q_value')::double, 4)) as why
+    )), ', '), 'q ' || round((evidence->>'q_value')::double, 4), nullif(concat_ws(', ',
+        'quota ' || array_to_string(list_transform((evidence->'quota')::double[], lambda s: round(100 * s)::bigint), ' : ') || ' %',
+        'foreseen ' || array_to_string(list_transform((evidence->'outcome')::double[], lambda s: round(100 * s)::bigint), ' : ')
+            || ' %',
+        'scale ' || format('{:g}', (evidence->>'scale')::double)
+    ), '')) as why
 from last

@@ -1,13 +1,16 @@
 """The benchmarks run to their end on small inputs; what they count is right, what they time is left open."""
 
 import math
+import re
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
-from fairsweep.bench import dispatch, driver, explore, guidance, metrics, report, store, sweep
+from fairsweep.bench import calibration, dispatch, driver, explore, guidance, metrics, report, store, sweep
 from fairsweep.bench.architectures import ARCHITECTURES, build
+from fairsweep.classifiers import Label
 from fairsweep.errors import FairsweepError
 from fairsweep.families import family_of
 from fairsweep.portraits.defaults import FAIR
@@ -95,6 +98,33 @@ def test_a_sweep_is_compared_with_one_image_per_call_with_a_bare_loop_and_beside
     figures = sweep.run(images=80, busy=1)
     assert (figures["sweep_over_one_per_call"], figures["sweep_over_bare_loop"]) == (3.0, 0.75)
     assert (figures["sweep_beside_others"], figures["kept_beside_others"]) == (3.0, 0.5)
+
+
+def test_a_classifier_misreads_as_often_as_it_says():
+    """4,000 pictures of each gender (numpy seed 66), within three standard errors, and the same way each time."""
+    rng = np.random.default_rng(66)
+    for group, rate in calibration.ERRORS.items():
+        pictures = [rng.bytes(16) for _ in range(4_000)]
+        labels = [calibration.misread(Label("gender", group, 1.0, {}), picture) for picture in pictures]
+        wrong = np.mean([label.label != group for label in labels])
+        assert wrong == pytest.approx(rate, abs=3 * math.sqrt(rate * (1 - rate) / len(pictures)))
+        assert labels == [calibration.misread(Label("gender", group, 1.0, {}), picture) for picture in pictures]
+    other = Label("skin_tone", "female", 1.0, {})
+    assert all(calibration.misread(other, picture) == other for picture in pictures)
+
+
+@pytest.mark.slow
+def test_calibration(ray_cluster, monkeypatch, tmp_path):
+    monkeypatch.setenv("RAY_ADDRESS", ray_cluster)
+    table = calibration.run(["half-misread"], seeds=8, pilot=4, steps=3, results=tmp_path)
+    cells = [cell.strip() for cell in table.splitlines()[2].strip("|").split("|")]
+    assert cells[0] == "gender 0.5 : 0.5, misread"
+    # Of eight images the chance miss of a half is E|X / 8 - 1 / 2| = 35 / 256.
+    assert cells[4] == f"{100 * 35 / 256:.1f}"
+    assert re.fullmatch(r"[\d.]+ at 2", cells[1]) and sum(map(int, re.findall(r"(\d+) at", cells[5]))) == 14
+    assert cells[6].endswith(f" + {14 * 8}")
+    with pytest.raises(FairsweepError, match="no case 'halves'; did you mean 'half'"):
+        calibration.run(["halves"])
 
 
 def test_metrics():

@@ -2,19 +2,25 @@
 
 import json
 from collections import Counter
+from io import StringIO
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
+from fairsweep.engine.outcome import Outcome
 from fairsweep.errors import SpecError
 from fairsweep.measure.catalogue import connect
-from fairsweep.plan import decisions, pilots
+from fairsweep.plan import decisions
+from fairsweep.plan.decide import decide
+from fairsweep.plan.declared import undecidable
 from fairsweep.plan.pilots import FIRST_SEED
 from fairsweep.plan.plan import write_plan
 from fairsweep.plan.rounds import Rounds
 from fairsweep.spec import SweepSpec, load_spec
 from fairsweep.store import Store
+from fairsweep.terminal import findings, preview
 
 GROUPS = {
     "gender": {"groups": {"female": "female person", "male": "male person"}},
@@ -37,8 +43,10 @@ def data(tiny_data) -> dict:
 class World:
     """A store whose images are labels alone, of a model that leans and follows its directions by their scale."""
 
-    def __init__(self, root, leaning: dict[str, float], blind: tuple[str, ...] = ()):
-        self.store, self.leaning, self.blind = Store(root), leaning, blind
+    def __init__(self, root, leaning: dict[str, float], blind: tuple[str, ...] = (), even: tuple[str, ...] = ()):
+        self.store, self.leaning, self.blind, self.even = Store(root), leaning, blind, even
+        # Prompts, or prompts and groups steered to, whose images fail.
+        self.failing: set = set()
         self.labelled: set[str] = set()
 
     def shown(self, row: dict, attribute: str, groups: list[str]) -> str:
@@ -46,7 +54,7 @@ class World:
         if row["prompt"] in self.blind:
             return "no_face"
         logits = np.zeros(len(groups))
-        logits[0] = self.leaning[row["prompt"]]
+        logits[0] = 0.0 if attribute in self.even else self.leaning[row["prompt"]]
         steered = dict(row["direction"]).get(attribute)
         if steered:
             logits[groups.index(steered)] += 2 * dict(row["scales"] or {}).get(attribute, 1.0)
@@ -62,15 +70,13 @@ class World:
                 {"image_id": row["image_id"], "attribute": name, "label": self.shown(row, name, list(declared.groups))}
                 for row in pq.read_table(path).to_pylist()
                 if row["image_id"] not in self.labelled
+                and not self.failing & {row["prompt"], (row["prompt"], dict(row["direction"]).get("gender"))}
                 for name, declared in spec.attributes.items()
             ]
             self.labelled |= {label["image_id"] for label in labels}
             if labels:
                 self.store.write_labels("pixels", labels)
-            made = Rounds(spec, decisions.read(self.store, spec.name))
-            with connect(self.store) as connection:
-                decided = list(pilots.decide(made.pilots, connection))
-            decisions.write(self.store, decided)
+            decided, _ = decide(spec, self.store)
             if not decided:
                 return done
         return rounds
@@ -181,7 +187,71 @@ def test_a_group_that_is_never_drawn_and_a_prompt_without_a_face_have_their_verd
     assert nurse.evidence["miss"] == 0.5 and nurse.evidence["quota"] == [0.5, 0.5]
     doctor = made["doctor", "gender", 0]
     assert doctor.value == "unreadable" and doctor.evidence["quota"] == [0.5, 0.5]
+    with connect(world.store) as connection:
+        verdicts = connection.execute("select prompt, verdict, outcome from calibrated order by prompt").fetchall()
+        (why,) = connection.execute("select why from decided where prompt = 'nurse'").fetchone()
+    assert verdicts == [("doctor", "unreadable", None), ("nurse", "not reachable", [1.0, 0.0])]
+    # What is nearest is said, by the run too, and the next one does not look again.
+    screen = Console(file=StringIO(), width=300)
+    findings.show(world.store, spec.name, Outcome(), None, screen)
+    lines = screen.file.getvalue()
+    assert "tiny / fair: the pilot of gender: not reachable on 1 prompts: nurse (at best 50 % off)" in lines
+    assert "tiny / fair: the pilot of gender: unreadable on 1 prompts: doctor" in lines
+    assert why == "quota 50 : 50 %, foreseen 100 : 0 %, scale 1"
+    assert world.run(spec) == 0
     assert sum(not row["pilot"] for row in world.rows(spec)) == 160
+
+
+@pytest.mark.parametrize("failing", ["doctor", ("doctor", "female")])
+def test_a_pilot_whose_images_fail_decides_nothing_and_is_tried_again(tmp_path, data, failing):
+    """All images of a prompt fail, or all that are steered to a group: the others go on, and it has no verdict."""
+    spec = SweepSpec.model_validate(data)
+    world = World(tmp_path, {"nurse": 0.0, "doctor": 0.0})
+    world.failing = {failing}
+    world.run(spec)
+    assert {prompt for prompt, *_ in world.decided(spec)} == {"nurse"}
+    assert {row["pilot"] for row in world.rows(spec) if row["prompt"] == "doctor" and row["setting"] == "fair"} == {
+        True
+    }
+    query = "select prompt, decided, verdict from calibrated order by prompt"
+    with connect(world.store) as connection:
+        doctor, nurse = connection.execute(query).fetchall()
+    assert doctor == ("doctor", None, "no pilot") and nurse[1] != "no pilot"
+    world.failing = set()
+    world.run(spec)
+    assert ("doctor", "gender", 0) in world.decided(spec)
+    with connect(world.store) as connection:
+        assert "no pilot" not in {row[2] for row in connection.execute(query).fetchall()}
+
+
+def test_only_biased_prompts_and_attributes_have_a_quota(tmp_path, data):
+    """Nurses are women and doctors are not one-sided; skin tones are even: one quota, of gender, after two pilots."""
+    data["guidance"][1] |= {"apply": "biased", "pilot": 40}
+    spec = SweepSpec.model_validate(data | {"attributes": GROUPS})
+    # The log odds of three tones are even where those of two genders are 4 to 1, and each prompt has one number.
+    world = World(tmp_path, {"nurse": 3.0, "doctor": 0.0}, even=("tone",))
+    first = world.rows(spec)
+    assert Counter((row["setting"], row["pilot"], len(row["direction"])) for row in first) == {
+        ("none", False, 0): 80,
+        ("fair", True, 0): 80,
+    }
+    world.run(spec)
+    made = [d for d in decisions.read(world.store, spec.name) if d.kind == "quota"]
+    assert made and {(d.prompt, d.attribute) for d in made} == {("nurse", "gender")}
+    own = [row for row in world.rows(spec) if row["setting"] == "fair"]
+    looks = {(row["prompt"], len(row["direction"]), row["seed"]) for row in own if row["pilot"]}
+    # Nothing is steered but nurses' gender, and no seed decides twice.
+    assert {(prompt, directed) for prompt, directed, _ in looks} == {("nurse", 0), ("nurse", 1), ("doctor", 0)}
+    steered = {seed for _, directed, seed in looks if directed}
+    assert len(steered) == 96 and steered.isdisjoint({seed for _, directed, seed in looks if not directed})
+    result = [row for row in own if not row["pilot"]]
+    dealt = Counter((row["prompt"], tuple(dict(row["direction"]))) for row in result)
+    assert dealt == {("nurse", ("gender",)): 40, ("doctor", ()): 40}
+    last = max(made, key=lambda d: d.round)
+    women = sum(dict(row["direction"]).get("gender") == "female" for row in result)
+    assert women == pytest.approx(40 * last.evidence["quota"][0], abs=1)
+    assert {tuple(row["scales"] or ()) for row in result} == {(("gender", last.evidence["scale"]),), ()}
+    assert world.run(spec) == 0
 
 
 def test_the_most_that_may_be_made_counts_every_rung(tmp_path, data):
@@ -189,6 +259,29 @@ def test_the_most_that_may_be_made_counts_every_rung(tmp_path, data):
     path = write_plan(spec, Store(tmp_path), Rounds(spec, whole=True))
     counts = Counter((row["setting"], row["pilot"]) for row in pq.read_table(path).to_pylist())
     assert counts == {("none", False): 80, ("fair", True): 3 * 128, ("fair", False): 80}
+
+
+def test_pilots_count_among_the_images_that_may_be_planned(data, write_spec):
+    """Two prompts: 2 x 40 images of each of two settings, and 3 rungs of 64 and an unguided pilot of 32."""
+    data["guidance"][1]["apply"] = "biased"
+    path = write_spec(data)
+    assert load_spec(path, most_images=608).seeds
+    line = r"guidance: this plans 608 images, pilots and all \(224 a prompt\), more than 607: --most-images lifts"
+    with pytest.raises(SpecError, match=line):
+        load_spec(path, most_images=607)
+
+
+def test_plan_names_what_no_round_can_decide(data, tmp_path):
+    """The built-in classifier leads and knows two genders; a third group is only the other one's."""
+    third = {"gender": {"groups": GROUPS["gender"]["groups"] | {"other": "nonbinary person"}}}
+    readers = [{"kind": "portraits"}, *data["classifiers"]]
+    spec = SweepSpec.model_validate(data | {"attributes": third, "classifiers": readers})
+    screen = Console(file=StringIO(), width=300)
+    preview.show_plan(spec, Store(tmp_path), screen)
+    assert "no round decides gender: portraits, whose labels stand for it, cannot tell other" in screen.file.getvalue()
+    fixed = data | {"attributes": third, "classifiers": readers, "guidance": [{"method": "none"}]}
+    assert undecidable(SweepSpec.model_validate(fixed)) == []
+    assert undecidable(SweepSpec.model_validate(data)) == []
 
 
 def test_a_calibration_of_the_classifier_is_taken_out(tmp_path, data):

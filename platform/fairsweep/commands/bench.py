@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
         store,
         explore,
         coverage,
+        calibration,
         audit,
         embedding,
         gpu,
@@ -143,6 +144,26 @@ def coverage(
     first = run(grid() if full else few(), prompts, 1, results)
     again = run(extremes(first), 5 * prompts, 2, results)
     typer.echo(table(first, again))
+
+
+def calibration(
+    case: Annotated[
+        list[str] | None, typer.Option("--case", help="Only this target, such as half; repeatable.")
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=8)] = 250,
+    pilot: Annotated[int, typer.Option("--pilot", min=4, help="Images steered to each group, at each scale.")] = 32,
+    steps: Annotated[int, typer.Option("--steps", min=2)] = 5,
+    results: Annotated[
+        Path | None, typer.Option("--results", help="Keep the images in this store; go on from it.")
+    ] = None,
+) -> None:
+    """Count how far calibrated guidance misses its targets on the built-in model, beside plain quotas and chance.
+
+    The calibration of a classifier that misreads on purpose is measured with `fairsweep calibrate`.
+    """
+    from fairsweep.bench.calibration import run
+
+    typer.echo(run(case or (), seeds, pilot, steps, results))
 
 
 def audit(

@@ -17,7 +17,8 @@ def decide(spec: SweepSpec, store: Store) -> tuple[bool, list[str]]:
     if not rounds.decide:
         return False, []
     with connect(store) as connection:
-        made = [*skew.decide(rounds.skew, connection), *pilots.decide(rounds.pilots, connection)]
+        made = [*skew.decide(rounds.skew, connection)]
+        made += pilots.decide(rounds.pilots, rounds.steering.steered, connection)
         made += stopping.decide(rounds, connection)
         steering.show_pilots(connection)
         made += steering.decide(rounds.steering, connection)

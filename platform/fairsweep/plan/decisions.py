@@ -2,10 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from duckdb import DuckDBPyConnection
+
+from fairsweep.measure.sql import rows
+from fairsweep.plan.declared import lead
+from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
 
 # Per prompt and attribute of a cell: "go on", or a verdict, after each of its rounds.
@@ -46,6 +51,26 @@ class Decision:
     def of(cls, row: dict) -> "Decision":
         """Return the decision that a row of the store holds."""
         return cls(**row | {"evidence": json.loads(row["evidence"])})
+
+
+def evidence(spec: SweepSpec, connection: DuckDBPyConnection, query: str, **bound: Any) -> Iterator[dict]:
+    """Yield the rows of a query about a sweep that hold what the leading classifier of their attribute read."""
+    readers = {attribute: lead(spec, attribute) for attribute in spec.attributes}
+    for row in rows(connection.execute(query, {"sweep": spec.name, **bound})):
+        if row["classifier"] == readers.get(row["attribute"]):
+            yield row
+
+
+def about(row: Mapping[str, Any], **decided: Any) -> Decision:
+    """Return a decision about the prompt and attribute of a cell that a row names; decided: all that it does not."""
+    return Decision(
+        model=row["model"],
+        setting=row["setting"],
+        prompt=row["prompt"],
+        prompt_name=row["prompt_name"],
+        attribute=row["attribute"],
+        **decided,
+    )
 
 
 def rule(*parts: Any) -> str:

@@ -75,6 +75,23 @@ def lead(spec: SweepSpec | LabelSpec, attribute: str) -> str | None:
     return next((each.name for each in spec.classifiers if attribute in wanted_attributes(spec, each)), None)
 
 
+def undecidable(spec: SweepSpec) -> list[str]:
+    """Return a line for each attribute that a round is to decide, and of which its classifier cannot tell a group."""
+    rounds = [setting for setting in spec.guidance if setting.calibrate or setting.pilot_seeds]
+    names = spec.attributes if spec.sampling else {name: None for setting in rounds for name in setting.attributes}
+    known = {classifier.name: classifier.known_groups for classifier in spec.classifiers}
+    lines = []
+    for name in names:
+        reader = lead(spec, name)
+        told = (known.get(reader or "") or {}).get(name)
+        untold = [group for group in spec.attributes[name].groups if told is not None and group not in told]
+        if untold:
+            lines.append(
+                f"no round decides {name}: {reader}, whose labels stand for it, cannot tell {', '.join(untold)}"
+            )
+    return lines
+
+
 def readings(spec: SweepSpec, names: Iterable[str]) -> tuple[dict, list]:
     """Return what is looked for, of these attributes, and who looks: what every rule of a decision goes by."""
     return (

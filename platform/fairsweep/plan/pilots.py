@@ -1,6 +1,6 @@
 """What a calibrated setting tries before it steers, and what that decides: pilots up a ladder, a quota and a scale."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ from duckdb import DuckDBPyConnection
 
 from fairsweep.measure.sql import rows
 from fairsweep.plan.calibrated import REACHED, Rung, Solution, solve
-from fairsweep.plan.decisions import QUOTA, Decision, rule
+from fairsweep.plan.decisions import QUOTA, Decision, about, evidence, rule
 from fairsweep.plan.declared import lead, readings
 from fairsweep.plan.identity import model_identity
 from fairsweep.spec import GuidanceSpec, ModelSpec, SweepSpec
@@ -59,52 +59,54 @@ class Pilots:
 
     def seeds(self, setting: GuidanceSpec) -> range:
         """Return the seeds of each pilot: so many that every group of every steered attribute is asked often enough."""
-        assert setting.calibrate
-        groups = max(len(self._even[name]) for name in setting.attributes)
-        return range(FIRST_SEED, FIRST_SEED + setting.calibrate.pilot * groups)
+        # Other seeds than those that decided whether to steer: what they showed by chance counts once.
+        first = FIRST_SEED + setting.pilot_seeds
+        return range(first, first + setting.calibrated_seeds(self.spec.attributes))
 
     def rules(self, model: str, setting: str) -> list[str]:
         """Return the rules by which decisions about a cell count, one a rung of the ladder."""
         return list(self._rules.get((model, setting), ()))
 
     def course(
-        self, model: str, setting: GuidanceSpec, prompt: str, whole: bool = False
+        self, model: str, setting: GuidanceSpec, prompt: str, steered: Collection[str], whole: bool = False
     ) -> tuple[list[Course], Course | None]:
         """Return how each pilot of a prompt steers, and how its images do then; None while that is open.
 
-        whole: as if every rung were climbed, where it is open.
+        steered: the attributes that the setting steers on the prompt. whole: as if every rung were climbed, where it is
+        open.
         """
-        if not setting.calibrate:
+        names = [name for name in setting.attributes if name in steered]
+        if not setting.calibrate or not names:
             return [], self.plain
         found: dict[str, Decision] = {}
         pilots = []
         for rung, scale in enumerate(_ladder(setting)):
-            pilots.append(Course(self._even, _scales(setting, found, scale)))
-            made = {name: self._made.get((model, setting.name, prompt, name, rung)) for name in setting.attributes}
-            if not whole and any(made[name] is None for name in setting.attributes if name not in found):
+            pilots.append(Course(self._even, _scales(names, found, scale)))
+            made = {name: self._made.get((model, setting.name, prompt, name, rung)) for name in names}
+            if not whole and any(made[name] is None for name in names if name not in found):
                 return pilots, None
             found |= {name: each for name, each in made.items() if each and each.value != STRONGER}
-            if len(found) == len(setting.attributes):
+            if len(found) == len(names):
                 break
         quotas = {
             name: dict(zip(self._even[name], each.evidence["quota"], strict=True)) for name, each in found.items()
         }
-        return pilots, Course({**self.plain.quotas, **quotas}, _scales(setting, found, scale))
+        return pilots, Course({**self.plain.quotas, **quotas}, _scales(names, found, scale))
 
-    def open(self, model: str, setting: GuidanceSpec, prompt: str) -> tuple[int, list[str]]:
+    def open(self, model: str, setting: GuidanceSpec, prompt: str, steered: Collection[str]) -> tuple[int, list[str]]:
         """Return the rung whose pilot is to decide, and the attributes that it is to decide about."""
-        pilots, settled = self.course(model, setting, prompt)
+        pilots, settled = self.course(model, setting, prompt, steered)
         if settled:
             return len(pilots), []
         rung = len(pilots) - 1
         held = {
             name
-            for name in setting.attributes
+            for name in steered
             for before in range(rung + 1)
             if (each := self._made.get((model, setting.name, prompt, name, before)))
             and (each.value != STRONGER or before == rung)
         }
-        return rung, [name for name in setting.attributes if name not in held]
+        return rung, [name for name in setting.attributes if name in steered and name not in held]
 
     def _rule(self, model: ModelSpec, setting: GuidanceSpec, rung: int) -> str:
         return rule(
@@ -131,45 +133,47 @@ where classifier = $classifier and attribute = $attribute group by all
 """
 
 
-def decide(pilots: Pilots, connection: DuckDBPyConnection) -> Iterator[Decision]:
+def decide(
+    pilots: Pilots,
+    steered: Callable[[str, GuidanceSpec, str], Collection[str] | None],
+    connection: DuckDBPyConnection,
+) -> Iterator[Decision]:
     """Yield what the pilots decide that were made last: quota and scale, or to try a stronger one.
 
-    Where no image of a pilot was made and labelled nothing is decided: the next run tries these again.
+    steered: model, setting and prompt -> the attributes that are steered there, None where that is open.
+    Where no image that a pilot steered to some group was made and labelled, nothing is decided: the next run tries
+    these again.
     """
     spec = pilots.spec
     shown: dict[tuple, dict[tuple, int]] = {}
-    names: dict[str, str] = {}
-    for row in rows(connection.execute(_SHOWN, {"sweep": spec.name})):
-        if row["classifier"] == lead(spec, row["attribute"]):
-            place = tuple(row[key] for key in ("model", "setting", "prompt", "attribute", "scale"))
-            shown.setdefault(place, {})[row["steered_to"], row["label"]] = row["n"]
-            names[row["prompt"]] = row["prompt_name"]
-    for model in spec.models:
-        for setting in spec.guidance:
-            if not setting.calibrate:
+    prompts: dict[tuple, dict] = {}
+    for row in evidence(spec, connection, _SHOWN):
+        cell = tuple(row[key] for key in ("model", "setting", "prompt"))
+        shown.setdefault((*cell, row["attribute"], row["scale"]), {})[row["steered_to"], row["label"]] = row["n"]
+        prompts[cell] = row
+    settings = {setting.name: setting for setting in spec.guidance if setting.calibrate}
+    confusions = {name: _confusion(spec, name, connection) for name in spec.attributes}
+    for cell, row in prompts.items():
+        model, setting, prompt = cell
+        rung, attributes = pilots.open(
+            model, settings[setting], prompt, steered(model, settings[setting], prompt) or ()
+        )
+        scales = _ladder(settings[setting])[: rung + 1]
+        for attribute in attributes:
+            asked = {group for group, _ in shown.get((*cell, attribute, scales[-1]), ())}
+            if not asked >= spec.attributes[attribute].groups.keys():
                 continue
-            ladder = _ladder(setting)
-            for prompt, name in names.items():
-                rung, attributes = pilots.open(model.name, setting, prompt)
-                for attribute in attributes:
-                    places = [(model.name, setting.name, prompt, attribute, scale) for scale in ladder[: rung + 1]]
-                    if places[-1] not in shown:
-                        continue
-                    tried = [_matrix(spec, attribute, shown.get(place, {})) for place in places]
-                    value, evidence = _solved(spec, setting, attribute, tried, _confusion(spec, attribute, connection))
-                    yield Decision(
-                        sweep=spec.name,
-                        kind=QUOTA,
-                        round=rung,
-                        model=model.name,
-                        setting=setting.name,
-                        prompt=prompt,
-                        prompt_name=name,
-                        attribute=attribute,
-                        value=value,
-                        evidence=evidence,
-                        rule=pilots.rules(model.name, setting.name)[rung],
-                    )
+            tried = [_matrix(spec, attribute, shown.get((*cell, attribute, scale), {})) for scale in scales]
+            value, numbers = _solved(spec, settings[setting], attribute, tried, confusions[attribute])
+            yield about(
+                row | {"attribute": attribute},
+                sweep=spec.name,
+                kind=QUOTA,
+                round=rung,
+                value=value,
+                evidence=numbers,
+                rule=pilots.rules(model, setting)[rung],
+            )
 
 
 def _solved(
@@ -181,10 +185,10 @@ def _solved(
     target = list(spec.attributes[attribute].target.values())
     rungs = [Rung(scale or 0.0, shown) for scale, shown in zip(ladder, tried, strict=False)]
     solution: Solution | None = solve(target, rungs, setting.calibrate.tolerance, confusion)
-    evidence: dict[str, Any] = {"shown": tried[-1], "tolerance": setting.calibrate.tolerance}
+    numbers: dict[str, Any] = {"shown": tried[-1], "tolerance": setting.calibrate.tolerance}
     if solution is None:
-        return UNREADABLE, evidence | {"scale": ladder[0], "quota": target}
-    evidence |= {
+        return UNREADABLE, numbers | {"scale": ladder[0], "quota": target}
+    numbers |= {
         "scale": None if ladder[0] is None else solution.scale,
         "quota": _dealt(solution.quota),
         "outcome": [round(share, 6) for share in solution.outcome],
@@ -192,7 +196,7 @@ def _solved(
         "error": round(solution.error, 6),
     }
     climb = solution.verdict != REACHED and len(tried) < len(ladder)
-    return STRONGER if climb else solution.verdict, evidence
+    return STRONGER if climb else solution.verdict, numbers
 
 
 def _ladder(setting: GuidanceSpec) -> tuple[float | None, ...]:
@@ -201,11 +205,11 @@ def _ladder(setting: GuidanceSpec) -> tuple[float | None, ...]:
     return setting.calibrate.scales or (None,)
 
 
-def _scales(setting: GuidanceSpec, found: Mapping[str, Decision], rung: float | None) -> dict[str, float] | None:
+def _scales(names: Iterable[str], found: Mapping[str, Decision], rung: float | None) -> dict[str, float] | None:
     """Return each attribute's scale: the one that was found, else that of the rung; None without a ladder."""
     if rung is None:
         return None
-    return {name: float(found[name].evidence["scale"]) if name in found else rung for name in setting.attributes}
+    return {name: float(found[name].evidence["scale"]) if name in found else rung for name in names}
 
 
 def _matrix(spec: SweepSpec, attribute: str, counts: Mapping[tuple, int]) -> list[list[int]]:

@@ -74,11 +74,9 @@ class Rounds:
         steered = self.steering.steered(model, setting, prompt, self._whole)
         if number < 0 or steered is None:
             return None
-        pilots, course = self.pilots.course(model, setting, prompt, self._whole)
-        if not steered:
-            pilots, course = [], self.pilots.plain
+        pilots, course = self.pilots.course(model, setting, prompt, steered, self._whole)
         if number < len(pilots):
-            return Part(self.pilots.seeds(setting), 0, pilots[number], frozenset(setting.attributes), pilot=True)
+            return Part(self.pilots.seeds(setting), 0, pilots[number], steered, pilot=True)
         number -= len(pilots)
         if course is None or number >= self.planned(model, setting.name, prompt):
             return None

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from duckdb import DuckDBPyConnection
 
-from fairsweep.measure.sql import rows
-from fairsweep.plan.decisions import SKEW, Decision, rule
-from fairsweep.plan.declared import lead, readings
+from fairsweep.plan.decisions import SKEW, Decision, about, evidence, rule
+from fairsweep.plan.declared import readings
 from fairsweep.plan.identity import model_identity
 from fairsweep.spec import GuidanceSpec, ModelSpec, SweepSpec
 
@@ -108,23 +107,17 @@ def decide(skew: Skew, connection: DuckDBPyConnection) -> Iterator[Decision]:
     spec = skew.spec
     if not skew.asked:
         return
-    for row in rows(connection.execute(_UNGUIDED, {"sweep": spec.name})):
+    for row in evidence(spec, connection, _UNGUIDED):
         attribute = row["attribute"]
         for setting in spec.guidance:
             made = skew.made(row["model"], setting.name)
             if attribute not in skew.attributes(setting) or attribute in made:
                 continue
-            if row["classifier"] != lead(spec, attribute):
-                continue
-            yield Decision(
+            yield about(
+                row | {"setting": setting.name, "prompt": "", "prompt_name": ""},
                 sweep=spec.name,
                 kind=SKEW,
                 round=0,
-                model=row["model"],
-                setting=setting.name,
-                prompt="",
-                prompt_name="",
-                attribute=attribute,
                 value=FARTHER if 2 * row["farther"] > row["prompts"] else NEARER,
                 evidence={name: row[name] for name in ("prompts", "farther", "n", "target", "unguided")},
                 rule=skew.rules(row["model"], setting.name)[0],

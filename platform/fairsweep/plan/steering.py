@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from duckdb import DuckDBPyConnection
 
-from fairsweep.measure.sql import rows
-from fairsweep.plan.decisions import STEER, Decision, rule
-from fairsweep.plan.declared import lead, readings
+from fairsweep.plan.decisions import STEER, Decision, about, evidence, rule
+from fairsweep.plan.declared import readings
 from fairsweep.plan.identity import model_identity
 from fairsweep.plan.naming import named_groups
 from fairsweep.plan.pilots import FIRST_SEED
@@ -110,28 +109,21 @@ def decide(steering: Steering, connection: DuckDBPyConnection) -> Iterator[Decis
         return
     prompts = {prompt.text: prompt for prompt in spec.prompts.expand()}
     settings = {setting.name: setting for setting in spec.guidance if setting.apply == "biased"}
-    for row in rows(connection.execute(_PILOTS, {"sweep": spec.name})):
+    for row in evidence(spec, connection, _PILOTS):
         place, attribute = (row["model"], row["setting"], row["prompt"]), row["attribute"]
         setting = settings.get(row["setting"])
         if setting is None or attribute not in setting.attributes or attribute in steering.made(*place):
             continue
-        if row["classifier"] != lead(spec, attribute):
-            continue
         prompt = prompts[row["prompt"]]
         named = ", ".join(named_groups(prompt.text, prompt.variables, attribute, spec.attributes[attribute]))
-        evidence = {name: row[name] for name in ("images", "failed", "n", "counts", "low", "high", "q_value")}
-        evidence |= {"least_difference": row["least_difference"], "group": named or row["over_drawn"]}
-        yield Decision(
+        numbers = ("images", "failed", "n", "counts", "low", "high", "q_value", "least_difference")
+        yield about(
+            row,
             sweep=spec.name,
             kind=STEER,
             round=0,
-            model=row["model"],
-            setting=row["setting"],
-            prompt=row["prompt"],
-            prompt_name=row["prompt_name"],
-            attribute=attribute,
             value=NAMED if named else _verdict(row),
-            evidence=evidence,
+            evidence={name: row[name] for name in numbers} | {"group": named or row["over_drawn"]},
             rule=steering.rules(row["model"], row["setting"])[0],
         )
 

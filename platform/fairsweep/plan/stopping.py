@@ -4,11 +4,8 @@ from collections.abc import Iterator
 
 from duckdb import DuckDBPyConnection
 
-from fairsweep.measure.sql import rows
-from fairsweep.plan.decisions import STOP, Decision
-from fairsweep.plan.declared import lead
+from fairsweep.plan.decisions import STOP, Decision, about, evidence
 from fairsweep.plan.rounds import UNDECIDED, Rounds
-from fairsweep.spec import SweepSpec
 
 OFF, ON, UNREADABLE = "off target", "on target", "unreadable"
 
@@ -43,15 +40,19 @@ def decide(rounds: Rounds, connection: DuckDBPyConnection) -> Iterator[Decision]
     spec = rounds.spec
     if not spec.sampling:
         return
-    readers = {attribute: lead(spec, attribute) for attribute in spec.attributes}
-    bound = {"sweep": spec.name, "margin": spec.sampling.margin}
-    for row in rows(connection.execute(_LOOKS, bound)):
-        place = (row["model"], row["setting"], row["prompt"], row["attribute"])
-        number = rounds.open(*place)
-        if number is None or row["classifier"] != readers.get(row["attribute"]):
+    for row in evidence(spec, connection, _LOOKS, margin=spec.sampling.margin):
+        number = rounds.open(row["model"], row["setting"], row["prompt"], row["attribute"])
+        if number is None:
             continue
-        evidence = {name: row[name] for name in ("images", "failed", "n", "counts", "low", "high")}
-        yield _decision(spec, rounds, row, number, _verdict(row), evidence)
+        yield about(
+            row,
+            sweep=spec.name,
+            kind=STOP,
+            round=number,
+            value=_verdict(row),
+            evidence={name: row[name] for name in ("images", "failed", "n", "counts", "low", "high")},
+            rule=rounds.rules(row["model"], row["setting"])[number],
+        )
 
 
 def _verdict(row: dict) -> str:
@@ -60,19 +61,3 @@ def _verdict(row: dict) -> str:
     if not row["n"]:
         return UNDECIDED
     return ON if row["near"] else OFF if row["off"] else UNDECIDED
-
-
-def _decision(spec: SweepSpec, rounds: Rounds, row: dict, number: int, value: str, evidence: dict) -> Decision:
-    return Decision(
-        sweep=spec.name,
-        kind=STOP,
-        round=number,
-        model=row["model"],
-        setting=row["setting"],
-        prompt=row["prompt"],
-        prompt_name=row["prompt_name"],
-        attribute=row["attribute"],
-        value=value,
-        evidence=evidence,
-        rule=rounds.rules(row["model"], row["setting"])[number],
-    )

@@ -79,6 +79,17 @@ class GuidanceSpec(Frozen):
         """Return how many unguided images of each prompt decide where the setting steers."""
         return (self.pilot or 32) if self.apply == "biased" else 0
 
+    def calibrated_seeds(self, declared: Mapping[str, AttributeSpec]) -> int:
+        """Return how many images of each prompt a pilot of the calibration steers: every group of every attribute."""
+        if not self.calibrate:
+            return 0
+        return self.calibrate.pilot * max(len(declared[name].groups) for name in self.attributes)
+
+    def pilots(self, declared: Mapping[str, AttributeSpec]) -> int:
+        """Return how many images of each prompt count for no result at most, at all scales tried."""
+        rungs = max(1, len(self.calibrate.scales)) if self.calibrate else 0
+        return self.pilot_seeds + rungs * self.calibrated_seeds(declared)
+
     @property
     def uses_direction(self) -> bool:
         """Tell whether the method steers each image to a group of its own."""

@@ -241,6 +241,20 @@ class SweepSpec(Frozen):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _check_size(self, info: ValidationInfo):
+        """Refuse more images than may be planned where pilots come on top, which the count from the text leaves out."""
+        pilots = sum(setting.pilots(self.attributes) for setting in self.guidance)
+        if not pilots:
+            return self
+        most = (info.context or {}).get("most_images", MOST_IMAGES)
+        places = len(self.models) * len(self.prompts.expand())
+        total = places * (len(self.guidance) * len(self.seeds) + pilots)
+        if total > most:
+            message = f"this plans {total:,} images, pilots and all ({pilots:,} a prompt), more than {most:,}"
+            raise mistake(f"{message}: --most-images lifts the bound", "guidance")
+        return self
+
     @property
     def fingerprint(self) -> str:
         """Return a short hash of the whole resolved spec, but for what it requires: that changes no result."""

@@ -59,18 +59,37 @@ group by attribute, classifier, model, setting, baseline order by attribute, cla
 """
 
 
+# What pilots led to: the verdict is theirs, and not that of the images made after them, whose shares stand above.
+_CALIBRATED = """
+with pilots as (
+    select distinct
+        model, setting, attribute, if(verdict = 'no pilot', verdict, decided) as verdict, prompt_name,
+        if(decided = 'not reachable', round(100 * foreseen)::bigint, null) as miss
+    from calibrated where sweep = $sweep
+)
+select model, setting, attribute, verdict, count(*) as n,
+    list(prompt_name || coalesce(' (at best ' || miss || ' % off)', '') order by prompt_name) as prompts
+from pilots group by all order by all
+"""
+_NAMED = 5
+
+
 def show(store: Store, sweep: str, outcome, logged: str | None, console: Console) -> None:
     """Print what a run did, its failures, the findings, the paths and the commands to go on with."""
     _failures(outcome, console)
     with connect(store) as connection:
         shares = rows(connection.execute(_SHARES, {"sweep": sweep}))
         distances = rows(connection.execute(_DISTANCES, {"sweep": sweep}))
+        decided = store.has_decisions()
+        calibrated = rows(connection.execute(_CALIBRATED, {"sweep": sweep})) if decided else []
     for attribute, classifier in dict.fromkeys((row["attribute"], row["classifier"]) for row in shares):
         own = [row for row in shares if (row["attribute"], row["classifier"]) == (attribute, classifier)]
         _shares(own, attribute, classifier, console)
         for row in distances:
             if (row["attribute"], row["classifier"]) == (attribute, classifier):
                 console.print(_sentence(row), soft_wrap=True)
+    for row in calibrated:
+        console.print(_calibrated(row), soft_wrap=True, markup=False)
     _did(outcome, console)
     console.print(f"\nresults    {store.root}", soft_wrap=True)
     if logged:
@@ -159,6 +178,15 @@ def _tested(row: dict) -> str:
     if row["least_difference"] is not None and row["off_target"] < row["prompts"]:
         text += f"; a difference below {_percent(row['least_difference'])} could not have been found"
     return text
+
+
+def _calibrated(row: dict) -> str:
+    """Say on how many prompts a pilot led to what, and where that is no quota that reaches the target."""
+    text = f"{row['model']} / {row['setting']}: the pilot of {row['attribute']}: {row['verdict']} on {row['n']} prompts"
+    if row["verdict"] == "reached":
+        return text
+    more = f" and {row['n'] - _NAMED} more" if row["n"] > _NAMED else ""
+    return f"{text}: {', '.join(row['prompts'][:_NAMED])}{more}"
 
 
 def _did(outcome, console: Console) -> None:

@@ -5,6 +5,7 @@ from rich.console import Console
 from fairsweep.measure.catalogue import connect
 from fairsweep.measure.status import COLUMNS, status
 from fairsweep.plan import decisions
+from fairsweep.plan.declared import undecidable
 from fairsweep.plan.estimate import Estimate, estimate, rates, rows_by_cell
 from fairsweep.plan.naming import one_sided
 from fairsweep.plan.plan import write_plan
@@ -40,7 +41,7 @@ def show_plan(spec: SweepSpec, store: Store, console: Console, rate: float | Non
             cells = todo.cells()
             missing, measured = len(todo.missing()), todo.measured()
     print_rows(["model", "setting", "images", "there", "missing"], cells, console)
-    for line in one_sided(spec):
+    for line in [*one_sided(spec), *undecidable(spec)]:
         console.print(line, soft_wrap=True, markup=False)
     batches = -(-missing // spec.run.batch_size)
     most = "at most " if rounds.decide else ""
