@@ -42,7 +42,13 @@ def page(store, tmp_path_factory):
 def cell(model="m", setting="none", **values) -> dict:
     row = {"model": model, "setting": setting, "baseline": setting == "none", "attribute": "gender"}
     row |= {"distance": 0.4, "distance_low": 0.3, "distance_high": 0.5, "prompts_off_target": 3, "prompts": 4}
-    row |= {"classifier": "portraits", "images_per_prompt": 8, "prompts_not_decided": 0, "least_difference": 0.42}
+    row |= {
+        "classifier": "portraits",
+        "images_per_prompt": 8,
+        "fewest": 8,
+        "prompts_not_decided": 0,
+        "least_difference": 0.42,
+    }
     row |= {
         "change": None,
         "change_low": None,
@@ -117,7 +123,7 @@ def test_missing_is_said_of_the_attribute_that_misses_most():
 def test_sentences_without_guidance_or_labels():
     assert sentences.headline([]) == "Nothing is labelled yet."
     assert sentences.sentences([], []) == []
-    one = cell(images_per_prompt=1, prompts_off_target=4)
+    one = cell(images_per_prompt=1, fewest=1, prompts_off_target=4)
     said = "Read by portraits, m is found off its gender target on 4 of 4 prompts unguided."
     assert sentences.headline([one]) == said
     assert sentences.limits([one]) == "1 image of a prompt and setting." and sentences.limits([]) == ""
@@ -390,6 +396,28 @@ def test_shares_by_a_variable_of_the_prompts_have_a_line_per_value(tmp_path):
     lines = re.findall(r'<tr><th scope="row">(\w+)</th>(.*?)</tr>', tables["language"], re.DOTALL)
     shares = {level: re.findall(r'class="t-([ab])[^>]*>.*?</span>(\d+ %)', text) for level, text in lines}
     assert shares == {"English": [("b", "75 %"), ("a", "50 %")], "French": [("b", "25 %"), ("a", "50 %")]}
+
+
+def test_a_sweep_of_edits_shows_what_was_kept_and_which_way_edits_pull(tmp_path):
+    """Of four pictures of women, edited with two numbers of images a prompt, half stay and half become men."""
+    labels = [
+        {"prompt": prompt, "seed": seed, "gender": ("female", "male")[seed % 2]}
+        | {"source": f"{seed}.png", "source_groups": {"gender": "female"}}
+        for prompt, count in (("nurse", 4), ("pilot", 2))
+        for seed in range(count)
+    ]
+    groups = {"gender": ("female", "male")}
+    store = Store(tmp_path)
+    write_plan(store, labels, groups)
+    write_labels(store, labels, groups)
+    html = report.render(store)
+    titles = re.findall(r"<h3>(.*?)</h3>", html)
+    assert {"What edits keep", "Which way edits pull"} <= set(titles) and "Cost" not in titles
+    (kept,) = re.findall(r'aria-label="What edits keep, table">(.*?)</table>', html, re.DOTALL)
+    assert re.findall(r'data-name="share">(\d+ %)', kept) == ["50 %", "50 %"]
+    assert "2 to 4 images of a prompt and setting" in html
+    # Four seeds of one prompt and two of the other are no product.
+    assert "1 model, 1 setting, 2 prompts, 4 seeds: 0 of 6 images are there" in html
 
 
 def test_prompts_are_seen_at_once_found_and_sorted(two, tmp_path):

@@ -11,6 +11,12 @@ with pictured as (
     where prompt_alignment is not null
     order by sweep, model, setting, classifier
 ),
+seen as (
+    select sweep, model, setting, attribute, classifier, min(images) as fewest
+    from distributions
+    where sweep = $sweep
+    group by all
+),
 cells as (
     select
         *, sum(total_variation_without_chance) over cell as far, count(*) over cell - count(total_variation) over cell as unmeasured
@@ -26,7 +32,7 @@ select
     prompts_off_target,
     {
         'classifier': cells.classifier, 'prompts': prompts, 'images_per_prompt': images_per_prompt,
-        'prompts_not_decided': prompts_not_decided, 'least_difference': least_difference, 'cell_q': cell_q,
+        'fewest': fewest, 'prompts_not_decided': prompts_not_decided, 'least_difference': least_difference, 'cell_q': cell_q,
         'scene_floor': pictured.scene_floor, 'reason': reason
     } as for_sentences,
     scene_kept, scene_kept_low, scene_kept_high,
@@ -35,6 +41,7 @@ select
     missing_share as missing, missing_share_low as missing_low, missing_share_high as missing_high,
     images_per_second
 from cells
+left join seen using (sweep, model, setting, attribute, classifier)
 left join pictured using (sweep, model, setting)
 left join settings using (sweep, model, setting)
 order by unmeasured, far, cells.model, cells.setting, attribute

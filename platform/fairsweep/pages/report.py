@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +31,16 @@ WALL_PROMPTS, MOST_PICTURES = 3, 720
 ROWS = 100
 FACTORS = ("model", "setting", "prompt", "seed")
 CHECKS = {
+    "edits": (
+        "What edits keep",
+        "Images that start from a picture, by the group that it showed (before) and what they show (after): n of so "
+        "many images. The interval is that of as many images as there are pictures.",
+    ),
+    "pull": (
+        "Which way edits pull",
+        "The share of a group among the source pictures and among their images; gained and lost count pictures. p: "
+        "McNemar's exact test; q: over all settings of an attribute.",
+    ),
     "flips": (
         "Flips",
         "Images whose group is not that of the unguided image of their seed. p: Student's t over seeds of the change "
@@ -121,7 +132,7 @@ def render(store: Store, names: Sequence[str] = (), connection: duckdb.DuckDBPyC
         variables=strips.variable_plots(q["variables"].rows),
         checks=CHECKS,
         metrics=metrics,
-        extent=_extent(q["extent"].rows[0], " × " if len(chosen) == 1 else ", "),
+        extent=_extent(q["extent"].rows[0]),
         guided=len({(row["model"], row["setting"]) for row in measured if not row["baseline"]}),
         script=_script(),
     )
@@ -179,9 +190,14 @@ def _wall(store: Store, connection: duckdb.DuckDBPyConnection, sweep: str, share
     return {prompt: sorted(cells, key=lambda cell: not cell["baseline"]) for prompt, cells in wall.items()}
 
 
-def _extent(counts: dict, between: str) -> str:
-    """Say what was asked for and how much is there; results from elsewhere may have no seeds and no pictures."""
-    text = between.join(
+def _extent(counts: dict) -> str:
+    """Say what was asked for and how much is there; results from elsewhere may have no seeds and no pictures.
+
+    A product where every prompt has every seed in every setting; not of sweeps side by side, nor of one in rounds.
+    """
+    whole = math.prod(counts[f"{name}s"] or 1 for name in FACTORS)
+    crossed = not counts["seeds"] or whole == counts["images_planned"] + counts["images_elsewhere"]
+    text = (" × " if crossed else ", ").join(
         f"{counts[f'{name}s']} {_plural(counts[f'{name}s'], name)}" for name in FACTORS if counts[f"{name}s"]
     )
     parts = []

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from fairsweep.pages.values import percent
+from fairsweep.pages.values import in_unit, percent
 
 PROMPTS_SAID = 2
 LEVEL = 0.05
@@ -65,8 +65,10 @@ def limits(cells: Rows) -> str:
     if chosen is None:
         return ""
     rows = _leading(measured(cells), chosen)[chosen["model"]]
-    images = max(row["images_per_prompt"] for row in rows)
-    text = f"{images} image{'s' if images != 1 else ''} of a prompt and setting"
+    most, fewest = (choose(row[name] for row in rows) for choose, name in ((max, "images_per_prompt"), (min, "fewest")))
+    text = (
+        f"{most if fewest == most else f'{fewest} to {most}'} image{'s' if most != 1 else ''} of a prompt and setting"
+    )
     missed = [row for row in rows if (row["prompts_off_target"] or 0) < row["prompts"]]
     differences = [row["least_difference"] for row in missed if row["least_difference"] is not None]
     if differences:
@@ -258,7 +260,7 @@ def _cost(pair: dict[bool, dict]) -> list[Finding]:
         )
     found.append(
         f"Images without a recognised {_name(before)}: "
-        f"{percent(before['missing'], 1)} unguided, {percent(after['missing'], 1)} with {name}."
+        f"{in_unit(before['missing'], 'missing')} unguided, {in_unit(after['missing'], 'missing')} with {name}."
     )
     return [Finding(text, "cost") for text in found]
 

@@ -73,6 +73,6 @@ def interval(row: dict, name: str, plain: bool = False) -> Markup:
 
 
 def numeric(rows: list[dict], name: str) -> bool:
-    """Tell whether a column holds numbers."""
+    """Tell whether a column holds numbers, or nothing: its dashes stand where numbers would."""
     values = [row[name] for row in rows if row[name] is not None]
-    return bool(values) and all(isinstance(value, int | float) for value in values) and not isinstance(values[0], bool)
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
