@@ -1,10 +1,14 @@
 """Sweeps in rounds on real Ray: the same decisions from any number of actors, and whatever is killed."""
 
+import itertools
+import random
+
 import pytest
 
 from fairsweep.plan import decisions
 from fairsweep.store import Store
 from support.checks import ask, assert_exactly_once
+from support.kills import Sweep, run_over
 
 
 @pytest.fixture
@@ -46,3 +50,19 @@ def test_one_or_three_actors_decide_the_same(rounds_data, tmp_path, run_sweep):
     run_sweep(rounds_data, tmp_path / "one")
     run_sweep(rounds_data | {"run": rounds_data["run"] | {"actors": 3}}, tmp_path / "three")
     assert decided(tmp_path / "one") == decided(tmp_path / "three")
+
+
+@pytest.mark.slow
+def test_ten_kills_decide_the_same(rounds_data, tmp_path, run_sweep, write_spec):
+    """Driver, worker or all of them, at moments from the start to a decision (Python's random, seed 10)."""
+    run_sweep(rounds_data, tmp_path / "whole")
+    expected = decided(tmp_path / "whole")
+    assert max(look.round for look in expected) >= 1
+    chance = random.Random(10)
+    moments = [
+        (chance.choice(["", "plan/", "images/", "labels/", "decisions/"]), chance.choice(["driver", "worker", "group"]))
+        for _ in range(10)
+    ]
+    roots = (str(tmp_path / f"store {number}") for number in itertools.count())
+    for root in run_over(Sweep(write_spec(rounds_data)), roots, moments, chance):
+        assert decided(root) == expected
