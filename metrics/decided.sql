@@ -4,10 +4,11 @@
 -- one row per: sweep, model, setting, prompt, attribute, kind
 -- source: docs/rounds.md
 -- read: kind stop: whether the prompt is off its target or on it, sure at any time one looks; undecided: it goes on, or had the
--- most seeds. unreadable: most images surely show no declared group. why: images of each group, and in per cent what its
--- share may be. A prompt whose images all failed has no row: the next run tries them again. kind steer: see over_drawn;
--- kind quota: what the pilot of a calibrated setting found; why: the share of directions to each group, and what they are
--- foreseen to show.
+-- most seeds. out of reach: hardly a chance of a verdict within the most seeds. unreadable: most images surely show no
+-- declared group. why: images of each group, and in per cent what its share may be; where it ended without a verdict, how
+-- many images would decide if they went on like these. A prompt whose images all failed has no row: the next run tries them
+-- again. kind steer: see over_drawn; kind quota: what the pilot of a calibrated setting found; why: the share of directions
+-- to each group, and what they are foreseen to show.
 with last as (
     select
         sweep, model, setting, prompt, any_value(prompt_name) as prompt_name, attribute, kind,
@@ -27,5 +28,5 @@ select
         'foreseen ' || array_to_string(list_transform((evidence->'outcome')::double[], lambda s: round(100 * s)::bigint), ' : ')
             || ' %',
         'scale ' || format('{:g}', (evidence->>'scale')::double)
-    ), '')) as why
+    ), ''), 'some ' || (evidence->>'needed') || ' images would decide') as why
 from last

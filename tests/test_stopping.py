@@ -1,9 +1,8 @@
 """Sweeps that stop by looking: which seeds are planned after which verdicts, and what the verdicts are worth."""
 
 import copy
-import random
-import time
-from multiprocessing import get_context
+import itertools
+import re
 
 import pyarrow.parquet as pq
 import pytest
@@ -20,10 +19,8 @@ from fairsweep.terminal import preview
 from fairsweep.tracking.logbook import Logbook
 from support import plain
 from support.checks import ask
+from support.kills import finished
 from support.worlds import GENDER, World, work
-
-PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(["support.worlds"])
 
 
 @pytest.fixture
@@ -50,8 +47,13 @@ def verdicts(root, kind: str = "stop") -> dict:
 def test_each_prompt_gets_the_seeds_that_its_verdict_takes(data, tmp_path):
     spec = SweepSpec.model_validate(data)
     world = World(tmp_path, {"nurse": 1.0, "doctor": 0.5, "pilot": 0.0})
-    assert world.run(spec) == 8 + 8 + 40
-    assert verdicts(tmp_path) == {"doctor": ("undecided", 4), "nurse": ("off target", 0), "pilot": ("off target", 0)}
+    # A margin of 20 points around one half is beyond 40 images, which 24 of them show.
+    assert world.run(spec) == 8 + 8 + 24
+    assert verdicts(tmp_path) == {
+        "doctor": ("out of reach", 2),
+        "nurse": ("off target", 0),
+        "pilot": ("off target", 0),
+    }
     # What was decided is what the view of intervals shows, and the same command finds nothing to do.
     assert world.run(spec) == 0
     [(low, high)] = ask(
@@ -119,7 +121,7 @@ def test_a_plan_grows_at_its_end_and_says_the_most(data, tmp_path):
     spec = SweepSpec.model_validate(data)
     world = World(tmp_path, {"nurse": 1.0, "doctor": 0.5, "pilot": 0.5})
     before: list[dict] = []
-    for number in range(1, 4):
+    for number in range(1, 3):
         rows = pq.read_table(write_plan(spec, world.store)).to_pylist()
         assert rows[: len(before)] == before and len(rows) == (24 if number == 1 else len(before) + 16)
         before = rows
@@ -136,10 +138,10 @@ def test_a_plan_grows_at_its_end_and_says_the_most(data, tmp_path):
 def test_decisions_count_only_under_the_rule_they_were_made_by(data, tmp_path):
     world = World(tmp_path, {"nurse": 1.0, "doctor": 0.5, "pilot": 0.0})
     world.run(SweepSpec.model_validate(data))
-    # More seeds at most: what was decided stays, and what was open goes on where it stood.
+    # More seeds at most: what was decided stays, and what was out of reach goes on where it stood.
     data["sampling"]["most"] = 48
     assert world.run(SweepSpec.model_validate(data)) == 8
-    assert verdicts(tmp_path)["doctor"] == ("undecided", 5)
+    assert verdicts(tmp_path)["doctor"] == ("out of reach", 3)
     # Another target is another question, asked of the images that are there first.
     data["attributes"]["gender"]["target"] = {"female": 1.0, "male": 0.0}
     write_plan(SweepSpec.model_validate(data), world.store)
@@ -169,14 +171,16 @@ def test_what_was_decided_is_told(data, tmp_path, capsys):
     preview.show_status(world.store, console)
     assert [line.split() for line in capsys.readouterr().out.splitlines() if "stop" in line] == [
         ["tiny", "tiny", "none", "gender", "stop", "off", "target", "2", "16"],
-        ["tiny", "tiny", "none", "gender", "stop", "undecided", "1", "40"],
+        ["tiny", "tiny", "none", "gender", "stop", "out", "of", "reach", "1", "24"],
     ]
+    [(why,)] = ask(tmp_path, "select why from decided where prompt = 'doctor'")
+    assert re.search(r"some \d+ images would decide$", why)
     preview.show_plan(SweepSpec.model_validate(data), world.store, console)
     # The store holds labels alone: the images are still to be made, and no more than were decided upon.
-    assert "at most 56 images to make" in capsys.readouterr().out
+    assert "at most 40 images to make" in capsys.readouterr().out
     page = report.render(world.store)
     assert "What was decided, and why" in page and "female 8 (56 to 100 %)" in page
-    assert Logbook(world.store, "tiny").decided() == "stop: 2 off target, stop: 1 undecided"
+    assert Logbook(world.store, "tiny").decided() == "stop: 2 off target, stop: 1 out of reach"
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
@@ -188,24 +192,9 @@ def test_whatever_is_killed_the_same_decisions_are_made(data, kills, tmp_path):
     whole = World(tmp_path / "whole", shares)
     whole.run(spec)
     expected = decisions.read(whole.store, spec.name)
-    chance, killed, images = random.Random(kills), 0, 0
-    while killed < kills:
-        images += 1
-        root = str(tmp_path / f"store {images}")
-        while True:
-            begun = tmp_path / f"begun-{time.monotonic_ns()}"
-            process = PROCESSES.Process(target=work, args=(root, data, shares, begun))
-            process.start()
-            while not begun.exists() and process.is_alive():
-                time.sleep(0.01)
-            # A whole sweep takes some seconds, most of them for the views that decide.
-            process.join(chance.uniform(0, 4) if killed < kills else None)
-            if process.exitcode is not None:
-                break
-            process.kill()
-            process.join()
-            killed += 1
-        assert process.exitcode == 0
+    roots = (str(tmp_path / f"store {number}") for number in itertools.count())
+    # A whole sweep takes some seconds, most of them for the views that decide.
+    for root in finished(work, roots, tmp_path, kills, 4, data, shares):
         assert decisions.read(Store(root), spec.name) == expected
         # None was made twice, under whatever file.
         keys = plain.rows(root, "decisions").select(["kind", "round", "setting", "prompt", "attribute"]).to_pylist()

@@ -13,7 +13,8 @@ from fairsweep.plan.skew import Skew
 from fairsweep.plan.steering import Steering, pilot_seeds
 from fairsweep.spec import GuidanceSpec, ModelSpec, SweepSpec
 
-UNDECIDED = "undecided"
+# The second: there is hardly a chance of a verdict within the most seeds, and none is added for it.
+UNDECIDED, OUT_OF_REACH = "undecided", "out of reach"
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Rounds:
             return len(self.blocks)
         looks = self._looks.get((model, setting, prompt), {})
         done = 1 + max((look.round for look in looks.values()), default=-1)
-        if looks and not any(look.value == UNDECIDED for look in looks.values()):
+        if looks and not any(self._goes_on(look) for look in looks.values()):
             return done
         return len(self.blocks) if self._whole else min(done + 1, len(self.blocks))
 
@@ -100,7 +101,15 @@ class Rounds:
         """Return the round whose look at an attribute is still to come; None where there is none."""
         look = self._looks.get((model, setting, prompt), {}).get(attribute)
         last = self.planned(model, setting, prompt) - 1
-        return last if look is None or (look.value == UNDECIDED and look.round < last) else None
+        # What is out of reach gets no seeds for itself; where others did, it is looked at, too.
+        undecided = look is None or look.value in (UNDECIDED, OUT_OF_REACH)
+        return last if undecided and (look is None or look.round < last) else None
+
+    def _goes_on(self, look: Decision) -> bool:
+        """Tell whether a look asks for more seeds: undecided, or out of reach of fewer seeds than there may be now."""
+        assert self.spec.sampling
+        out_of_reach = look.value == OUT_OF_REACH and look.evidence["most"] >= self.spec.sampling.most
+        return look.value == UNDECIDED or (look.value == OUT_OF_REACH and not out_of_reach)
 
     def rules(self, model: str, setting: str) -> list[str]:
         """Return the rules by which decisions about a cell count, one a round; none where nothing is decided."""

@@ -1,11 +1,12 @@
-"""When a prompt has enough seeds: once it is surely off its targets, or surely within the margin of them."""
+"""When a prompt has enough seeds: once it is surely off its targets or near them, or hardly will be within the most."""
 
 from collections.abc import Iterator
 
 from duckdb import DuckDBPyConnection
 
 from fairsweep.plan.decisions import STOP, Decision, about, evidence
-from fairsweep.plan.rounds import UNDECIDED, Rounds
+from fairsweep.plan.prospects import LEAST_CHANCE, Prospects
+from fairsweep.plan.rounds import OUT_OF_REACH, UNDECIDED, Rounds
 
 OFF, ON, UNREADABLE = "off target", "on target", "unreadable"
 
@@ -21,7 +22,8 @@ with intervals as (
     from share_anytime where sweep = $sweep group by all
 )
 select
-    intervals.*, prompt_name, n, images, failed,
+    intervals.*, prompt_name, n, images, failed, strata, group_counts.counts as numbers, targets,
+    (1e0 - confidence_level()) / group_tests(len(targets)) as error,
     anytime_low(
         [struct_pack(n := images - failed, counts := [n, images - failed - n])], 2, 1e0 - confidence_level()
     ) > 0.5 as unreadable
@@ -40,17 +42,22 @@ def decide(rounds: Rounds, connection: DuckDBPyConnection) -> Iterator[Decision]
     spec = rounds.spec
     if not spec.sampling:
         return
+    prospects = Prospects(connection, spec.sampling.margin, [block.stop for block in rounds.blocks])
     for row in evidence(spec, connection, _LOOKS, margin=spec.sampling.margin):
         number = rounds.open(row["model"], row["setting"], row["prompt"], row["attribute"])
         if number is None:
             continue
+        value, beyond = _verdict(row), {}
+        if value == UNDECIDED and row["measured"]:
+            beyond = _beyond(row, prospects, spec.sampling.most)
+            value = OUT_OF_REACH if beyond.get("chance", 1.0) < LEAST_CHANCE else UNDECIDED
         yield about(
             row,
             sweep=spec.name,
             kind=STOP,
             round=number,
-            value=_verdict(row),
-            evidence={name: row[name] for name in ("images", "failed", "n", "counts", "low", "high")},
+            value=value,
+            evidence={name: row[name] for name in ("images", "failed", "n", "counts", "low", "high")} | beyond,
             rule=rounds.rules(row["model"], row["setting"])[number],
         )
 
@@ -61,3 +68,17 @@ def _verdict(row: dict) -> str:
     if not row["n"]:
         return UNDECIDED
     return ON if row["near"] else OFF if row["off"] else UNDECIDED
+
+
+def _beyond(row: dict, prospects: Prospects, most: int) -> dict:
+    """Return the chance of a verdict within the most seeds, and where that is small how many images would decide.
+
+    Of dealt directions no chance is known: they go on.
+    """
+    beyond: dict = {"most": most}
+    if row["images"] < most and len(row["strata"]) == 1:
+        chance = prospects.chance(row["images"], row["numbers"], row["targets"], row["error"])
+        beyond["chance"] = round(chance, 4)
+    if row["images"] >= most or beyond.get("chance", 1.0) < LEAST_CHANCE:
+        beyond["needed"] = prospects.images_needed(row["strata"], row["targets"], row["error"])
+    return beyond
