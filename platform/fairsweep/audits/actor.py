@@ -4,6 +4,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 from rich.console import Console
@@ -80,7 +81,10 @@ def reports(
         lambda: size().needs(),
     )
     streams = {key: iter([task for task in tasks if task.key == key]) for key in dict.fromkeys(t.key for t in tasks)}
-    with watched(crew, _work, streams, store, console, what, len(tasks)) as (progress, events):
+    with (
+        closing(crew),
+        watched(crew, _work, streams, store, console, what, len(tasks)) as (progress, events),
+    ):
         for event in events:
             match event:
                 case Refused(_, why, _):

@@ -82,5 +82,5 @@ class _Crew(Crew):
     def dismiss(self, member: Any) -> None:
         raise RuntimeError(f"{member.place.device} was lost, and none of these can be")
 
-    def close(self) -> None:
+    def rest(self) -> None:
         pass

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -158,13 +159,22 @@ class Crew:
         self._pings = {ref: ping for ref, ping in self._pings.items() if ping[0] is not member}
         ray.kill(member.actor, no_restart=True)
 
+    def rest(self) -> None:
+        """Hold those who have nothing to do ready for more work; what the others still do is given up, or done."""
+        for member in [member for member in self.members if member.tasks]:
+            self.dismiss(member)
+        # Nobody hears an answer meanwhile.
+        self._pings.clear()
+
     def close(self) -> None:
-        """End all actors."""
+        """End all actors, and leave no log of a place where nothing went wrong."""
         for ref in self._pings:
             with suppress(RayError):
                 ray.cancel(ref)
         for actor in (*(member.actor for member in self.members), *self._starting.values()):
             ray.kill(actor, no_restart=True)
+        for log in {place.log for place in self.arrived} - self.places.logs:
+            Path(log).unlink(missing_ok=True)
 
     def note(self) -> str:
         """Return what is waited for, where it is anything but the actors' work."""

@@ -52,7 +52,7 @@ class Dispatcher:
     def run(self, tick: Callable[[], None]) -> Generator[Any, None, None]:
         """Yield the actors' reports, and GivenUp, Refused and LeftOut, as they come; call `tick` about once a second.
 
-        Close it to give up what is still running. Raises ClusterError where nobody is left to work.
+        Close it to give up what is still running; the crew stays. Raises ClusterError where nobody is left to work.
         """
         try:
             yield from self._events(tick)
@@ -60,7 +60,7 @@ class Dispatcher:
             for ref in self._running:
                 with suppress(RayError):
                     ray.cancel(ref)
-            self.crew.close()
+            self.crew.rest()
 
     def _events(self, tick: Callable[[], None]) -> Iterator[Any]:
         while self._waiting() or self._open():

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -21,7 +20,7 @@ def watched(
 
     call, streams: as a Dispatcher takes them. what, total: what is counted, and how many there are.
     """
-    told = 0
+    told = len(crew.places.losses)
 
     def tick() -> None:
         nonlocal told
@@ -35,5 +34,3 @@ def watched(
     dispatcher = Dispatcher(crew, call, streams)
     with RunProgress(console, what, total) as progress, closing(dispatcher.run(tick)) as events:
         yield progress, events
-    for log in {place.log for place in crew.arrived} - crew.places.logs:
-        Path(log).unlink(missing_ok=True)
