@@ -29,7 +29,7 @@ def folder(tmp_path, monkeypatch):
 def test_the_pages_specs_are_taken(folder, capsys):
     whole = yaml.safe_load((folder / "rounds.yaml").read_text())
     others = [yaml.safe_load(block) for block in blocks("yaml") if not block.startswith("name:")]
-    assert [list(other) for other in others] == [["sampling"], ["guidance"], ["guidance"]]
+    assert [list(other) for other in others] == [["sampling"], ["guidance"], ["prompts"], ["guidance"]]
     for other in others:
         SweepSpec.model_validate(whole | other)
     assert cli.run(["plan", "rounds.yaml"]) == 0

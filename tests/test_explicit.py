@@ -6,7 +6,8 @@ from scipy import stats
 
 from fairsweep.attributes import AttributeSpec
 from fairsweep.audits.encoder.encoders import load
-from fairsweep.plan.explicit import by_words, gate, named, threshold
+from fairsweep.plan.explicit import by_words, gate, threshold
+from fairsweep.plan.naming import naming
 from fairsweep.portraits.world import OCCUPATIONS
 from fairsweep.spec import SweepSpec
 from fairsweep.spec.encoder import EncoderSpec
@@ -73,27 +74,36 @@ def prompts(kind: str) -> tuple[list[str], list[str]]:
 
 @pytest.mark.parametrize(("kind", "attribute"), [("gender", GENDER), ("skin_tone", TONES)])
 def test_the_encoder_parts_neutral_from_explicit_prompts(encode, kind, attribute):
-    """The area under the curve is .95 or more.
+    """The area under the curve is .95 or more, and of neither kind is more than one prompt taken for the other.
 
-    With the words, at most 5 % of the explicit prompts are missed, which would be steered against what they name, and
-    at most 10 % of the neutral ones are mistaken, which are only left alone.
+    With the words, no explicit prompt is missed, which would be steered against what it names.
     """
-    found = gate(attribute, encode)
+    own = gate(attribute, encode)
     neutral, explicit = prompts(kind)
-    scores = [found.scores(each).max(1) for each in (neutral, explicit)]
+    scores = [own.scores(each).max(1) for each in (neutral, explicit)]
     area = stats.mannwhitneyu(scores[1], scores[0]).statistic / (60 * 60)
-    assert area >= 0.95
-    assert sum(kind in each for each in named(neutral, {kind: attribute}, encode)) <= 6
-    assert sum(kind not in each for each in named(explicit, {kind: attribute}, encode)) <= 3
+    assert area >= 0.95 and own.area >= 0.95
+    assert sum(own.named(each)[0] is not None for each in neutral) <= 1
+    assert sum(own.named(each)[0] is None for each in explicit) <= 1
+    assert all(naming(each, {}, kind, attribute, own).groups for each in explicit)
 
 
 def test_the_group_that_is_named_is_told(encode):
-    found = gate(GENDER, encode)
-    assert found.named(["a photo of a woman", "a portrait of a man", "a photo of a male nurse"]) == [
-        "female",
-        "male",
-        "male",
-    ]
+    own = gate(GENDER, encode)
+    texts = ["a photo of a woman", "a portrait of a man", "a photo of a male nurse"]
+    assert [own.named(text)[0] for text in texts] == ["female", "male", "male"]
+
+
+def test_words_stand_alone_where_an_encoder_does_not_tell_the_two_apart():
+    """An encoder of noise (numpy seed 71) parts nothing, and names nothing."""
+
+    def noise(texts):
+        return np.stack([np.random.default_rng([71, *text.encode()]).normal(size=16) for text in texts])
+
+    own = gate(GENDER, noise)
+    assert own.area < 0.95
+    assert [own.named(text)[0] for text in prompts("gender")[1]] == [None] * 60
+    assert naming("a female doctor", {}, "gender", GENDER, own).by == "word"
 
 
 def test_a_threshold_lies_in_the_widest_gap_that_parts_best():

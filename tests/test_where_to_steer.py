@@ -11,7 +11,7 @@ from fairsweep.attributes import AttributeSpec
 from fairsweep.errors import SpecError
 from fairsweep.pages import report
 from fairsweep.plan import decisions
-from fairsweep.plan.naming import named_groups, one_sided
+from fairsweep.plan.naming import naming, one_sided
 from fairsweep.plan.plan import write_plan
 from fairsweep.plan.rounds import Rounds
 from fairsweep.spec import SweepSpec, load_spec
@@ -102,12 +102,14 @@ def test_a_pilot_that_fails_decides_nothing_and_is_tried_again(data, tmp_path):
         ("a photo of a person", {}, ()),
         ("a photo of a doctor", {"gender": "male"}, ("male",)),
         ("a photo of a doctor", {"gender": "all"}, ()),
+        ("a photo of a female doctor", {"gender": "all"}, ("female",)),
+        ("a photo of a female impersonator", {"gender": "none"}, ()),
         ("a photo of a tamale vendor", {}, ()),
     ],
 )
 def test_a_prompt_names_a_group_by_a_word_that_is_the_groups_own(text, variables, groups):
     attribute = AttributeSpec.declare({"female": "female person", "male": "male person"})
-    assert named_groups(text, variables, "gender", attribute) == groups
+    assert naming(text, variables, "gender", attribute).groups == groups
 
 
 SKEWED = {"female": 0.98, "male": 0.02}

@@ -21,6 +21,7 @@ from fairsweep.engine.gauges import Gauges, LabelGauges
 from fairsweep.engine.halving import Halving
 from fairsweep.engine.label import Labellers, LabelReport
 from fairsweep.engine.places import Place
+from fairsweep.engine.texts import Embedded, TextTask
 from fairsweep.errors import reason
 from fairsweep.memory import give_back, is_out_of_memory
 from fairsweep.plan.todo import Batch, stored
@@ -103,6 +104,19 @@ class Generator:
             images[index] = picture
         return images, [conditioning.prompt for conditioning in conditionings], sizes
 
+    def embed(self, texts: Sequence[str]) -> Embedded:
+        """Return what the loaded model's first text encoder makes of texts."""
+        from fairsweep.pipelines.sentences import text_encoders
+
+        pipeline = self._pipeline
+        assert pipeline is not None
+        try:
+            encoders = list(text_encoders(pipeline.pipe).values())
+            return Embedded(encoders[0](texts)) if encoders else Embedded(reason="it has no text encoder")
+        except Exception as error:
+            # How an encoder is called differs from family to family; pictures do not depend on this call.
+            return Embedded(reason=reason(error))
+
     @property
     def ran(self) -> dict[str, str]:
         """Return what of the loaded model decides an image's last bits and is not in its id."""
@@ -165,6 +179,12 @@ class GeneratorActor:
                 return refusal
             work = await loop.run_in_executor(self._compute, self._computed, batch, without)
             return Answer(await loop.run_in_executor(self._output, functools.partial(self._stored, *work)))
+
+    async def embed(self, task: TextTask) -> Answer:
+        """Embed texts by the text encoder of a model."""
+        loop = asyncio.get_running_loop()
+        refusal = await loop.run_in_executor(self._compute, self._load, task.model)
+        return refusal or Answer(await loop.run_in_executor(self._compute, self._generator.embed, task.texts))
 
     def _load(self, model: str) -> Answer | None:
         start = time.perf_counter()

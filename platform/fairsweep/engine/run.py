@@ -2,9 +2,9 @@
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 import pyarrow.parquet as pq
@@ -16,6 +16,7 @@ from fairsweep.engine.account import Account, DamagedFileError, TooManyFailuresE
 from fairsweep.engine.generate import BatchReport, GeneratorActor
 from fairsweep.engine.label import LabelActor
 from fairsweep.engine.outcome import Outcome
+from fairsweep.engine.texts import TextTask, embedded
 from fairsweep.measure.catalogue import write_catalogue
 from fairsweep.plan.decide import decide
 from fairsweep.plan.declared import check_classifiers, wanted_attributes
@@ -26,6 +27,9 @@ from fairsweep.store import Store
 from fairsweep.store.compact import compact
 from fairsweep.store.verify import sift, verify
 
+if TYPE_CHECKING:
+    from fairsweep.engine.crew import Crew
+
 
 class Run:
     """One run of a sweep over a store, on the Ray cluster that is connected."""
@@ -35,6 +39,9 @@ class Run:
         self._account = Account(spec, store)
         self.outcome = self._account.outcome
         self._shared_spec: Any = None
+        # Who makes images, kept over the rounds: to load a model takes longer than a small round.
+        self._generators: Crew | None = None
+        self._beside: list = []
         self._run: RunSpec | None = None
         # Rows of the plan that an earlier round of this run has tried: what failed is tried again by the next run.
         self._rows_before = 0
@@ -47,9 +54,12 @@ class Run:
         check_classifiers(self.spec, self.store)
         for name, shares in builtin.references(model.source for model in self.spec.models):
             self.store.write("references", name, shares)
-        self._round(limit)
-        while self._decide():
-            self._round(None if limit is None else max(0, limit - self._tried))
+        try:
+            self._round(limit)
+            while self._decide():
+                self._round(None if limit is None else max(0, limit - self._tried))
+        finally:
+            self._dismiss()
         compact(self.store, lambda: write_catalogue(self.store))
         write_catalogue(self.store)
         return self.outcome
@@ -72,7 +82,7 @@ class Run:
         """Write what the last round decided; tell whether anything was. A round that was cut short decides nothing."""
         if self.outcome.stopped or self._cut_short:
             return False
-        decided, refusals = decide(self.spec, self.store)
+        decided, refusals = decide(self.spec, self.store, self._encode)
         self.outcome.stopped = "; ".join(refusals) or None
         return decided and not refusals
 
@@ -103,31 +113,57 @@ class Run:
         self._cut_short = len(rows) < len(missing)
         if not len(rows):
             return
-        run, beside = self._decided(), []
+        streams = {f"model {model}": batches(path, own) for model, own in by_model(path, rows).items()}
+        self._watch(
+            self._makers(len(rows)),
+            lambda actor, batch: actor.make.remote(batch, tuple(self._account.left_out)),
+            streams,
+            "images",
+            len(rows),
+        )
+
+    def _makers(self, images: int) -> "Crew":
+        """Return the actors that make images, with the classifiers' own beside them: those of the rounds before.
+
+        images: how many are to be made, where there are no actors yet.
+        """
+        if self._generators:
+            return self._generators
+        run = self._decided()
         if run.classifier_gpus:
-            # They keep no batch: Ray itself starts them anew, and the labels that this costs are made up for below.
-            generators = cluster.generator_size(run, -(-len(rows) // run.batch_size)).actors
+            # They keep no batch: Ray itself starts them anew, and the labels that this costs are made up for later.
+            generators = cluster.generator_size(run, -(-images // run.batch_size)).actors
             labellers = cluster.beside_size(run, generators)
-            beside = [self._start(LabelActor, labellers, restarts=-1) for _ in range(labellers.actors)]
-        turns = itertools.count()
+            self._beside = [self._start(LabelActor, labellers, restarts=-1) for _ in range(labellers.actors)]
+        turns, beside = itertools.count(), self._beside
 
         def start(size: cluster.Size) -> Any:
             # Each generator begins with another label actor, or all would wait for the first one.
             first = next(turns) % max(1, len(beside))
             return self._start(GeneratorActor, size, beside[first:] + beside[:first])
 
-        streams = {f"model {model}": batches(path, own) for model, own in by_model(path, rows).items()}
-        try:
-            self._watch(
-                start,
-                lambda: cluster.generator_size(run),
-                lambda actor, batch: actor.make.remote(batch, tuple(self._account.left_out)),
-                streams,
-                "images",
-                len(rows),
-            )
-        finally:
-            _stop(beside)
+        self._generators = self._crew(start, lambda: cluster.generator_size(run))
+        return self._generators
+
+    def _dismiss(self) -> None:
+        """End the actors that make images: no round is left, or others need their room."""
+        if self._generators:
+            self._leave(self._generators)
+        _stop(self._beside)
+        self._generators, self._beside = None, []
+
+    def _encode(self, model: str, texts: Sequence[str]) -> Any:
+        """Return what a model's text encoder makes of texts; None where it cannot be had, which is said."""
+        from fairsweep.engine.watch import watched
+
+        task = TextTask(model, tuple(texts))
+        arguments = (self._makers(1), lambda actor, task: actor.embed.remote(task), {task.key: iter([task])})
+        with watched(*arguments, self.store, self.console, "texts", 1) as (_, events):
+            answer = embedded(events)
+        if answer.vectors is None:
+            said = f"{model}: prompts that name a group are found by words alone, its text encoder cannot be asked"
+            self.console.print(f"{said}: {answer.reason}", soft_wrap=True, markup=False)
+        return answer.vectors
 
     def _label(self, path: Path) -> None:
         wanted = {c.name: wanted_attributes(self.spec, c) for c in self.spec.classifiers}
@@ -143,15 +179,19 @@ class Run:
             )
             if not (total := sum(counts.values())):
                 return
+            self._dismiss()
             run = self._decided()
-            self._watch(
-                lambda size: self._start(LabelActor, size),
-                lambda: cluster.label_size(run),
-                lambda actor, task: actor.label_stored.remote(task),
-                {f"classifier {name}": todo.label_tasks(name, wanted[name]) for name in counts if counts[name]},
-                "labels",
-                total,
-            )
+            crew = self._crew(lambda size: self._start(LabelActor, size), lambda: cluster.label_size(run))
+            try:
+                self._watch(
+                    crew,
+                    lambda actor, task: actor.label_stored.remote(task),
+                    {f"classifier {name}": todo.label_tasks(name, wanted[name]) for name in counts if counts[name]},
+                    "labels",
+                    total,
+                )
+            finally:
+                self._leave(crew)
 
     def _decided(self) -> RunSpec:
         """Return how the run runs, with what each actor holds of a card: the same until its end."""
@@ -172,11 +212,20 @@ class Run:
             self._shared_spec = ray.put(self.spec)
         return cluster.start(kind, size, self._shared_spec, self.store, size.threads, *more, restarts=restarts)
 
-    def _watch(self, start: Callable, size: Callable, call: Callable, streams: dict, what: str, total: int) -> None:
+    def _crew(self, start: Callable[[cluster.Size], Any], size: Callable[[], cluster.Size]) -> "Crew":
         from fairsweep.engine.crew import Crew
+
+        return Crew(lambda: start(size()), lambda: size().actors, lambda: size().needs())
+
+    def _leave(self, crew: "Crew") -> None:
+        """End the actors of a crew, and keep what there is to be told of them."""
+        crew.close()
+        self.outcome.places += [place.device for place in crew.arrived]
+        self.outcome.losses += crew.places.losses
+
+    def _watch(self, crew: "Crew", call: Callable, streams: dict, what: str, total: int) -> None:
         from fairsweep.engine.watch import watched
 
-        crew = Crew(lambda: start(size()), lambda: size().actors, lambda: size().needs())
         started = time.perf_counter()
         with watched(crew, call, streams, self.store, self.console, what, total) as (progress, events):
             self._account.progress = progress
@@ -185,8 +234,6 @@ class Run:
                     work = sum(seconds for stage, seconds in event.seconds.items() if stage != "load")
                     self.outcome.spend("startup", max(0.0, time.perf_counter() - started - work))
                 self._account.count(event)
-        self.outcome.places += [place.device for place in crew.arrived]
-        self.outcome.losses += crew.places.losses
         self.outcome.spend(what, time.perf_counter() - started)
 
 

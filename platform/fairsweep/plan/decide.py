@@ -7,10 +7,11 @@ from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
 
 
-def decide(spec: SweepSpec, store: Store) -> tuple[bool, list[str]]:
+def decide(spec: SweepSpec, store: Store, encode: steering.ModelEncode | None = None) -> tuple[bool, list[str]]:
     """Write what a whole round decides; tell whether that was anything, and why the sweep is refused, where it is.
 
-    The caller holds the store's lock.
+    encode: what a model's text encoder makes of texts, asked where prompts that name a group are to be found; without
+    it words alone find them. The caller holds the store's lock.
     """
     before = decisions.read(store, spec.name)
     rounds = Rounds(spec, before)
@@ -21,6 +22,6 @@ def decide(spec: SweepSpec, store: Store) -> tuple[bool, list[str]]:
         made += pilots.decide(rounds.pilots, rounds.steering.steered, connection)
         made += stopping.decide(rounds, connection)
         steering.show_pilots(connection)
-        made += steering.decide(rounds.steering, connection)
+        made += steering.decide(rounds.steering, connection, encode)
     decisions.write(store, made)
     return bool(made), skew.Skew(spec, [*before, *made]).refusals()

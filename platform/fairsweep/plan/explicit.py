@@ -1,7 +1,7 @@
 """Which prompts name a group: by the declared groups' words, and by how a text encoder places them.
 
 A prompt that names a group asks for it, and is not to be steered against it. Words find what is declared ("a female
-doctor"); the encoder finds what says the same in other words ("a doctor, she smiles").
+doctor"); the encoder finds what says the same in other words ("a woman who is a doctor").
 """
 
 import re
@@ -17,7 +17,7 @@ Vectors = NDArray[np.float64]
 # Vectors of texts, [texts, dimensions].
 Encode = Callable[[Sequence[str]], Vectors]
 
-# What the threshold is chosen on: people whom nobody has described, and the same forms with a group's own text.
+# What the threshold is chosen on: people whom nobody has described, and the same with a group's own text.
 _FORMS = ("a photo of {}", "a portrait of {}", "a photo of the face of {}", "a picture of {} at work")
 _NEUTRAL = (
     "a person",
@@ -32,40 +32,37 @@ _NEUTRAL = (
 )
 
 
+_DIGITS = 4
+# Below it an encoder does not tell the two apart, and words stand alone.
+LEAST_AREA = 0.95
+
+
 @dataclass(frozen=True)
 class Gate:
-    """How an encoder tells prompts that name a group of one attribute: by a score, from a threshold on."""
+    """How an encoder tells prompts that name a group of one attribute: by a score, from a threshold on.
+
+    area: under the curve, of the texts that the threshold was chosen on.
+    """
 
     groups: tuple[str, ...]
     directions: Vectors
     threshold: float
+    area: float
     encode: Encode
 
     def scores(self, prompts: Sequence[str]) -> Vectors:
         """Return how far each prompt lies to each group's side, [prompts, groups]: a cosine."""
         return _unit(self.encode(prompts)) @ self.directions.T
 
-    def named(self, prompts: Sequence[str]) -> list[str | None]:
-        """Return the group that each prompt names; None where it names none."""
-        scores = self.scores(prompts)
-        return [
-            self.groups[best] if score > self.threshold else None
-            for best, score in zip(scores.argmax(1).tolist(), scores.max(1).tolist(), strict=True)
-        ]
+    def named(self, prompt: str) -> tuple[str | None, float]:
+        """Return the group that a prompt names, None where it names none, and its highest score.
 
-
-def named(
-    prompts: Sequence[str], attributes: Mapping[str, AttributeSpec], encode: Encode | None = None
-) -> list[dict[str, tuple[str, ...]]]:
-    """Return for each prompt attribute -> the groups that it names: by a word, else by the encoder if there is one."""
-    groups = [by_words(prompt, attributes) for prompt in prompts]
-    for name, attribute in attributes.items():
-        if encode is None:
-            continue
-        for each, group in zip(groups, gate(attribute, encode).named(prompts), strict=True):
-            if group and name not in each:
-                each[name] = (group,)
-    return groups
+        Both are of rounded scores, which do not depend on the machine that encodes.
+        """
+        (scores,) = self.scores([prompt])
+        score = round(float(scores.max()), _DIGITS)
+        clear = self.area >= LEAST_AREA and score > self.threshold
+        return (self.groups[scores.argmax()] if clear else None), score
 
 
 def by_words(prompt: str, attributes: Mapping[str, AttributeSpec]) -> dict[str, tuple[str, ...]]:
@@ -83,16 +80,22 @@ def by_words(prompt: str, attributes: Mapping[str, AttributeSpec]) -> dict[str, 
     return named
 
 
+def stimuli(attribute: AttributeSpec) -> tuple[list[list[str]], list[str], list[str]]:
+    """Return what a gate is made of: each group's own texts; texts that name no group; the same with one."""
+    own = [[form.format(f"a {text}") for form in _FORMS] for text in attribute.texts.values()]
+    neutral = [form.format(noun) for form in _FORMS for noun in _NEUTRAL]
+    joined = [f"{prompt}, a {text}" for prompt in neutral for text in attribute.texts.values()]
+    return own, neutral, [*joined, *(prompt for each in own for prompt in each)]
+
+
 def gate(attribute: AttributeSpec, encode: Encode) -> Gate:
     """Return the gate of one attribute: its threshold parts prompts without a group from the same with one, best."""
-    texts = list(attribute.texts.values())
-    forms = [[form.format(f"a {text}") for form in _FORMS] for text in texts]
-    groups = np.stack([_unit(encode(each)).mean(0) for each in forms])
+    own, neutral, explicit = stimuli(attribute)
+    groups = np.stack([_unit(encode(each)).mean(0) for each in own])
     directions = _unit(groups - (groups.sum(0) - groups) / (len(groups) - 1))
-    neutral = [form.format(noun) for form in _FORMS for noun in _NEUTRAL]
-    explicit = [prompt for each in forms for prompt in each]
     scores = [(_unit(encode(prompts)) @ directions.T).max(1) for prompts in (neutral, explicit)]
-    return Gate(tuple(attribute.texts), directions, threshold(*scores), encode)
+    cut, area = round(threshold(*scores), _DIGITS), round(_area(*scores), _DIGITS)
+    return Gate(tuple(attribute.texts), directions, cut, area, encode)
 
 
 def threshold(neutral: Vectors, explicit: Vectors) -> float:
@@ -105,6 +108,12 @@ def threshold(neutral: Vectors, explicit: Vectors) -> float:
     # Of several that part alike, the middle of the widest gap.
     best = np.flatnonzero(np.isclose(gained, max(gained)))
     return float(between[best[np.diff(scores)[best].argmax()]])
+
+
+def _area(neutral: Vectors, explicit: Vectors) -> float:
+    """Return the area under the curve: how often a text with a group scores above one without."""
+    above = explicit[:, None] - neutral[None]
+    return float((above > 0).mean() + (above == 0).mean() / 2)
 
 
 def _words(text: str) -> list[str]:

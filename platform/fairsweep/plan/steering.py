@@ -1,15 +1,22 @@
 """Where to steer: prompts whose unguided pilot is off target beyond chance, never against a group that they name."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from fairsweep.plan.decisions import STEER, Decision, about, evidence, rule
 from fairsweep.plan.declared import readings
+from fairsweep.plan.explicit import Gate, Vectors, gate, stimuli
 from fairsweep.plan.identity import model_identity
-from fairsweep.plan.naming import named_groups
+from fairsweep.plan.naming import DECLARED, naming
 from fairsweep.plan.pilots import FIRST_SEED
 from fairsweep.spec import GuidanceSpec, ModelSpec, SweepSpec
+
+# Given a model's name and texts: what its text encoder makes of them; None where it has none that can be used.
+ModelEncode = Callable[[str, Sequence[str]], Vectors | None]
 
 STEERED, LEFT_ALONE, NAMED, UNREADABLE = "steer", "leave alone", "names a group", "unreadable"
 
@@ -63,16 +70,27 @@ class Steering:
 
 
 def _rule(spec: SweepSpec, model: ModelSpec, setting: GuidanceSpec) -> str:
+    declared = {
+        prompt.text: own
+        for prompt in spec.prompts.expand()
+        if (own := _declared(spec, setting, prompt.text, prompt.variables))
+    }
     return rule(
         STEER,
         model_identity(model),
         [list(setting.attributes), setting.pilot_seeds],
         *readings(spec, setting.attributes),
         spec.prompts.negative_prompt,
+        *([declared] if declared else []),
     )
 
 
-# The false discovery rate is held over all prompts of a model, setting and attribute: the family of `target_test`.
+def _declared(spec: SweepSpec, setting: GuidanceSpec, text: str, variables: dict[str, str]) -> dict[str, list[str]]:
+    """Return what a prompt's variables say that it names, of the attributes that a setting steers."""
+    named = {name: naming(text, variables, name, spec.attributes[name]) for name in setting.attributes}
+    return {name: list(each.groups) for name, each in named.items() if each.by == DECLARED}
+
+
 _PILOTS = """
 with intervals as (
     select
@@ -82,12 +100,17 @@ with intervals as (
     from share where sweep = $sweep group by all
 )
 select
-    intervals.*, group_counts.prompt_name, verdict, q_value, least_difference, group_counts.images,
-    group_counts.failed
+    intervals.*, group_counts.prompt_name, p_value, least_difference, group_counts.images, group_counts.failed
 from intervals
 join group_counts using (model, setting, prompt, attribute, classifier)
 join target_test using (sweep, model, setting, prompt, attribute, classifier)
 where sweep = $sweep and group_counts.images > group_counts.failed
+"""
+# The false discovery rate is held over all prompts of a model, setting and attribute that name no group of it: those
+# that do are always off target, and would let through more of the others.
+_Q_VALUES = """
+select place, q_value, q_value <= false_discovery_rate() as off
+from q_values('open_tests', {'model': model, 'setting': setting, 'attribute': attribute})
 """
 
 
@@ -98,9 +121,10 @@ def show_pilots(connection: DuckDBPyConnection) -> None:
     )
 
 
-def decide(steering: Steering, connection: DuckDBPyConnection) -> Iterator[Decision]:
+def decide(steering: Steering, connection: DuckDBPyConnection, encode: ModelEncode | None = None) -> Iterator[Decision]:
     """Yield what the pilots decide about each prompt and attribute that is open; the connection shows the pilots.
 
+    encode: without it, words alone say which prompts name a group.
     No image of theirs is one of the result: which prompts are steered was read off them, and those left alone would
     look fairer than they are. Where all images of a prompt failed nothing is decided: the next run tries these again.
     """
@@ -109,26 +133,74 @@ def decide(steering: Steering, connection: DuckDBPyConnection) -> Iterator[Decis
         return
     prompts = {prompt.text: prompt for prompt in spec.prompts.expand()}
     settings = {setting.name: setting for setting in spec.guidance if setting.apply == "biased"}
-    for row in evidence(spec, connection, _PILOTS):
-        place, attribute = (row["model"], row["setting"], row["prompt"]), row["attribute"]
-        setting = settings.get(row["setting"])
-        if setting is None or attribute not in setting.attributes or attribute in steering.made(*place):
+    pilots = [
+        row
+        for row in evidence(spec, connection, _PILOTS)
+        if row["setting"] in settings and row["attribute"] in settings[row["setting"]].attributes
+    ]
+    places = [(row["model"], row["setting"], row["prompt"], row["attribute"]) for row in pilots]
+    if all(place[3] in steering.made(*place[:3]) for place in places):
+        return
+    gates = {model.name: _gates(spec, model.name, encode) for model in spec.models} if encode else {}
+    named = {}
+    for model, _, text, attribute in places:
+        own = gates.get(model, {}).get(attribute)
+        named[model, text, attribute] = naming(
+            text, prompts[text].variables, attribute, spec.attributes[attribute], own
+        )
+    tests = _q_values(connection, [row for row in pilots if not named[_question(row)].groups])
+    for row, place in zip(pilots, places, strict=True):
+        if place[3] in steering.made(*place[:3]):
             continue
-        prompt = prompts[row["prompt"]]
-        named = ", ".join(named_groups(prompt.text, prompt.variables, attribute, spec.attributes[attribute]))
-        numbers = ("images", "failed", "n", "counts", "low", "high", "q_value", "least_difference")
+        groups = ", ".join(named[_question(row)].groups)
+        q_value, off = tests.get(place, (None, False))
+        numbers = {name: row[name] for name in ("images", "failed", "n", "counts", "low", "high", "least_difference")}
+        numbers |= {"q_value": q_value, "group": groups or row["over_drawn"], "named_by": named[_question(row)].by}
+        if own := gates.get(row["model"], {}).get(row["attribute"]):
+            numbers |= {"score": named[_question(row)].score, "threshold": own.threshold, "area": own.area}
         yield about(
             row,
             sweep=spec.name,
             kind=STEER,
             round=0,
-            value=NAMED if named else _verdict(row),
-            evidence={name: row[name] for name in numbers} | {"group": named or row["over_drawn"]},
+            value=NAMED if groups else UNREADABLE if not row["n"] else STEERED if off else LEFT_ALONE,
+            evidence=numbers,
             rule=steering.rules(row["model"], row["setting"])[0],
         )
 
 
-def _verdict(row: dict) -> str:
-    if not row["n"]:
-        return UNREADABLE
-    return STEERED if row["verdict"] == "off target" else LEFT_ALONE
+def _question(row: dict) -> tuple[str, str, str]:
+    return row["model"], row["prompt"], row["attribute"]
+
+
+def _q_values(connection: DuckDBPyConnection, pilots: Sequence[dict]) -> dict[tuple, tuple[float | None, bool]]:
+    """Return (model, setting, prompt, attribute) -> the q-value of a pilot's test, and whether that is a finding."""
+    keys = ("model", "setting", "prompt", "attribute")
+    columns: dict[str, Any] = {key: [row[key] for row in pilots] for key in keys}
+    columns |= {"place": range(len(pilots)), "p_value": pa.array([row["p_value"] for row in pilots], pa.float64())}
+    if not pilots:
+        return {}
+    connection.register("open_tests", pa.table(columns))
+    found = connection.execute(_Q_VALUES).fetchall()
+    connection.unregister("open_tests")
+    return {tuple(pilots[place][key] for key in keys): (q_value, bool(off)) for place, q_value, off in found}
+
+
+def _gates(spec: SweepSpec, model: str, encode: ModelEncode) -> dict[str, Gate]:
+    """Return attribute -> the gate of a model's text encoder; none where it has no encoder."""
+    steered = {name for setting in spec.guidance if setting.apply == "biased" for name in setting.attributes}
+    attributes = {name: each for name, each in spec.attributes.items() if name in steered}
+    texts = [prompt.text for prompt in spec.prompts.expand()]
+    for attribute in attributes.values():
+        own, neutral, explicit = stimuli(attribute)
+        texts += [text for part in (*own, neutral, explicit) for text in part]
+    texts = list(dict.fromkeys(texts))
+    vectors = encode(model, texts)
+    if vectors is None:
+        return {}
+    places = {text: place for place, text in enumerate(texts)}
+
+    def look_up(texts: Sequence[str]) -> Vectors:
+        return vectors[np.array([places[text] for text in texts])]
+
+    return {name: gate(attribute, look_up) for name, attribute in attributes.items()}

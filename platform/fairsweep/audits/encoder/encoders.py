@@ -10,10 +10,6 @@ from fairsweep.errors import FairsweepError
 from fairsweep.spec import SweepSpec
 from fairsweep.spec.encoder import EncoderSpec
 
-_BATCH = 64
-# The longest text in tokens where a tokenizer names no bound of its own.
-_TOKENS = 256
-
 
 @dataclass(frozen=True)
 class Encoder:
@@ -47,47 +43,19 @@ def encoders_of(spec: SweepSpec) -> tuple[EncoderSpec, ...]:
 
 def load(encoder: EncoderSpec, spec: SweepSpec, device: str) -> Iterator[Encoder]:
     """Yield the encoders that an item of a spec stands for, loaded; raises ModelLoadError."""
+    from fairsweep.pipelines.sentences import batched, text_encoders
+
     if encoder.kind == "open_clip":
         from fairsweep.classifiers.clip import Clip
 
         clip = Clip(encoder.model, encoder.pretrained, device)
-        yield Encoder(encoder.name, _batched(clip.embed_texts), _batched(clip.embed_images))
+        yield Encoder(encoder.name, batched(clip.embed_texts), batched(clip.embed_images))
         return
     from fairsweep.pipelines.loading import load_pipeline
 
     pipe = load_pipeline(next(model for model in spec.models if model.name == encoder.model), device).pipe
-    parts = [name for name in pipe.components if name.startswith("text_encoder") and getattr(pipe, name) is not None]
-    if not parts:
+    encoders = text_encoders(pipe)
+    if not encoders:
         raise FairsweepError(f"encoder {encoder.name}: {type(pipe).__name__} was loaded without a text encoder")
-    for part in parts:
-        name = encoder.name if len(parts) == 1 else f"{encoder.name}.{part}"
-        tokenizer = getattr(pipe, part.replace("text_encoder", "tokenizer"))
-        yield Encoder(name, _batched(_sentences(getattr(pipe, part), tokenizer)))
-
-
-def _sentences(encoder, tokenizer) -> Callable:
-    """Return the function from texts to one vector each: the encoder's own pooling, else the mean over tokens."""
-    import torch
-
-    longest = min(tokenizer.model_max_length, _TOKENS)
-
-    @torch.inference_mode()
-    def embed(texts: Sequence[str]) -> torch.Tensor:
-        tokens = tokenizer(list(texts), padding=True, truncation=True, max_length=longest, return_tensors="pt")
-        tokens = tokens.to(encoder.device)
-        output = encoder(input_ids=tokens.input_ids, attention_mask=tokens.attention_mask, output_hidden_states=True)
-        for pooled in ("text_embeds", "pooler_output"):
-            if getattr(output, pooled, None) is not None:
-                return getattr(output, pooled)
-        mask = tokens.attention_mask.unsqueeze(-1)
-        return (output.hidden_states[-1] * mask).sum(1) / mask.sum(1)
-
-    return embed
-
-
-def _batched(embed: Callable) -> Callable[[Sequence], np.ndarray]:
-    def vectors(stimuli: Sequence) -> np.ndarray:
-        parts = [embed(stimuli[start : start + _BATCH]) for start in range(0, len(stimuli), _BATCH)]
-        return np.concatenate([part.double().cpu().numpy() for part in parts])
-
-    return vectors
+    for part, embed in encoders.items():
+        yield Encoder(encoder.name if len(encoders) == 1 else f"{encoder.name}.{part}", embed)
