@@ -5,6 +5,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from fairsweep.attributes import AttributeSpec
@@ -15,7 +16,9 @@ from fairsweep.plan.quota import deal
 from fairsweep.portraits.defaults import CONCEPTS, FAIR, GUIDANCE_SCALE, STEPS, prompt
 from fairsweep.portraits.render import render
 from fairsweep.portraits.world import OCCUPATIONS, sample
+from fairsweep.shipped import path
 from fairsweep.spec import ModelSpec
+from support.checks import ask
 
 SEEDS = range(40)
 BATCH = 32
@@ -108,3 +111,16 @@ def test_fair_guidance_reaches_its_target(pipeline, case):
     recognised = np.mean([label == job for job, labels in found.items() for label in labels["occupation"]])
     assert not missed
     assert recognised >= 0.9
+
+
+@pytest.mark.slow
+def test_the_demo_shows_the_same_person_changed(run_sweep, tmp_path):
+    """Firefighters, seeds 0 to 15: directions are followed, and a picture is more like its own unguided one."""
+    data = yaml.safe_load((path("jobs") / "demo.yaml").read_text())
+    data["prompts"]["variables"]["occupation"] = ["firefighter"]
+    run_sweep(data | {"seeds": 16}, tmp_path)
+    followed = dict(ask(tmp_path, "select attribute, steering from steering"))
+    assert followed.keys() == {"gender", "skin_tone"} and min(followed.values()) >= 0.8
+    query = "select scene_similarity, scene_floor from scene_similarity join scene_floor using (sweep, setting, prompt)"
+    ((own, other),) = ask(tmp_path, query)
+    assert own > other + 0.05

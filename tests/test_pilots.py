@@ -361,3 +361,19 @@ def test_a_run_makes_its_pilots_and_then_what_they_decide(tmp_path, run_sweep):
     assert run_sweep(data, tmp_path).made == 0
     with connect(Store(tmp_path)) as connection:
         assert connection.execute("select distinct images from share").fetchall() == [(8,)]
+
+
+def test_what_is_decided_late_is_made_in_the_same_run(tiny_data, tmp_path, run_sweep):
+    """One prompt's quota is decided already, the other's only now: its images stand between rows that were there."""
+    setting = {"method": "fair", "attributes": ["gender"], "warmup_steps": 0, "calibrate": {"pilot": 4}}
+    data = tiny_data | {"guidance": [setting]}
+    before = run_sweep(data, tmp_path / "before")
+    made = decisions.read(Store(tmp_path / "before"), "tiny")
+    assert {d.prompt_name for d in made} == {"nurse", "doctor"}
+    late = Store(tmp_path / "late")
+    with late.lock():
+        decisions.write(late, [d for d in made if d.prompt_name == "doctor"])
+    outcome = run_sweep(data, tmp_path / "late")
+    assert (outcome.made, outcome.there) == (before.made, 0) == (2 * 8 + 2 * 4, 0)
+    assert decisions.read(late, "tiny") == made
+    assert run_sweep(data, tmp_path / "late").made == 0

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
-import pyarrow.parquet as pq
 from rich.console import Console
 
 from fairsweep import builtin
@@ -43,8 +42,8 @@ class Run:
         self._generators: Crew | None = None
         self._beside: list = []
         self._run: RunSpec | None = None
-        # Rows of the plan that an earlier round of this run has tried: what failed is tried again by the next run.
-        self._rows_before = 0
+        # Images that an earlier round of this run has tried in vain: they are tried again by the next run.
+        self._in_vain: list[str] = []
         self._tried = 0
         self._cut_short = False
 
@@ -55,17 +54,17 @@ class Run:
         for name, shares in builtin.references(model.source for model in self.spec.models):
             self.store.write("references", name, shares)
         try:
-            self._round(limit)
-            while self._decide():
-                self._round(None if limit is None else max(0, limit - self._tried))
+            path = self._round(limit)
+            while self._decide(path):
+                path = self._round(None if limit is None else max(0, limit - self._tried))
         finally:
             self._dismiss()
         compact(self.store, lambda: write_catalogue(self.store))
         write_catalogue(self.store)
         return self.outcome
 
-    def _round(self, limit: int | None) -> None:
-        """Make and label what is planned by now, at most `limit` new images."""
+    def _round(self, limit: int | None) -> Path:
+        """Make and label what is planned by now, at most `limit` new images; return the plan."""
         path = write_plan(self.spec, self.store)
         try:
             self._work(path, limit)
@@ -74,17 +73,22 @@ class Run:
             _, damaged = verify(self.store)
             if not damaged:
                 raise
-            self._rows_before = 0
+            self._in_vain = []
             self._work(path, limit)
-        self._rows_before = pq.read_metadata(path).num_rows
+        return path
 
-    def _decide(self) -> bool:
+    def _decide(self, path: Path) -> bool:
         """Write what the last round decided; tell whether anything was. A round that was cut short decides nothing."""
         if self.outcome.stopped or self._cut_short:
             return False
         decided, refusals = decide(self.spec, self.store, self._encode)
         self.outcome.stopped = "; ".join(refusals) or None
-        return decided and not refusals
+        if not decided or refusals:
+            return False
+        # By their ids: what is decided late, in a later run, stands among rows of the plan that were there before.
+        with Todo(self.store, path) as todo:
+            self._in_vain = todo.missing_images()
+        return True
 
     def label(self, plan: Path) -> Outcome:
         """Label the images of a plan that are in the store, made here or not; the caller holds the store's lock."""
@@ -104,10 +108,9 @@ class Run:
 
     def _generate(self, path: Path, limit: int | None) -> None:
         with Todo(self.store, path) as todo:
-            missing = todo.missing()
-            there = todo.planned - len(missing)
+            missing = todo.missing(self._in_vain)
+            there = todo.planned - len(missing) - len(self._in_vain)
             self.outcome.planned, self.outcome.there = todo.planned, max(0, there - self.outcome.made)
-        missing = missing[missing >= self._rows_before]
         rows = missing[:limit]
         self._tried += len(rows)
         self._cut_short = len(rows) < len(missing)

@@ -1,6 +1,6 @@
 """What a sweep still lacks: its plan minus what is readable in the store, for images and for labels apart."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -104,17 +104,30 @@ class Todo:
         """Return the number of distinct images in the plan."""
         return self._sql.execute("select count(distinct image_id) from plan_rows").fetchall()[0][0]
 
-    def missing(self) -> np.ndarray:
-        """Return the row numbers in the plan of the images that are not there yet, in the plan's order."""
+    def missing(self, but: Sequence[str] = ()) -> np.ndarray:
+        """Return the row numbers in the plan of the images that are not there yet, in the plan's order.
+
+        but: the ids of images to leave out.
+        """
         numbers = self._sql.execute(
             f"""
             select min(file_row_number) as row
             from read_parquet({literal(self._path)}, file_row_number = true)
             where image_id not in (select image_id from images where error is null)
+            and image_id not in (select unnest($but::varchar[]))
             group by image_id
-            """
+            """,
+            {"but": list(but)},
         ).fetchnumpy()["row"]
         return np.sort(np.asarray(numbers, dtype=np.int64))
+
+    def missing_images(self) -> list[str]:
+        """Return the ids of the images that are not there yet."""
+        query = """
+            select distinct image_id from plan_rows
+            where image_id not in (select image_id from images where error is null)
+        """
+        return [image_id for (image_id,) in self._sql.execute(query).fetchall()]
 
     def count_missing_labels(self, classifier: str, wanted: tuple[str, ...]) -> int:
         """Return how many stored images of the sweep, and pictures that they start from, lack a label it could give."""
