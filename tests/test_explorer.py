@@ -252,4 +252,8 @@ def test_app_fits_its_screen_in_the_dark(address, width):
         driver.get(f"{driver.current_url}&query=from+share")
         assert find(driver, "main table") and browser.overflow(driver) == 0
         assert driver.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(21, 23, 27)"
+        # On paper what can only be clicked is left out.
+        assert find(driver, ".bar nav")[0].is_displayed()
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        assert not find(driver, ".bar nav")[0].is_displayed()
         assert browser.errors(driver) == []

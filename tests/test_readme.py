@@ -1,38 +1,32 @@
-"""README and docs are true: their commands exist, their specs load, their Python and SQL run, the tree is there."""
+"""README and docs are true: their commands exist, their specs load, their Python and SQL run, the tree is there.
+
+That every command line runs is shown by test_docs_commands.py.
+"""
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 import typer
 import yaml
 
-from fairsweep import cli
 from fairsweep.cli import build
 from fairsweep.measure.catalogue import connect
 from fairsweep.spec import load_spec
 from fairsweep.store import Store
 from support import synthetic, tiny
+from support.docs import PAGES, ROOT, blocks, commands
 
-ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCS = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
-
-
-def blocks(language: str, text: str = README) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
-
-
-def shell_lines(text: str = README) -> list[str]:
-    return [line for block in blocks("sh", text) for line in block.splitlines() if line.strip()]
+README = PAGES["README.md"]
 
 
 def test_every_fairsweep_command_and_option_exists():
+    """Those of the blocks, and those that stand in a sentence: `fairsweep plan SPEC`."""
     root = typer.main.get_command(build())
-    lines = [shlex.split(line, comments=True) for text in (README, *DOCS.values()) for line in shell_lines(text)]
-    calls = [words[1:] for words in lines if words[:1] == ["fairsweep"]]
-    assert len(calls) >= 12
+    lines = [line for page in PAGES for line in commands(page)]
+    lines += [line for text in PAGES.values() for line in re.findall(r"`(fairsweep [^`]+)`", text)]
+    calls = [words[1:] for words in map(shlex.split, lines) if words[0] == "fairsweep"]
+    assert len(calls) >= 100
     for words in calls:
         command = root
         while words and not words[0].startswith("-") and words[0] in getattr(command, "commands", {}):
@@ -45,7 +39,7 @@ def test_every_fairsweep_command_and_option_exists():
 def test_every_ray_command_and_option_exists():
     from ray.scripts.scripts import cli
 
-    calls = [shlex.split(line, comments=True)[1:] for line in shell_lines() if line.startswith("ray ")]
+    calls = [shlex.split(line)[1:] for line in commands("README.md") if line.startswith("ray ")]
     calls += [call.split() for call in re.findall(r"`ray ([a-z -]+)`", README)]
     assert len(calls) >= 5
     for words in calls:
@@ -64,13 +58,6 @@ def test_the_demo_draws_as_many_portraits_as_it_says():
     assert images == int(said.replace(",", ""))
 
 
-def test_inline_commands_exist():
-    commands = typer.main.get_command(build()).commands
-    named = re.findall(r"`fairsweep ([a-z]+)", README)
-    assert named
-    assert set(named) <= set(commands)
-
-
 def test_every_command_has_a_help_text():
     root = typer.main.get_command(build())
     for command in root.commands.values():
@@ -80,7 +67,7 @@ def test_every_command_has_a_help_text():
 
 def test_make_targets_and_files_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"^make ([a-z]+)", "\n".join(shell_lines()), re.MULTILINE):
+    for target in re.findall(r"^make ([a-z]+)", "\n".join(commands("README.md")), re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
     for path in re.findall(r"(?:jobs/[a-z]+\.(?:yaml|py)|ray_cluster\.yaml|dashboards/[a-z.]+)", README):
         assert (ROOT / path).is_file(), path
@@ -104,7 +91,7 @@ def test_the_tree_is_what_is_there():
 
 
 def test_the_spec_loads(tmp_path):
-    (text,) = blocks("yaml")
+    (text,) = blocks("README.md", "yaml")
     path = tmp_path / "my-audit.yaml"
     path.write_text(text, encoding="utf-8")
     spec = load_spec(path)
@@ -113,7 +100,7 @@ def test_the_spec_loads(tmp_path):
 
 
 def test_the_python_runs():
-    code = "\n".join(blocks("python"))
+    code = "\n".join(blocks("README.md", "python"))
     names = {"pipeline": tiny.build_sd()}
     names["pipeline"].set_progress_bar_config(disable=True)
     exec(code.replace(").images", ", num_inference_steps=2, height=32, width=32).images"), names)
@@ -121,13 +108,13 @@ def test_the_python_runs():
 
 
 def test_the_suites_page_extends_a_suite(tmp_path):
-    (text,) = blocks("yaml", DOCS["suites.md"])
+    (text,) = blocks("docs/suites.md", "yaml")
     path = tmp_path / "own.yaml"
     path.write_text(text, encoding="utf-8")
     assert len(load_spec(path).prompts.expand()) == 153
 
 
-QUERIES = [q for text in (README, DOCS["suites.md"]) for block in blocks("sql", text) for q in block.split(";")]
+QUERIES = [q for page in ("README.md", "docs/suites.md") for block in blocks(page, "sql") for q in block.split(";")]
 
 
 @pytest.mark.parametrize("query", [query for query in QUERIES if query.strip()])
@@ -138,20 +125,3 @@ def test_the_sql_runs(query, tmp_path):
     synthetic.write_labels(store, labels)
     with connect(store) as connection:
         assert connection.sql(query).columns
-
-
-def test_the_imports_page_imports_its_files(tmp_path, monkeypatch):
-    page = DOCS["imports.md"]
-    files = re.findall(r"`(\w+\.csv)`:\n\n```csv\n(.*?)```", page, re.DOTALL)
-    assert len(files) == 4
-    monkeypatch.chdir(tmp_path)
-    for name, text in files:
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    calls = [shlex.split(line)[1:] for line in shell_lines(page)]
-    assert len(calls) == 3
-    for call in calls:
-        assert cli.run(call) == 0, call
-    with connect(Store(tmp_path / "store")) as connection:
-        counts = connection.execute("select sweep, sum(n), sum(missing) from distributions group by all order by all")
-        assert counts.fetchall() == [("labels", 6, 2), ("published", 198, 2)]
-        assert connection.execute("select count(*) from reference_shares where reference = 'labour'").fetchone() == (4,)
