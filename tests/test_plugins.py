@@ -67,3 +67,10 @@ def test_a_module_that_is_nowhere_says_where_it_was_looked_for(spec, tmp_path):
         load_spec(spec)
     assert str(tmp_path) in str(refused.value)
     assert "site-packages" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("method", "kind"), [("_classify", "classifier"), ("condition", "guidance method")])
+def test_a_class_that_lacks_its_method_is_refused_before_anything_runs(method, kind, spec, tmp_path):
+    (tmp_path / "my_module.py").write_text(MODULE.replace(f"def {method}(", "def other("))
+    with pytest.raises(SpecError, match=f"{kind} 'my_module:My\\w+' has no {method}: write it as fairsweep"):
+        load_spec(spec)

@@ -1,5 +1,6 @@
 """Find a variant by its name in a table of lazy "module:name" rows, or the user's own as "module:Class"."""
 
+import inspect
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -29,7 +30,8 @@ def find(name: str, table: Mapping[str, str], what: str, base: type | None = Non
     """Import and return what `name` stands for.
 
     `table` maps names to "module:name" rows; a name that itself reads "module:Class" is imported as it is, and must
-    be a subclass of `base`. Raises UnknownNameError that names `what` was looked for, the value, and the nearest name.
+    be a subclass of `base` that has all of its methods. Raises UnknownNameError that names `what` was looked for, the
+    value, and the nearest name.
     """
     if name in table:
         module_name, _, attribute = table[name].partition(":")
@@ -48,4 +50,7 @@ def find(name: str, table: Mapping[str, str], what: str, base: type | None = Non
         raise UnknownNameError(f"{what} {name!r}: the module cannot be imported: {reason(error)}") from None
     if base and not (isinstance(variant, type) and issubclass(variant, base)):
         raise UnknownNameError(f"{what} {name!r} is no subclass of {base.__module__}.{base.__name__}")
+    if base and inspect.isabstract(variant):
+        lacking = ", ".join(sorted(variant.__abstractmethods__))
+        raise UnknownNameError(f"{what} {name!r} has no {lacking}: write it as {base.__module__}.{base.__name__} says")
     return variant

@@ -1,5 +1,6 @@
 """The interface of a classifier: images and their prompts in, labels out."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
@@ -47,8 +48,8 @@ class ClassifierParams(BaseModel):
 P = TypeVar("P", bound=ClassifierParams)
 
 
-class Classifier(Generic[P]):
-    """Read attributes off images. Subclass, declare `Params`, and add a row to CLASSIFIERS.
+class Classifier(ABC, Generic[P]):
+    """Read attributes off images. Subclass, write `_classify`, declare `Params` if it takes any.
 
     attributes: those of the sweep, by name. Construction loads the weights.
     """
@@ -74,8 +75,9 @@ class Classifier(Generic[P]):
         batches = (self._classify(images[i : i + size], prompts[i : i + size]) for i in starts)
         return [labels for batch in batches for labels in batch]
 
+    @abstractmethod
     def _classify(self, images: Sequence[Image], prompts: Sequence[str]) -> list[list[Label]]:
-        raise NotImplementedError
+        """Return the labels of each image of one batch, one for every attribute that it can tell."""
 
 
 def label_of(

@@ -1,5 +1,6 @@
 """The interface of a guidance method: a prompt and a direction in, what the image is made from out."""
 
+from abc import ABC, abstractmethod
 from typing import Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
@@ -18,8 +19,8 @@ class NoParams(BaseModel):
 P = TypeVar("P", bound=NoParams)
 
 
-class GuidanceMethod(Generic[P]):
-    """Decide what steers an image. Subclass, declare `Params`, and add a row to METHODS."""
+class GuidanceMethod(ABC, Generic[P]):
+    """Decide what steers an image. Subclass, write `condition`, declare `Params` if it takes any."""
 
     Params: type[P] = cast("type[P]", NoParams)
     uses_direction: bool = False
@@ -27,6 +28,7 @@ class GuidanceMethod(Generic[P]):
     def check(self, params: P, attributes: Attributes) -> None:
         """Refuse parameters that do not fit the attributes to steer: raise `mistakes.mistake` at the parameter."""
 
+    @abstractmethod
     def condition(
         self, prompt: str, negative_prompt: str, direction: dict[str, str], attributes: Attributes, params: P
     ) -> Conditioning:
@@ -35,7 +37,6 @@ class GuidanceMethod(Generic[P]):
         direction: attribute -> the group this image is steered to (empty where the method uses none).
         attributes: those that the setting may steer, by name. params: this class's `Params`.
         """
-        raise NotImplementedError
 
 
 def group_texts(direction: dict[str, str], attributes: Attributes) -> list[tuple[str, str, list[str]]]:

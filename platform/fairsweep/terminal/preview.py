@@ -45,7 +45,8 @@ def show_plan(spec: SweepSpec, store: Store, console: Console, rate: float | Non
         console.print(line, soft_wrap=True, markup=False)
     batches = -(-missing // spec.run.batch_size)
     most = "at most " if rounds.decide else ""
-    console.print(f"\n{most}{missing} images to make in {batches} batches of {spec.run.batch_size}")
+    count = "1 batch" if batches == 1 else f"{batches} batches"
+    console.print(f"\n{most}{missing} images to make in {count} of {spec.run.batch_size}")
     if missing:
         rows = rows_by_cell(spec)
         speeds = rates(rows, measured)
