@@ -1,6 +1,6 @@
 -- Euclidean distance of the shares to the uniform distribution.
 -- good: near 0
--- reads: distributions, noise_floors
+-- reads: distributions, uniform_floors
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: Euclidean norm of the difference to 1/G, the L2 discrepancy of debiasing papers
 -- range: 0 to 1
@@ -12,8 +12,8 @@ select
     l2_discrepancy_of(shares) as l2_discrepancy,
     l2_discrepancy_of(nearest_uniform) as low,
     list_max(list_transform(extremes, lambda p: l2_discrepancy_of(p))) as high,
-    noise_floors.l2_discrepancy as noise_floor,
-    l2_discrepancy_of(shares) - noise_floors.l2_discrepancy as above_floor,
+    uniform_floors.l2_discrepancy as noise_floor,
+    l2_discrepancy_of(shares) - uniform_floors.l2_discrepancy as above_floor,
     reason
 from distributions
-left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.floor_n
+left join uniform_floors on uniform_floors.groups = len(distributions.groups) and uniform_floors.n = floor_n

@@ -1,6 +1,6 @@
 -- The mean absolute deviation of the shares from equal shares.
 -- good: near 0
--- reads: distributions, noise_floors
+-- reads: distributions, uniform_floors
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: DALL-Eval, Cho et al., arXiv 2202.04053
 -- range: 0 to 1
@@ -12,8 +12,8 @@ select
     mean_absolute_deviation_of(shares) as mean_absolute_deviation,
     mean_absolute_deviation_of(nearest_uniform) as low,
     list_max(list_transform(extremes, lambda p: mean_absolute_deviation_of(p))) as high,
-    noise_floors.mean_absolute_deviation as noise_floor,
-    mean_absolute_deviation_of(shares) - noise_floors.mean_absolute_deviation as above_floor,
+    uniform_floors.mean_absolute_deviation as noise_floor,
+    mean_absolute_deviation_of(shares) - uniform_floors.mean_absolute_deviation as above_floor,
     reason
 from distributions
-left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.floor_n
+left join uniform_floors on uniform_floors.groups = len(distributions.groups) and uniform_floors.n = floor_n

@@ -50,15 +50,15 @@ prompt_shares as (
         using (sweep, model, setting, attribute, classifier)
 ),
 measured as (
-    select cells.*, mean, if(cells.prompts = 1, null, seed_half) as seed_half, prompt_half, population_low is not null as population
+    select cells.*, mean, coalesce(shared_half, 0) as shared_half, prompt_half, population_low is not null as population
     from cells
     left join (from means('prompt_shares')) as means on means.cell = cells.cell and means.metric = cells.position
 ),
 bounds as (
     select
         *,
-        if(mean is null, null, greatest(0e0, least(mean, centre - greatest(z * deviation, seed_half)))) as low,
-        if(mean is null, null, least(1e0, greatest(mean, centre + greatest(z * deviation, seed_half)))) as high,
+        if(mean is null, null, greatest(0e0, least(mean, centre - sqrt((z * deviation) ** 2 + shared_half ** 2)))) as low,
+        if(mean is null, null, least(1e0, greatest(mean, centre + sqrt((z * deviation) ** 2 + shared_half ** 2)))) as high,
         score_bounds(mean, prompt_half) as wide
     from measured
 )

@@ -1,6 +1,6 @@
 -- The mean absolute difference between the shares of two groups, over all pairs.
 -- good: near 0
--- reads: distributions, noise_floors
+-- reads: distributions, uniform_floors
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: Shen et al., arXiv 2311.07604, equation of the bias metric
 -- range: 0 to 1
@@ -13,8 +13,8 @@ select
     pairwise_bias_of(shares) as pairwise_bias,
     pairwise_bias_of(nearest_uniform) as low,
     list_max(list_transform(extremes, lambda p: pairwise_bias_of(p))) as high,
-    noise_floors.pairwise_bias as noise_floor,
-    pairwise_bias_of(shares) - noise_floors.pairwise_bias as above_floor,
+    uniform_floors.pairwise_bias as noise_floor,
+    pairwise_bias_of(shares) - uniform_floors.pairwise_bias as above_floor,
     reason
 from distributions
-left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.floor_n
+left join uniform_floors on uniform_floors.groups = len(distributions.groups) and uniform_floors.n = floor_n

@@ -1,6 +1,6 @@
 -- The gap between the most and the least frequent group.
 -- good: near 0
--- reads: distributions, noise_floors
+-- reads: distributions, uniform_floors
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: demographic parity difference, as in fairlearn
 -- range: 0 to 1
@@ -13,8 +13,8 @@ select
     parity_difference_of(shares) as parity_difference,
     parity_difference_of(nearest_uniform) as low,
     list_max(list_transform(extremes, lambda p: parity_difference_of(p))) as high,
-    noise_floors.parity_difference as noise_floor,
-    parity_difference_of(shares) - noise_floors.parity_difference as above_floor,
+    uniform_floors.parity_difference as noise_floor,
+    parity_difference_of(shares) - uniform_floors.parity_difference as above_floor,
     reason
 from distributions
-left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.floor_n
+left join uniform_floors on uniform_floors.groups = len(distributions.groups) and uniform_floors.n = floor_n

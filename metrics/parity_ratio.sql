@@ -1,6 +1,6 @@
 -- The share of the least frequent group over that of the most frequent one; below 0.8 the four-fifths rule is broken.
 -- good: near 1
--- reads: distributions, noise_floors
+-- reads: distributions, uniform_floors
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: demographic parity ratio; EEOC Uniform Guidelines, 29 CFR 1607.4(D)
 -- range: 0 to 1
@@ -14,8 +14,8 @@ select
     list_min(list_transform(extremes, lambda p: parity_ratio_of(p))) as low,
     parity_ratio_of(nearest_uniform) as high,
     parity_ratio_of(shares) >= four_fifths() as four_fifths_kept,
-    noise_floors.parity_ratio as noise_floor,
-    noise_floors.parity_ratio - parity_ratio_of(shares) as above_floor,
+    uniform_floors.parity_ratio as noise_floor,
+    uniform_floors.parity_ratio - parity_ratio_of(shares) as above_floor,
     reason
 from distributions
-left join noise_floors on noise_floors.fair = distributions.uniform and noise_floors.n = distributions.floor_n
+left join uniform_floors on uniform_floors.groups = len(distributions.groups) and uniform_floors.n = floor_n

@@ -1,5 +1,7 @@
 """The numeric macros against scipy, to 1e-6."""
 
+from itertools import combinations
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -227,6 +229,36 @@ def test_few_prompts_have_no_interval_over_prompts_like_these(macros):
     query = "select low < mean, high > mean, population_low, population_high from means('few')"
     (row,) = macros.execute(query).fetchall()
     assert row == (True, True, None, None)
+
+
+@pytest.mark.parametrize(
+    ("groups", "n"), [(2, 1), (2, 8), (2, 400), (3, 2), (3, 3), (3, 8), (3, 303), (4, 40), (5, 12)]
+)
+def test_noise_floors_of_equal_shares(macros, groups, n):
+    """The exact means over all outcomes: to 1e-4 but for l2_discrepancy of three and more groups (.03), and above 100
+    images per group for the least and the greatest count (.005)."""
+    macros.execute("create or replace temp table group_counts as select ?::varchar[] as groups, ?::bigint as n", [
+        [str(group) for group in range(groups)], n,
+    ])  # fmt: skip
+    sql = (shipped.path("metrics") / "staging" / "uniform_floors.sql").read_text()
+    floors = macros.execute(f"with group_counts as (select *, n as floor_n from temp.group_counts) from ({sql}\n)")
+    row = dict(zip([column[0] for column in floors.description], floors.fetchone(), strict=True))
+    outcomes = np.array(list(combinations(range(n + groups - 1), groups - 1)))
+    edges = np.pad(outcomes, ((0, 0), (1, 1)), constant_values=((0, 0), (-1, n + groups - 1)))
+    shares = (np.diff(edges) - 1) / n
+    chances = stats.multinomial.pmf((shares * n).round(), n, [1 / groups] * groups)
+    most, least = shares.max(1), shares.min(1)
+    pairs = [abs(shares[:, i] - shares[:, j]) for i in range(groups) for j in range(i)]
+    limit = 0.005 if groups > 2 and n > 100 * groups else 1e-4
+    exact = {
+        "parity_difference": (most - least, limit),
+        "parity_ratio": (least / most, limit),
+        "pairwise_bias": (np.mean(pairs, 0), 1e-9),
+        "mean_absolute_deviation": (abs(shares - 1 / groups).mean(1), 1e-9),
+        "l2_discrepancy": (((shares - 1 / groups) ** 2).sum(1) ** 0.5, 1e-9 if groups == 2 or n < 4 else 0.03),
+    }
+    for figure, (values, tolerance) in exact.items():
+        assert row[figure] == pytest.approx(chances @ values, rel=tolerance, abs=1e-6), figure
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 30])

@@ -11,15 +11,20 @@ create or replace macro student_quantile(z, df) as case
         + (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / (384e0 * df ** 3)
 end;
 
+-- By how much z squared variances of a value that lies at the border of what it can be by chance alone, the absolute value of
+-- a normal deviate of mean 1, exceed its mean square, which is all that its own interval reaches back to the border.
+create or replace macro border_variance() as interval_z(confidence_level(), 1) ** 2 * (pi() / 2 - 1) - pi() / 2;
+
 -- `source` names a view or CTE of: sweep, cell, metric, prompt, seed_block, value, low, high, floor, above, below, bias. A row without
 -- a seed_block is that prompt's value with its own interval; one with a seed_block is the value without that block's seeds.
 -- above and below say how much a prompt's value may lie above and below its truth by chance alone, on average (a
--- distance is never below 0, so that few images push it up); null or 0 where the value is unbiased. Whatever has a floor is
+-- distance is never below 0, so that few images push it up); null or 0 where the value is unbiased. low and high leave that
+-- out, but for the border of what the value can be. Whatever has a floor is
 -- allowed the bias that the jackknife shows as well. bias is the most by which few images move a value whatever its truth, up
 -- if above 0 and down if below: an entropy is too low at any shares, by more than eight blocks of few images can tell.
--- Over these prompts: the wider of what the prompts' own intervals say where images are independent (Zou & Donner,
--- Statistics in Medicine 27, 2008) and of the delete-a-group jackknife over seeds, which all prompts share. Each holds
--- where the other may fail: the first where seeds push all prompts one way, the second where few images differ.
+-- Over these prompts: what the prompts' own intervals say where images are independent (MOVER: Zou & Donner, Statistics in
+-- Medicine 27, 2008), and what sharing seeds adds to that: by how much the delete-a-group jackknife of the mean, whose seeds
+-- all prompts share, varies more than the prompts' own jackknives would together.
 -- Over prompts like these: Student's interval over the prompts' values, with what sharing seeds adds; from
 -- `prompts_for_population()` prompts on, else null.
 create or replace macro means(source) as table
@@ -35,8 +40,12 @@ cells as (
     select
         sweep, cell, metric, avg(value) as mean, count(*) as prompts, any_value(low) as low_one, any_value(high) as high_one,
         avg(floor) as floor, avg(above) as above, avg(below) as below, avg(bias) as bias, max(above + below) > 0 or count(floor) > 0 as biased,
-        sqrt(sum((value - low) ** 2)) / count(*) as reach_low,
-        sqrt(sum((high - value) ** 2)) / count(*) as reach_high,
+        sum((value - low) ** 2 + border_variance() * above ** 2) / count(*) ** 2 as reach_low,
+        sum((high - value) ** 2 + border_variance() * below ** 2) / count(*) ** 2 as reach_high,
+        coalesce(sum((value - low) ** 2 + border_variance() * above ** 2) filter (above + below > 0), 0)
+            / count(*) ** 2 as border_low,
+        coalesce(sum((high - value) ** 2 + border_variance() * below ** 2) filter (above + below > 0), 0)
+            / count(*) ** 2 as border_high,
         var_samp(value) filter (isfinite(value)) / count(*) as prompt_variance
     from given
     where seed_block is null
@@ -56,13 +65,17 @@ seeds as (
     group by sweep, cell, metric
     having count(*) > 1
 ),
--- The same variance were no seed shared: each prompt's own jackknife.
+-- The same variance were no seed shared: each prompt's own jackknife; inside: of the prompts that are not at the border.
 apart as (
-    select sweep, cell, metric, sum(variance) / count(*) ** 2 as apart_variance
+    select
+        sweep, cell, metric, sum(variance) / count(variance) ** 2 as apart_variance,
+        coalesce(sum(variance) filter (not border), 0) / count(variance) ** 2 as inside_variance
     from (
-        select sweep, cell, metric, prompt, (count(*) - 1) * var_pop(value) as variance
+        select
+            sweep, cell, metric, prompt, max(above + below) > 0 as border,
+            (count(seed_block) - 1) * var_pop(value) filter (seed_block is not null) as variance
         from given
-        where seed_block is not null and isfinite(value)
+        where isfinite(value)
         group by sweep, cell, metric, prompt
     )
     group by sweep, cell, metric
@@ -78,7 +91,9 @@ varied as (
 halves as (
     select
         *,
-        student_quantile(z, blocks - 1) * sqrt(seed_variance) as seed_half,
+        coalesce(student_quantile(z, blocks - 1) * sqrt(shared_variance), 0e0) as shared_half,
+        -- Intervals of few images are askew, and many of them together are not.
+        coalesce(student_quantile(z, (blocks - 1) * prompts) ** 2 * inside_variance, 0e0) as inside,
         student_quantile(z, (prompt_variance + shared_variance) ** 2 / nullif(
             prompt_variance ** 2 / (prompts - 1) + coalesce(shared_variance ** 2 / (blocks - 1), 0e0), 0
         )) * sqrt(prompt_variance + shared_variance) as prompt_half,
@@ -89,8 +104,8 @@ halves as (
 bounds as (
     select
         *,
-        if(prompts = 1, low_one, mean - chance_above - greatest(reach_low, seed_half)) as low,
-        if(prompts = 1, high_one, mean + chance_below + greatest(reach_high, seed_half)) as high
+        if(prompts = 1, low_one - above, mean - chance_above - sqrt(greatest(reach_low, border_low + inside) + shared_half ** 2)) as low,
+        if(prompts = 1, high_one + below, mean + chance_below + sqrt(greatest(reach_high, border_high + inside) + shared_half ** 2)) as high
     from halves
 )
 select
@@ -100,7 +115,7 @@ select
         as population_low,
     if(isfinite(mean) and prompts >= prompts_for_population(), greatest(high, mean + chance_below + prompt_half), null)
         as population_high,
-    floor, mean - above + below as without_chance, seed_half, prompt_half
+    floor, mean - above + below as without_chance, shared_half, prompt_half
 from bounds;
 
 -- Agresti and Coull's interval of a share whose variance is given by the half width of its symmetric interval, as of so

@@ -1,25 +1,12 @@
--- What each metric would be on average for a perfectly fair model at n images: the noise floor of that metric. Exact for two
--- groups; for more where the metric is a sum over the groups, whose counts are binomial each, else the mean of the draws.
--- reads: fair_draws
+-- What each metric that compares with a target would be on average for a model on target at n images: the noise floor of
+-- that metric. Exact for any number of groups: each is a sum over the groups, whose counts are binomial.
+-- reads: group_counts
 -- one row per: fair distribution, n
-with drawn as (
-    select
-        fair, n,
-        sum(weight * kl_divergence_of(shares, fair)) as kl_divergence,
-        sum(weight * jensen_shannon_of(shares, fair)) as jensen_shannon,
-        sum(weight * chi_square_of(shares, fair)) * n as chi_square,
-        sum(weight * relative_deviation_of(shares, fair)) as relative_deviation,
-        sum(weight * normalised_entropy_of(shares)) as normalised_entropy,
-        sum(weight * parity_difference_of(shares)) as parity_difference,
-        sum(weight * parity_ratio_of(shares)) as parity_ratio,
-        sum(weight * pairwise_bias_of(shares)) as pairwise_bias,
-        sum(weight * l2_discrepancy_of(shares)) as l2_discrepancy,
-        sum(weight * mean_absolute_deviation_of(shares)) as mean_absolute_deviation
-    from fair_draws
-    group by fair, n
+with needed as (
+    select distinct unnest([targets, uniform]) as fair, floor_n as n from group_counts where n > 0
 ),
 places as (
-    select fair, n, unnest(fair) as target from drawn where len(fair) > 2 and list_max(fair) < 1
+    select fair, n, unnest(fair) as target from needed
 ),
 marginals as (
     select
@@ -32,7 +19,7 @@ marginals as (
                 least(n, ceil(n * target + 9 * sqrt(n * target * (1 - target)) + 9))::bigint + 1
             )) as k
             from places
-            where target > 0
+            where target > 0 and target < 1
         )
     )
 ),
@@ -47,13 +34,11 @@ summed as (
     from marginals
     group by fair, n
 )
+-- A target that only one group has is always met.
 select
-    drawn.* replace (
-        coalesce(summed.kl_divergence, drawn.kl_divergence) as kl_divergence,
-        coalesce(summed.jensen_shannon, drawn.jensen_shannon) as jensen_shannon,
-        coalesce(summed.chi_square, drawn.chi_square) as chi_square,
-        coalesce(summed.relative_deviation, drawn.relative_deviation) as relative_deviation,
-        coalesce(summed.normalised_entropy, drawn.normalised_entropy) as normalised_entropy
-    )
-from drawn
+    fair, n,
+    coalesce(kl_divergence, 0) as kl_divergence, coalesce(jensen_shannon, 0) as jensen_shannon,
+    coalesce(chi_square, 0) as chi_square, coalesce(relative_deviation, 0) as relative_deviation,
+    coalesce(normalised_entropy, 0) as normalised_entropy
+from needed
 left join summed using (fair, n)

@@ -149,7 +149,7 @@ def summary_query(connection, metrics: list[Metric], bodies: dict[str, str], the
             number = next(numbers)
             values.append(
                 f"select sweep, cell, {number} as metric, hash(prompt) as prompt, null as seed_block, "
-                f'"{column}"::double as value, {_bounds(metric, columns)} '
+                f'"{column}"::double as value, {_bounds(metric, column, columns)} '
                 f'from "{metric.name}" join cells using ({keys})'
             )
             if f"{metric.name}_without_seeds" in bodies:
@@ -174,8 +174,8 @@ def summary_query(connection, metrics: list[Metric], bodies: dict[str, str], the
     )
 
 
-def _bounds(metric: Metric, columns: list[str]) -> str:
-    """Return SQL of a prompt's low, high, floor, above, below and bias, as `means` takes them.
+def _bounds(metric: Metric, column: str, columns: list[str]) -> str:
+    """Return SQL of a prompt's low, high, floor, above, below and bias, as `means` takes them with the column.
 
     A distance from few images is too far from the best value by as much as its noise floor; only where the interval
     excludes the best value can it not be chance alone.
@@ -188,6 +188,8 @@ def _bounds(metric: Metric, columns: list[str]) -> str:
         floor, above = "noise_floor", "if(low < 1e-9, noise_floor, 0)"
     elif {"chance_above", "chance_below"} <= set(columns):
         above, below = "chance_above", "chance_below"
+        # Which the prompt's own interval allows for already.
+        own = f"least(low + chance_above, {column}) as low, greatest(high - chance_below, {column}) as high"
     bias = "bias" if "bias" in columns else "null::double"
     return f"{own}, {floor} as floor, {above} as above, {below} as below, {bias} as bias"
 

@@ -56,6 +56,9 @@ def _intervals() -> Iterator[tuple[str, str, str]]:
             for about, bounds in (("these prompts", ""), ("prompts like these", "population_")):
                 columns = f"{prefix}{bounds}low as low, {prefix}{bounds}high as high"
                 yield name, about, f"select {_CELL}, {columns} from {source} {filter}"
+        for about, bounds in (("these prompts", ""), ("prompts like these", "population_")):
+            query = f"select {_CELL}, {bounds}low as low, {bounds}high as high from bias_amplification {own}"
+            yield f"bias_amplification, {setting}", about, query
     for view in ("change_from_baseline", "distance_change"):
         yield view, "this prompt", f"select {_PROMPT}, low, high from {view}"
     yield "side_effects", "these prompts", f"""select {_CELL}, low, high from side_effects where "group" = 'g0'"""

@@ -32,6 +32,7 @@ VIEWS = (
     "change_from_baseline",
     "distance_change",
     "side_effects",
+    "bias_amplification",
     "steering",
     "target_test",
     "cell_test",
@@ -39,7 +40,9 @@ VIEWS = (
     "mcnemar",
 )
 # What is drawn, in the place of what is counted from a store.
-_DRAWN = {"plan", "targets", "settings", "unit_counts", "seed_counts", "pair_tallies", "stratum_counts"}
+_DRAWN = {
+    "plan", "targets", "settings", "unit_counts", "seed_counts", "pair_tallies", "stratum_counts", "sweep_references"
+}  # fmt: skip
 
 
 class Simulation:
@@ -53,7 +56,7 @@ class Simulation:
         self._parts = [part.name for part in summary.in_order(self.connection)]
         self._means = [metric for metric in list_metrics() if metric.name in MEANS]
         read = set(summary.upstream(self.connection, [*VIEWS, *MEANS, "distributions_without_seeds"], self._bodies))
-        self._needed = [name for name in self._parts if name in read - {"fair_draws", "noise_floors"}]
+        self._needed = [name for name in self._parts if name in read - {"noise_floors", "uniform_floors"}]
         self.connection.execute("create temp table floors as select * from noise_floors where false")
 
     def load(self, draws: list[Draw]) -> None:
@@ -125,9 +128,7 @@ class Simulation:
         )
         self.connection.execute(
             f"""insert into floors
-            with group_counts as (select fair as targets, fair as uniform, n, n as floor_n from floors_needed),
-            fair_draws as ({self._bodies["fair_draws"]}
-            )
+            with group_counts as (select fair as targets, fair as uniform, n, n as floor_n from floors_needed)
             from ({self._bodies["noise_floors"]}
             )"""
         )
@@ -205,7 +206,7 @@ def _table(place: int, setting: str, columns: dict) -> pa.Table:
 
 
 # The base views over what is drawn. The guided setting is said to steer another attribute, so that side_effects speaks
-# of this one.
+# of this one. The reference's shares fall in even steps: 2/3 and 1/3, or 1/2, 1/3 and 1/6.
 _BASE = """
 create or replace temp view names as
     select world, list("group" order by position) as groups, list(target order by position) as targets
@@ -218,6 +219,16 @@ create or replace temp view targets as
     select world::varchar as sweep, 'group' as attribute, "group", "group" as group_text, target,
         position::integer as position, null::varchar[] as unknown_to
     from drawn_groups;
+create or replace temp view sweep_references as
+    select world::varchar as sweep, 'of ' || count(*) as reference from drawn_groups group by world;
+create or replace temp table reference_shares as
+    select
+        'of ' || groups as reference, prompt_name, 'group' as attribute, 'g' || position as "group",
+        (groups - position) * 2e0 / (groups * (groups + 1)) as share, null::bigint as n
+    from (select distinct prompt_name from plan)
+    cross join (select distinct count(*) as groups from drawn_groups group by world)
+    cross join (select unnest(range(3)) as position)
+    where position < groups;
 create or replace temp view settings as
     select distinct sweep, model, setting, setting as method, null::double as guidance_scale, 1e0 as scale,
         ['other'] as attributes, '{}' as params, setting = 'none' as baseline,

@@ -6,6 +6,9 @@ import numpy as np
 
 from fairsweep.bench.coverage.world import LOST, Draw
 
+# The reference's share of the one group that it favours, of two and of three: the second of three has no more than 1/3.
+FAVOURED = {2: 2 / 3, 3: 1 / 2}
+
 Value = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -47,6 +50,10 @@ def truths(draw: Draw) -> dict[str, np.ndarray]:
         # A guided prompt's shares are those of its deal; over many deals they are the target.
         many = draw.population.mean(0)[0] if setting == "none" else draw.target[0]
         own[f"mean_share, {setting}, population"] = np.full(replicates, many)
+        # What the reference favours: the first of two or three groups, whose shares there fall in even steps.
+        for about in ("", ", population"):
+            mean = own[f"mean_share, {setting}{about}"]
+            own[f"bias_amplification, {setting}{about}"] = mean - FAVOURED[shares.shape[-1]]
         own[f"missing_share, {setting}"] = np.full((replicates, prompts), LOST)
         own[f"mean missing_share, {setting}"] = np.full(replicates, LOST)
         own[f"mean missing_share, {setting}, population"] = np.full(replicates, LOST)
