@@ -8,7 +8,7 @@
 -- summary mean: change_from_baseline
 -- read: low and high are over this prompt: they come from the intervals of the two shares, as if no seed were shared, and so are
 -- wide; distance_change pairs the seeds. Each distance may be chance up to its noise floor while its target lies within its
--- interval: chance_above and chance_below say how much of the change that may be, and low and high allow for it.
+-- interval, and less from there on: chance_above and chance_below say how much of the change that may be, and low and high allow for it.
 -- The p-value is that interval's: below .05 where it excludes 0. The family of a q-value is all prompts of a sweep, model,
 -- setting, attribute and classifier.
 with distances as (
@@ -28,8 +28,8 @@ paired as (
     select
         guided.* exclude (reason), coalesce(guided.reason, unguided.reason) as reason, baselines.setting as baseline, unguided.distance as baseline_distance,
         unguided.low as baseline_low, unguided.high as baseline_high, unguided.n as baseline_n,
-        if(guided.low < 1e-9, guided.noise_floor, 0) as chance_above,
-        if(unguided.low < 1e-9, unguided.noise_floor, 0) as chance_below,
+        chance_left(guided.noise_floor, guided.low) as chance_above,
+        chance_left(unguided.noise_floor, unguided.low) as chance_below,
         guided.distance - unguided.distance as change
     from distances as guided
     join baselines on baselines.sweep = guided.sweep and baselines.model = guided.model

@@ -62,8 +62,8 @@ changes as (
         sweep, model, setting, versus, prompt, prompt_name, attribute, classifier, after.n as pairs, after.farthest,
         "before".distance as distance_before, "after".distance as distance_after,
         "after".distance - "before".distance as distance_change,
-        if("after".low < 1e-9, "after".floor, 0) as chance_above,
-        if("before".low < 1e-9, "before".floor, 0) as chance_below,
+        chance_left("after".floor, "after".low) as chance_above,
+        chance_left("before".floor, "before".low) as chance_below,
         sqrt(("after".distance - "after".low) ** 2 + ("before".high - "before".distance) ** 2) as reach_below,
         sqrt(("after".high - "after".distance) ** 2 + ("before".distance - "before".low) ** 2) as reach_above
     from (from distances where side = 'after') as "after"

@@ -21,7 +21,7 @@ cells as (
 values as (
     select
         sweep, cell, 'distance' as metric, prompt, null as seed_block, total_variation as value, low, high,
-        noise_floor as floor, if(low < 1e-9, noise_floor, 0) as above, null as below, null as bias
+        noise_floor as floor, chance_left(noise_floor, low) as above, null as below, null as bias
     from cells
     union all
     select

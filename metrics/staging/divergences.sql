@@ -49,3 +49,11 @@ create or replace macro binomial_deviation_(n, t, above) as
 create or replace macro expected_total_variation(targets, n) as list_sum(list_transform(
     targets, lambda t: if(t <= 0 or t >= 1 or n = 0, 0e0, binomial_deviation_(n, t, floor(n * t) + 1e0))
 )) / (2e0 * nullif(n, 0));
+
+-- How much a distance may lie above its truth by chance alone, on average, where that is no nearer the target than `least`,
+-- the least distance that its interval allows: all of the noise floor at the target, and less the farther away, as the
+-- absolute value of a normal deviate whose mean is that far from 0; nothing from one and a half standard deviations on.
+create or replace macro chance_left_(floor, u) as
+    if(u >= 1.5e0, 0e0, floor * (exp(-(u * u) / 2e0) - u * sqrt(2e0 * pi()) * normal_tail_(u)));
+create or replace macro chance_left(floor, least) as
+    if(floor > 0, chance_left_(floor, greatest(0e0, least) / (floor * sqrt(pi() / 2e0))), 0e0);

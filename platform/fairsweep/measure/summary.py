@@ -177,15 +177,15 @@ def summary_query(connection, metrics: list[Metric], bodies: dict[str, str], the
 def _bounds(metric: Metric, column: str, columns: list[str]) -> str:
     """Return SQL of a prompt's low, high, floor, above, below and bias, as `means` takes them with the column.
 
-    A distance from few images is too far from the best value by as much as its noise floor; only where the interval
-    excludes the best value can it not be chance alone.
+    A distance from few images is too far from the best value by as much as its noise floor, while the interval holds the
+    best value; farther away chance adds less.
     """
     own = "low, high" if {"low", "high"} <= set(columns) else "null::double as low, null::double as high"
     floor, above, below = "null::double", "null::double", "null::double"
     if "noise_floor" in columns and metric.direction.startswith("near 1"):
-        floor, below = "noise_floor", "if(high > 1 - 1e-9, 1 - noise_floor, 0)"
+        floor, below = "noise_floor", "chance_left(1 - noise_floor, 1 - high)"
     elif "noise_floor" in columns:
-        floor, above = "noise_floor", "if(low < 1e-9, noise_floor, 0)"
+        floor, above = "noise_floor", "chance_left(noise_floor, low)"
     elif {"chance_above", "chance_below"} <= set(columns):
         above, below = "chance_above", "chance_below"
         # Which the prompt's own interval allows for already.
