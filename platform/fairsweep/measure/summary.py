@@ -177,8 +177,8 @@ def summary_query(connection, metrics: list[Metric], bodies: dict[str, str], the
 def _bounds(metric: Metric, column: str, columns: list[str]) -> str:
     """Return SQL of a prompt's low, high, floor, above, below and bias, as `means` takes them with the column.
 
-    A distance from few images is too far from the best value by as much as its noise floor, while the interval holds the
-    best value; farther away chance adds less.
+    A distance from few images is too far from the best value by as much as its noise floor, while the interval holds
+    the best value; farther away chance adds less.
     """
     own = "low, high" if {"low", "high"} <= set(columns) else "null::double as low, null::double as high"
     floor, above, below = "null::double", "null::double", "null::double"
