@@ -9,23 +9,10 @@
 -- are those of share_anytime, which hold at any look. worst_low and worst_high are the shares if every missing image
 -- (no face, unknown, failed) had shown none of this group, or only this group. A group that the
 -- classifier cannot tell is not measured: null, and the shares are over the other groups.
-with placed as (
-    select
-        *, unnest(groups) as "group", unnest(range(1, len(groups) + 1)) as position,
-        unnest(list_transform(groups, lambda g: unmeasured is null or not list_contains(unmeasured, g))) as told
-    from distributions
-)
 select
-    sweep, model, setting, prompt, prompt_name, attribute, classifier, "group", position,
-    if(told, counts[position], null) as count,
-    n,
-    images,
-    if(told and n > 0, counts[position] / n::double, null) as share,
-    if(told, lows[position], null) as low,
-    if(told, highs[position], null) as high,
-    targets[position] as target,
-    missing,
-    if(told, counts[position] / images::double, null) as worst_low,
-    if(told, (counts[position] + missing) / images::double, null) as worst_high,
-    if(told and n > 0, null, reason) as reason
-from placed
+    sweep, model, setting, prompt, prompt_name, attribute, classifier, "group", position, count, n, images, share, low, high,
+    target, missing,
+    if(told, count / images::double, null) as worst_low,
+    if(told, (count + missing) / images::double, null) as worst_high,
+    reason
+from placed_shares('distributions')

@@ -21,24 +21,12 @@ intervals as (
         list_transform(groups, lambda g, i: anytime_low(strata, i, error)) as lows,
         list_transform(groups, lambda g, i: anytime_high(strata, i, error)) as highs
     from bounded
-),
-placed as (
-    select
-        *, unnest(groups) as "group", unnest(range(1, len(groups) + 1)) as position, unmeasured is null as whole,
-        unnest(list_transform(groups, lambda g: unmeasured is null or not list_contains(unmeasured, g))) as told
-    from intervals
 )
 select
-    sweep, model, setting, prompt, prompt_name, attribute, classifier, "group", position,
-    if(told, counts[position], null) as count,
-    n,
-    images,
-    if(told and n > 0, counts[position] / n::double, null) as share,
-    if(told, lows[position], null) as low,
-    if(told, highs[position], null) as high,
-    targets[position] as target,
-    if(whole, greatest(highs[position] - targets[position], targets[position] - lows[position]), null) as farthest,
+    sweep, model, setting, prompt, prompt_name, attribute, classifier, "group", position, count, n, images, share, low, high,
+    target,
+    if(unmeasured is null, greatest(highs[position] - target, target - lows[position]), null) as farthest,
     missing,
-    if(whole, evidence, null) as evidence,
-    if(told and n > 0, null, reason) as reason
-from placed
+    if(unmeasured is null, evidence, null) as evidence,
+    reason
+from placed_shares('intervals')
