@@ -121,7 +121,7 @@ def test_calibration(ray_cluster, monkeypatch, tmp_path):
     assert cells[0] == "gender 0.5 : 0.5, misread"
     # Of eight images the chance miss of a half is E|X / 8 - 1 / 2| = 35 / 256.
     assert cells[4] == f"{100 * 35 / 256:.1f}"
-    assert re.fullmatch(r"[\d.]+ at 2", cells[1]) and sum(map(int, re.findall(r"(\d+) at", cells[5]))) == 14
+    assert re.fullmatch(r"[\d.]+ at 1\.5", cells[1]) and sum(map(int, re.findall(r"(\d+) at", cells[5]))) == 14
     assert cells[6].endswith(f" + {14 * 8}")
     with pytest.raises(FairsweepError, match="no case 'halves'; did you mean 'half'"):
         calibration.run(["halves"])

@@ -38,7 +38,7 @@ class Case:
     errs: bool = False
 
 
-_GENDER, _TONE = (2.0, 2.5, 3.0), (1.0, 2.0, 4.0)
+_GENDER, _TONE = (1.5, 2.0, 3.0), (1.0, 2.0, 4.0)
 CASES = {
     case.name: case
     for case in (
