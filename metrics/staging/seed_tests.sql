@@ -31,15 +31,21 @@ errors as (
     from summed
     join spread using (cell, part)
 ),
+-- Once for each number of seeds, which most cells share.
+bounds as materialized (
+    select tests, seeds, student_bound(false_discovery_rate() / tests, seeds - 1) as bound
+    from (select distinct tests, seeds from errors where seeds > 1)
+),
 tested as (
     select
-        *, case
+        errors.*, bound, case
             when seeds < 2 then null when error > 0 then student_tail(greatest(0e0, abs(mean) - correction / n) / error, seeds - 1) else 1e0
         end as p
     from errors
+    left join bounds using (tests, seeds)
 )
 select
     cell, any_value(seeds) as seeds, any_value(n) as n, least(1e0, any_value(tests) * min(p)) as p_value,
-    max(if(seeds > 1, student_bound(false_discovery_rate() / tests, seeds - 1) * error + correction / n, null)) as least_difference
+    max(bound * error + correction / n) as least_difference
 from tested
 group by cell
