@@ -38,6 +38,8 @@ def run(pipe, name, which=(0,), scale=4.0, steps=4, prompts=None, **more):
     call = zoo.ZOO[name][1] | {key: [PICTURES[key]] * len(which) for key in zoo.PICTURES.get(name, ())}
     if name == "QwenImagePipeline":
         call |= {} if scale is None else {"true_cfg_scale": scale, "negative_prompt": [""] * len(which)}
+    elif name == "HunyuanImagePipeline":
+        pipe.guider.guidance_scale = scale or 1.0
     else:
         call["guidance_scale"] = zoo.UNGUIDED.get(name, 1.0) if scale is None else scale
     return pipe(
@@ -66,6 +68,7 @@ def test_one_step_is_the_formula(named):
     # LCM runs without a second branch, Qwen-Image rescales its two; Lumina's empty condition is no prompt: a prompt
     # comes with the system's instruction.
     ways = {"LatentConsistencyModelPipeline": [None], "QwenImagePipeline": [None], "Lumina2Pipeline": [4.0]}
+    ways["Flux2Pipeline"] = [None]
     for scale in ways.get(name, [4.0, None]):
         with fair_guidance(pipe, toward_all(OTHER, 3.0)):
             guided = run(pipe, name, scale=scale, steps=1)
@@ -101,7 +104,7 @@ def test_mixed_batches_and_stock_images(named):
 def test_what_would_be_wrong_in_silence_is_refused(name):
     bare = getattr(diffusers, name).__new__(getattr(diffusers, name))
     with (
-        pytest.raises(FairsweepError, match=f"{name} mixes the latents .*: it cannot be guided"),
+        pytest.raises(FairsweepError, match=f"{name} {REFUSED[name]}: it cannot be guided"),
         fair_guidance(bare, toward_all(OTHER, 3.0)),
     ):
         pass

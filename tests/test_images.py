@@ -241,9 +241,16 @@ def test_a_class_that_edits_no_pictures_is_refused_by_its_name(tmp_path):
         model = SweepSpec.model_validate(small("builtin:portraits", **source)).models[0]
         with pytest.raises(SpecError, match="model tiny: "):
             check_names([model], edits=True)
-    for name in EDITORS:
+    for name, has_strength in EDITORS.items():
         index.write_text(f'{{"_class_name": "{name}"}}')
-        check_names([SweepSpec.model_validate(small("builtin:portraits", source=str(tmp_path))).models[0]], edits=True)
+        for strength in (0.5, None):
+            data = small("builtin:portraits", source=str(tmp_path), strength=strength)
+            models = SweepSpec.model_validate(data).models
+            if strength and not has_strength:
+                with pytest.raises(SpecError, match=f"model tiny: {name} edits by instruction and has no strength"):
+                    check_names(models, edits=True)
+            else:
+                check_names(models, edits=True)
 
 
 def test_sampling_by_seeds_is_refused():

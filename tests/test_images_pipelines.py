@@ -1,12 +1,17 @@
 """Image to image in sweeps: the stock pipelines' pictures, guided and unguided, alone and in a batch; resumed."""
 
+import json
+from dataclasses import replace
+
+import diffusers
 import numpy as np
 import pytest
 import torch
 from diffusers import AutoPipelineForImage2Image, DiffusionPipeline
 from PIL import Image, ImageOps
 
-from fairsweep.errors import ModelLoadError
+from fairsweep.errors import FairsweepError, ModelLoadError
+from fairsweep.families import REFUSED
 from fairsweep.guidance import Conditioning, fair_guidance, toward
 from fairsweep.pipelines import load
 from fairsweep.spec import ModelSpec
@@ -70,6 +75,93 @@ def test_editing_is_the_stock_image_to_image_pipeline(family, tmp_path):
     other = pipeline.denoise([Conditioning(prompt) for prompt in PROMPTS], SEEDS, [noise(9), *pictures[1:]])
     assert tiny.relative(other[0], unguided[0]) > 1e-3
     assert tiny.relative(other[1:], unguided[1:]) < 1e-4
+
+
+def kontext():
+    return diffusers.FluxKontextPipeline(**tiny.build_flux().components)
+
+
+def pix2pix():
+    parts = tiny.build_sd(in_channels=8).components
+    return diffusers.StableDiffusionInstructPix2PixPipeline(**parts, requires_safety_checker=False)
+
+
+@pytest.mark.parametrize(("build", "call"), [(kontext, {"max_area": 1024, "_auto_resize": False}), (pix2pix, {})])
+def test_editing_by_instruction_is_the_stock_pipeline(build, call, tmp_path):
+    """Its latents are as by hand, as alone, and by their own source; what cannot be guided is refused in one line."""
+    build().save_pretrained(tmp_path)
+    model = ModelSpec(name="tiny", source=str(tmp_path), steps=4, guidance_scale=5.0, width=32, height=32)
+    pipeline = load(model, "cpu", edits=True)
+    name, stock = type(pipeline.pipe).__name__, pipeline.pipe
+    if name == "FluxKontextPipeline":
+        call = call | {"width": 32, "height": 32}
+    pictures = [noise(seed) for seed in (1, 2, 3)]
+
+    def by_hand(edits, **more):
+        generators = [torch.Generator().manual_seed(seed) for seed in SEEDS]
+        with fair_guidance(stock, edits):
+            return stock(
+                prompt=PROMPTS,
+                image=pictures,
+                num_inference_steps=4,
+                guidance_scale=5.0,
+                generator=generators,
+                **call,
+                **more,
+            ).images
+
+    unguided = [Conditioning(prompt) for prompt in PROMPTS]
+    if name in REFUSED:
+        with pytest.raises(FairsweepError, match=f"{name} .*: it cannot be guided"):
+            pipeline.denoise([Conditioning(PROMPTS[1], edit=EDITS[1])], SEEDS[:1], pictures[:1])
+    for edits in [[None] * 3, EDITS][: 1 if name in REFUSED else 2]:
+        asked = [replace(each, edit=edit) for each, edit in zip(unguided, edits, strict=True)]
+        ours = pipeline.denoise(asked, SEEDS, pictures)
+        assert tiny.relative(ours, by_hand(edits, output_type="latent")) < 1e-4
+        for number, alone in enumerate(zip(asked, SEEDS, pictures, strict=True)):
+            assert tiny.relative(pipeline.denoise(*([item] for item in alone))[0], ours[number]) < 1e-4
+    assert abs(pixels(pipeline.decode(ours)) - pixels(by_hand(edits))).max() <= 1
+    plain = pipeline.denoise(unguided, SEEDS, pictures)
+    assert [tiny.relative(a, b) > 0.01 for a, b in zip(ours, plain, strict=True)] == [bool(edit) for edit in edits]
+    other = pipeline.denoise(unguided, SEEDS, [noise(9), *pictures[1:]])
+    assert tiny.relative(other[0], plain[0]) > 3e-4
+    assert tiny.relative(other[1:], plain[1:]) < 1e-5
+
+
+def test_thresholds_are_quantiles_over_what_is_drawn():
+    """In Kontext's one step: the edit is the concept's direction, cut at a quantile of the image's own latents."""
+    pipe = kontext()
+    pipe.set_progress_bar_config(disable=True)
+    call = {"width": 32, "height": 32, "max_area": 1024, "_auto_resize": False, "output_type": "latent"}
+
+    def drawn(prompt, edit=None):
+        with fair_guidance(pipe, [edit]):
+            generator = torch.Generator().manual_seed(1)
+            latents = pipe(prompt=prompt, image=noise(1), num_inference_steps=1, generator=generator, **call).images
+        return latents.unflatten(2, (-1, 4)).transpose(1, 2).flatten(2)[0]  # [channels, positions]
+
+    edit = toward("old person", scale=3.0, threshold=0.61, warmup_steps=0, momentum_scale=0.0)
+    direction = 3.0 * (drawn("old person") - drawn(""))
+    size = direction.abs()
+    wanted = torch.where(size >= torch.quantile(size, 0.61, dim=1, keepdim=True), direction, 0.0)
+    change = drawn("a nurse", edit) - drawn("a nurse")
+    assert tiny.relative(change, wanted) < 1e-3
+    assert (wanted == 0).float().mean() > 0.5
+
+
+@pytest.mark.parametrize("family", BUILD)
+def test_steps_are_counted_as_the_pipeline_takes_them(family, tmp_path):
+    """Some take a step that `strength` leaves a part of, others do not; fractions of steps are of those taken."""
+    pipe = AutoPipelineForImage2Image.from_pipe(BUILD[family]())
+    pipe.set_progress_bar_config(disable=True)
+    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": type(pipe).__name__}))
+    for strength in (0.29, 0.55, 0.7, 1.0):
+        with fair_guidance(pipe, [None]) as guided, torch.inference_mode():
+            call = {"num_inference_steps": 10, "guidance_scale": 1.0, "output_type": "latent"}
+            call |= {"width": 32, "height": 32} if family in ("flux", "stable-diffusion-3") else {}
+            pipe("a nurse", image=noise(1), strength=strength, **call)
+        for named in ({"source": str(tmp_path)}, {"source": "a/b", "pipeline": type(pipe).__name__}):
+            assert ModelSpec(name="m", steps=10, strength=strength, **named).steps_taken == guided.calls
 
 
 def test_a_picture_of_another_size_is_scaled_and_cropped_at_its_middle(tiny_model):

@@ -56,14 +56,14 @@ def t5_tokenizer() -> T5Tokenizer:
     return T5Tokenizer(vocab=vocab, extra_ids=0, model_max_length=64)
 
 
-def clip_text(tokenizer: CLIPTokenizer, width: int = 32, projection: bool = False):
+def clip_text(tokenizer: CLIPTokenizer, width: int = 32, projection: bool = False, positions: int = 77):
     config = CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=width,
         intermediate_size=2 * width,
         num_hidden_layers=2,
         num_attention_heads=2,
-        max_position_embeddings=77,
+        max_position_embeddings=positions,
         projection_dim=width,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,

@@ -5,60 +5,9 @@ from collections.abc import Callable
 import diffusers
 import torch
 import transformers
-from diffusers import FlowMatchEulerDiscreteScheduler
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Whitespace
-from tokenizers.processors import TemplateProcessing
 
-from support import tiny
-
-_TEXT = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-_GROUPED = {**_TEXT, "num_key_value_heads": 1, "head_dim": 16, "max_position_embeddings": 512}
-_SIZE = {"height": 32, "width": 32}
-
-
-def word_tokenizer() -> transformers.PreTrainedTokenizerFast:
-    """Build a tokenizer of whole words with a chat template that adds nothing."""
-    vocab = {word: index for index, word in enumerate(["<pad>", "<bos>", "<eos>", "<unk>", *tiny.WORDS])}
-    tokenizer = Tokenizer(WordLevel(vocab, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = Whitespace()
-    tokenizer.post_processor = TemplateProcessing(single="<bos> $A <eos>", special_tokens=[("<bos>", 1), ("<eos>", 2)])
-    special = {name: f"<{name[:3]}>" for name in ("pad_token", "bos_token", "eos_token", "unk_token")}
-    template = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=template, **special)
-
-
-def _flow(**config) -> FlowMatchEulerDiscreteScheduler:
-    return FlowMatchEulerDiscreteScheduler(shift=3.0, **config)
-
-
-def _text(kind: type, config: type, **more):
-    return kind(config(vocab_size=64, pad_token_id=0, bos_token_id=1, eos_token_id=2, **(_GROUPED | more))).eval()
-
-
-def _vae(channels: int):
-    return tiny.vae(channels, shift_factor=0.06, use_quant_conv=False, use_post_quant_conv=False)
-
-
-def _vae_of_eighths(**config):
-    """Build an autoencoder for pipelines that take latents of an eighth of the picture's side for granted."""
-    return diffusers.AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(8, 8, 8, 8),
-        norm_num_groups=4,
-        sample_size=64,
-        **config,
-    ).eval()
-
-
-def _listening(module: torch.nn.Module, name: str, gain: float = 4.0) -> torch.nn.Module:
-    """Return the denoiser with stronger weights where text enters: random ones hardly listen."""
-    for parameter, weight in module.named_parameters():
-        if name in parameter and weight.dim() == 2:
-            weight.data *= gain
-    return module.eval()
+from support import tiny, zoo_language
+from support.zoo_parts import SIZE, TEXT, flow, listening, text, vae, vae_of_eighths, word_tokenizer
 
 
 def inpaint():
@@ -107,7 +56,7 @@ def pixart_sigma():
         tokenizer=tokenizer,
         text_encoder=tiny.t5_text(tokenizer),
         vae=tiny.vae(),
-        transformer=_listening(transformer, "attn2"),
+        transformer=listening(transformer, "attn2"),
         scheduler=tiny.build_sd().scheduler,
     )
 
@@ -140,15 +89,15 @@ def _sana(kind: type, scheduler, **config):
     )
     return kind(
         tokenizer=word_tokenizer(),
-        text_encoder=_text(transformers.Gemma2Model, transformers.Gemma2Config),
+        text_encoder=text(transformers.Gemma2Model, transformers.Gemma2Config),
         vae=vae,
-        transformer=_listening(transformer, "attn2"),
+        transformer=listening(transformer, "attn2"),
         scheduler=scheduler,
     )
 
 
 def sana():
-    return _sana(diffusers.SanaPipeline, _flow())
+    return _sana(diffusers.SanaPipeline, flow())
 
 
 def sana_sprint():
@@ -173,8 +122,8 @@ def aura_flow():
         tokenizer=tokenizer,
         text_encoder=transformers.UMT5EncoderModel(config).eval(),
         vae=tiny.vae(),
-        transformer=_listening(transformer, "add_v_proj", 20.0),
-        scheduler=_flow(),
+        transformer=listening(transformer, "add_v_proj", 20.0),
+        scheduler=flow(),
     )
 
 
@@ -194,10 +143,10 @@ def lumina2():
     )
     return diffusers.Lumina2Pipeline(
         tokenizer=word_tokenizer(),
-        text_encoder=_text(transformers.Gemma2Model, transformers.Gemma2Config),
-        vae=_vae_of_eighths(shift_factor=0.06, use_quant_conv=False, use_post_quant_conv=False),
-        transformer=_listening(transformer, "caption_embedder"),
-        scheduler=_flow(),
+        text_encoder=text(transformers.Gemma2Model, transformers.Gemma2Config),
+        vae=vae_of_eighths(shift_factor=0.06, use_quant_conv=False, use_post_quant_conv=False),
+        transformer=listening(transformer, "caption_embedder"),
+        scheduler=flow(),
     )
 
 
@@ -217,10 +166,10 @@ def cogview4():
     )
     return diffusers.CogView4Pipeline(
         tokenizer=word_tokenizer(),
-        text_encoder=_text(transformers.GlmModel, transformers.GlmConfig),
-        vae=_vae(4),
-        transformer=_listening(transformer, "text_proj"),
-        scheduler=_flow(),
+        text_encoder=text(transformers.GlmModel, transformers.GlmConfig),
+        vae=vae(4),
+        transformer=listening(transformer, "text_proj"),
+        scheduler=flow(),
     )
 
 
@@ -241,9 +190,9 @@ def chroma():
     return diffusers.ChromaPipeline(
         tokenizer=tokenizer,
         text_encoder=tiny.t5_text(tokenizer),
-        vae=_vae(4),
-        transformer=_listening(transformer, "context_embedder"),
-        scheduler=_flow(),
+        vae=vae(4),
+        transformer=listening(transformer, "context_embedder"),
+        scheduler=flow(),
     )
 
 
@@ -265,17 +214,17 @@ def z_image():
             torch.nn.init.normal_(weight)
     return diffusers.ZImagePipeline(
         tokenizer=word_tokenizer(),
-        text_encoder=_text(transformers.Qwen3Model, transformers.Qwen3Config),
-        vae=_vae(4),
-        transformer=_listening(transformer, "cap_embedder"),
-        scheduler=_flow(),
+        text_encoder=text(transformers.Qwen3Model, transformers.Qwen3Config),
+        vae=vae(4),
+        transformer=listening(transformer, "cap_embedder"),
+        scheduler=flow(),
     )
 
 
 def qwen_image():
     config = transformers.Qwen2_5_VLConfig(
         text_config={
-            **_TEXT,
+            **TEXT,
             "num_key_value_heads": 2,
             "vocab_size": 64,
             "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0},
@@ -310,8 +259,8 @@ def qwen_image():
         tokenizer=word_tokenizer(),
         text_encoder=transformers.Qwen2_5_VLForConditionalGeneration(config).eval(),
         vae=vae,
-        transformer=_listening(transformer, "txt_in"),
-        scheduler=_flow(),
+        transformer=listening(transformer, "txt_in"),
+        scheduler=flow(),
     )
 
 
@@ -338,16 +287,16 @@ def flux2_klein():
     return diffusers.Flux2KleinPipeline(
         tokenizer=word_tokenizer(),
         # Its call reads the layers 9, 18 and 27.
-        text_encoder=_text(transformers.Qwen3ForCausalLM, transformers.Qwen3Config, num_hidden_layers=28),
+        text_encoder=text(transformers.Qwen3ForCausalLM, transformers.Qwen3Config, num_hidden_layers=28),
         vae=vae,
-        transformer=_listening(transformer, "context_embedder"),
-        scheduler=_flow(),
+        transformer=listening(transformer, "context_embedder"),
+        scheduler=flow(),
     )
 
 
 def hunyuan_dit():
     tokenizer, tokenizer_2 = tiny.clip_tokenizer(), tiny.t5_tokenizer()
-    bert = transformers.BertConfig(vocab_size=len(tokenizer), max_position_embeddings=77, **_TEXT)
+    bert = transformers.BertConfig(vocab_size=len(tokenizer), max_position_embeddings=77, **TEXT)
     transformer = diffusers.HunyuanDiT2DModel(
         sample_size=8,
         in_channels=4,
@@ -363,12 +312,12 @@ def hunyuan_dit():
         text_len_t5=256,
     )
     return diffusers.HunyuanDiTPipeline(
-        vae=_vae_of_eighths(),
+        vae=vae_of_eighths(),
         text_encoder=transformers.BertModel(bert).eval(),
         tokenizer=tokenizer,
         text_encoder_2=tiny.t5_text(tokenizer_2),
         tokenizer_2=tokenizer_2,
-        transformer=_listening(transformer, "text_embedder"),
+        transformer=listening(transformer, "text_embedder"),
         scheduler=tiny.build_sd().scheduler,
         safety_checker=None,
         feature_extractor=None,
@@ -378,33 +327,34 @@ def hunyuan_dit():
 
 # Class -> (how to build it, arguments of its call).
 ZOO: dict[str, tuple[Callable, dict]] = {
-    "StableDiffusionInpaintPipeline": (inpaint, _SIZE),
-    "StableDiffusionControlNetPipeline": (controlnet, _SIZE),
-    "StableDiffusion3Pipeline": (sd35, {**_SIZE, "max_sequence_length": 32}),
-    "LatentConsistencyModelPipeline": (latent_consistency, _SIZE),
-    "PixArtSigmaPipeline": (pixart_sigma, {**_SIZE, "max_sequence_length": 32, "use_resolution_binning": False}),
+    "StableDiffusionInpaintPipeline": (inpaint, SIZE),
+    "StableDiffusionControlNetPipeline": (controlnet, SIZE),
+    "StableDiffusion3Pipeline": (sd35, {**SIZE, "max_sequence_length": 32}),
+    "LatentConsistencyModelPipeline": (latent_consistency, SIZE),
+    "PixArtSigmaPipeline": (pixart_sigma, {**SIZE, "max_sequence_length": 32, "use_resolution_binning": False}),
     "SanaPipeline": (
         sana,
-        {**_SIZE, "max_sequence_length": 16, "use_resolution_binning": False, "complex_human_instruction": None},
+        {**SIZE, "max_sequence_length": 16, "use_resolution_binning": False, "complex_human_instruction": None},
     ),
     "SanaSprintPipeline": (
         sana_sprint,
-        {**_SIZE, "max_sequence_length": 16, "use_resolution_binning": False, "complex_human_instruction": None},
+        {**SIZE, "max_sequence_length": 16, "use_resolution_binning": False, "complex_human_instruction": None},
     ),
-    "AuraFlowPipeline": (aura_flow, {**_SIZE, "max_sequence_length": 32}),
+    "AuraFlowPipeline": (aura_flow, {**SIZE, "max_sequence_length": 32}),
     "Lumina2Pipeline": (
         lumina2,
         {"height": 64, "width": 64, "max_sequence_length": 32, "system_prompt": "a", "cfg_normalization": False},
     ),
-    "CogView4Pipeline": (cogview4, {**_SIZE, "max_sequence_length": 32}),
-    "ChromaPipeline": (chroma, {**_SIZE, "max_sequence_length": 32}),
-    "ZImagePipeline": (z_image, {**_SIZE, "max_sequence_length": 32}),
-    "QwenImagePipeline": (qwen_image, _SIZE),
+    "CogView4Pipeline": (cogview4, {**SIZE, "max_sequence_length": 32}),
+    "ChromaPipeline": (chroma, {**SIZE, "max_sequence_length": 32}),
+    "ZImagePipeline": (z_image, {**SIZE, "max_sequence_length": 32}),
+    "QwenImagePipeline": (qwen_image, SIZE),
     "Flux2KleinPipeline": (
         flux2_klein,
-        {**_SIZE, "max_sequence_length": 16},
+        {**SIZE, "max_sequence_length": 16},
     ),
     "HunyuanDiTPipeline": (hunyuan_dit, {"height": 64, "width": 64, "use_resolution_binning": False}),
+    **zoo_language.ZOO,
 }
 
 # Which pictures a class starts from, and its guidance scale without classifier-free guidance where that is not 1.
@@ -412,7 +362,7 @@ PICTURES = {
     "StableDiffusionInpaintPipeline": ("image", "mask_image"),
     "StableDiffusionControlNetPipeline": ("image",),
 }
-UNGUIDED = {"ZImagePipeline": 0.0, "LatentConsistencyModelPipeline": 4.0}
+UNGUIDED = {"ZImagePipeline": 0.0, "LatentConsistencyModelPipeline": 4.0, "Flux2Pipeline": 4.0}
 
 
 def build(name: str):
@@ -420,4 +370,11 @@ def build(name: str):
     torch.manual_seed(0)
     pipe = ZOO[name][0]()
     pipe.set_progress_bar_config(disable=True)
+    return shortened(pipe)
+
+
+def shortened(pipe):
+    """Return the pipeline with fewer tokens and pixels where its class fixes them, to be fast."""
+    for attribute, value in zoo_language.SHORT.get(type(pipe).__name__, {}).items():
+        setattr(pipe, attribute, value)
     return pipe

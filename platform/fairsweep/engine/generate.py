@@ -102,7 +102,12 @@ class Generator:
         pictures = Halving().run(pipeline.decode, [images[index] for index in fine])
         for index, picture in zip(fine, pictures, strict=True):
             images[index] = picture
-        return images, [conditioning.prompt for conditioning in conditionings], sizes
+        # As the denoiser was told them: a rewriter's text is remembered, and one that failed is its image's error.
+        prompts = [
+            conditioning.prompt if isinstance(image, Exception) else pipeline.worded(conditioning.prompt)
+            for conditioning, image in zip(conditionings, images, strict=True)
+        ]
+        return images, prompts, sizes
 
     def embed(self, texts: Sequence[str]) -> Embedded:
         """Return what the loaded model's first text encoder makes of texts."""

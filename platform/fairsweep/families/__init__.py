@@ -19,6 +19,8 @@ FAMILIES = {
     "StableDiffusion3Img2ImgPipeline": "fairsweep.families.stable_diffusion_3:StableDiffusion3",
     "FluxPipeline": "fairsweep.families.flux:Flux",
     "FluxImg2ImgPipeline": "fairsweep.families.flux:Flux",
+    "FluxKontextPipeline": "fairsweep.families.flux:FluxKontext",
+    "StableDiffusionInstructPix2PixPipeline": "fairsweep.families.instruct_pix2pix:InstructPix2Pix",
     "LatentConsistencyModelPipeline": "fairsweep.families.general:General",
     "CogView4Pipeline": "fairsweep.families.general:General",
     "PixArtSigmaPipeline": "fairsweep.families.masked:Masked",
@@ -30,6 +32,12 @@ FAMILIES = {
     "ZImagePipeline": "fairsweep.families.z_image:ZImage",
     "QwenImagePipeline": "fairsweep.families.qwen_image:QwenImage",
     "Flux2KleinPipeline": "fairsweep.families.flux_2:Flux2Klein",
+    "Flux2Pipeline": "fairsweep.families.flux_2:Flux2",
+    "KolorsPipeline": "fairsweep.families.kolors:Kolors",
+    "HiDreamImagePipeline": "fairsweep.families.hidream_image:HiDreamImage",
+    "HunyuanImagePipeline": "fairsweep.families.hunyuan_image:HunyuanImage",
+    "ErnieImagePipeline": "fairsweep.families.ernie_image:ErnieImage",
+    "LongCatImagePipeline": "fairsweep.families.longcat_image:LongCatImage",
     "HunyuanDiTPipeline": "fairsweep.families.hunyuan_dit:HunyuanDiT",
 }
 # What edits source pictures, by the class that a model names: whether it takes a strength. A text-to-image class stands
@@ -43,13 +51,35 @@ EDITORS = {
     "StableDiffusion3Img2ImgPipeline": True,
     "FluxPipeline": True,
     "FluxImg2ImgPipeline": True,
+    "FluxKontextPipeline": False,
+    "StableDiffusionInstructPix2PixPipeline": False,
 }
+# Of those, the ones that round a part of a step up.
+STARTED_STEPS = (
+    "StableDiffusion3Pipeline",
+    "StableDiffusion3Img2ImgPipeline",
+    "FluxPipeline",
+    "FluxImg2ImgPipeline",
+)
+# Those whose call would word prompts anew, by a model of their own, unless told not to.
+REWRITERS = ("ErnieImagePipeline", "LongCatImagePipeline")
 # Those whose call takes pictures and does without: they make images from text all the same.
-PICTURES_TOO = ("Flux2KleinPipeline",)
-# Pipelines whose way from the denoiser's output to the scheduler would scale an edit unseen: no edit steers them.
+PICTURES_TOO = ("Flux2KleinPipeline", "Flux2Pipeline")
+# Those that no edit steers: it would be scaled unseen, or concepts cannot be told as prompts are.
 REFUSED = {
+    "ErnieImagePipeline": "pads its texts beside their encoding",
+    "StableDiffusionInstructPix2PixPipeline": "encodes its prompts for three branches at once",
     "SanaSprintPipeline": "mixes the latents into the denoiser's output before each step",
     "SanaSprintImg2ImgPipeline": "mixes the latents into the denoiser's output before each step",
+}
+# Those that neither sweeps nor guidance can run.
+UNSUITED = {
+    "OmniGenPipeline": "encodes its prompts inside its call",
+    "StableCascadePriorPipeline": "draws embeddings, which another pipeline makes pictures of",
+    "StableCascadeDecoderPipeline": "starts from another pipeline's embeddings",
+    "StableCascadeCombinedPipeline": "runs two denoisers one after the other",
+    "QwenImageEditPipeline": "encodes each prompt together with its picture",
+    "QwenImageEditPlusPipeline": "encodes each prompt together with its pictures",
 }
 
 
@@ -65,6 +95,8 @@ def family_of(pipe: "DiffusionPipeline") -> "Family":
         if kind.__name__ in FAMILIES:
             known: type[Family] = find(kind.__name__, FAMILIES, "pipeline family")
             return known(pipe)
+        if kind.__name__ in UNSUITED:
+            raise FairsweepError(unsuited(kind.__name__))
     denoiser = next((name for name in DENOISERS if getattr(pipe, name, None) is not None), None)
     if denoiser is None or not hasattr(pipe, "encode_prompt") or not hasattr(pipe, "scheduler"):
         raise FairsweepError(
@@ -74,6 +106,11 @@ def family_of(pipe: "DiffusionPipeline") -> "Family":
     family = Family(pipe)
     family.denoiser = denoiser
     return family
+
+
+def unsuited(name: str) -> str:
+    """Return why a class of UNSUITED cannot be run."""
+    return f"{name} {UNSUITED[name]}: neither sweeps nor guidance can run it"
 
 
 def check_steerable(kind: type) -> None:

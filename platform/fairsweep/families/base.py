@@ -1,9 +1,11 @@
 """What differs between model families: how text is encoded ahead of a call, sizes, and the latents' layout."""
 
+from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar
 
 import torch
 from diffusers import DiffusionPipeline
+from PIL import Image
 
 _SIDE = 1024  # pixels, of classes that say nothing else
 # Where pipelines keep their denoiser.
@@ -16,12 +18,14 @@ class Family:
     denoiser: the pipeline's attribute that holds it.
     encoders: the components without which no text can be encoded.
     upcasts: a half-precision autoencoder that says so (force_upcast) decodes in single precision.
+    dims: the dimension of texts of what `encode` returns, where it is not the first.
     """
 
     name: str = "general"
     denoiser: str = "unet"
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)
     upcasts: bool = False
+    dims: ClassVar[dict[str, int]] = {}
 
     def __init__(self, pipe: DiffusionPipeline):
         # Tokens of packed latents hold a 2x2 patch of every channel, wherever pipelines pack.
@@ -34,6 +38,14 @@ class Family:
         """
         raise NotImplementedError
 
+    def kind(self, text: str | None) -> Hashable:
+        """Return what must be the same of all texts of one call, beside the shapes of their embeddings."""
+        return None
+
+    def rewritten(self, pipe: DiffusionPipeline, text: str, height: int, width: int) -> str:
+        """Return a prompt as the pipeline's own rewriter words it for a picture of so many pixels; see REWRITERS."""
+        raise NotImplementedError
+
     def options(self, pipe: DiffusionPipeline, guidance_scale: float, negative: bool) -> dict[str, Any]:
         """Return the call's guidance arguments; negative: some image has a negative prompt."""
         return {"guidance_scale": guidance_scale}
@@ -41,6 +53,10 @@ class Family:
     def steps(self, count: int) -> dict[str, Any]:
         """Return the call's arguments for so many denoising steps."""
         return {"num_inference_steps": count}
+
+    def sources(self, pictures: Sequence[Image.Image], height: int, width: int) -> dict[str, Any]:
+        """Return the call's arguments for the pictures that it starts from, which have the size asked for."""
+        return {"image": list(pictures)}
 
     def size(self, pipe) -> int:
         """Return the pixels a side of the images that the pipeline makes where a call does not say."""

@@ -1,9 +1,11 @@
 """FLUX.1: packed latents; guidance distilled into an embedding, or true guidance in two calls."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
+from PIL import Image
 
 from fairsweep.errors import FairsweepError
 from fairsweep.families.base import Family
@@ -34,3 +36,11 @@ class Flux(Family):
         return super().unscaled(
             pipe, pipe._unpack_latents(latents, height, width, pipe.vae_scale_factor), height, width
         )
+
+
+class FluxKontext(Flux):
+    """Edits by instruction: the source picture's tokens stand behind the image's own."""
+
+    def sources(self, pictures: Sequence[Image.Image], height: int, width: int) -> dict[str, Any]:
+        # The size that was asked for, not the nearest that the model was trained at.
+        return super().sources(pictures, height, width) | {"max_area": height * width, "_auto_resize": False}

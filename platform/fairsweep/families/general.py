@@ -10,8 +10,9 @@ from fairsweep.families.base import DENOISERS, Family
 
 _BRANCHED = "do_classifier_free_guidance"
 _NEGATIVE = "negative_"
-# Embeddings stand for prompts; the size is what was asked for, not the nearest that the model was trained at.
-_FIXED = {"negative_prompt": None, "use_resolution_binning": False}
+# Embeddings stand for prompts; the size is what was asked for, not the nearest that the model was trained at; prompts
+# are rewritten before the call, or not at all.
+_FIXED = {"negative_prompt": None, "use_resolution_binning": False, "use_pe": False, "enable_prompt_rewrite": False}
 
 
 class General(Family):
@@ -58,7 +59,7 @@ class General(Family):
         return {name: value for name, value in embeddings.items() if not negative or _NEGATIVE + name in self._call}
 
     def options(self, pipe: DiffusionPipeline, guidance_scale: float, negative: bool) -> dict[str, Any]:
-        if negative and "negative_prompt_embeds" not in self._call:
+        if negative and not any(name.startswith("negative_prompt_embeds") for name in self._call):
             raise FairsweepError(f"{type(pipe).__name__} takes no negative prompt")
         scale = {self.scale: guidance_scale if guidance_scale > 1 else self.unguided}
         return scale | {name: value for name, value in _FIXED.items() if name in self._call}

@@ -31,11 +31,11 @@ class TextCache:
         None is the unconditional input. negative: they are for that branch.
         """
         rows = [self._one(text, negative) for text in texts]
-        return {name: _stacked([row[name] for row in rows]) for name in rows[0]}
+        return {name: _stacked([row[name] for row in rows], self.family.dims.get(name, 0)) for name in rows[0]}
 
     def form(self, text: str | None, negative: bool = False) -> tuple:
         """Return the shapes of a text's embeddings: only texts of one form stack as each is encoded alone."""
-        return tuple(_form(value) for value in self._one(text, negative).values())
+        return self.family.kind(text), *(_form(value) for value in self._one(text, negative).values())
 
     def keep(self, key: Hashable, encode: Callable[[], Any]) -> Any:
         """Return what was encoded under the key before, or `encode()`: tensors, nested in lists and dictionaries."""
@@ -59,10 +59,10 @@ class TextCache:
         return self.keep(key, lambda: self.family.encode(self.pipe, text, negative))
 
 
-def _stacked(rows: list[Any]) -> Any:
+def _stacked(rows: list[Any], dim: int) -> Any:
     if rows[0] is None:
         return None
-    return torch.cat(rows) if isinstance(rows[0], torch.Tensor) else [each for row in rows for each in row]
+    return torch.cat(rows, dim) if isinstance(rows[0], torch.Tensor) else [each for row in rows for each in row]
 
 
 def _form(value: Any) -> Any:
@@ -74,5 +74,7 @@ def _bytes(embeddings: Any) -> int:
     # Of the whole storage: an embedding that is a view holds all of it.
     if isinstance(embeddings, torch.Tensor):
         return embeddings.untyped_storage().nbytes()
+    if isinstance(embeddings, str):
+        return len(embeddings)
     parts: Iterable[Any] = embeddings.values() if isinstance(embeddings, dict) else embeddings or ()
     return sum(map(_bytes, parts))

@@ -74,7 +74,8 @@ def _during_call(pipe, name: str, guidance: Guidance, texts: TextCache | None) -
     # How torch itself gets between a module and its forward for `module.compile()`: hooks, wrapped forwards and
     # compiled graphs stay inside and see what they always see, and the pipeline keeps its own module.
     forward = denoiser._compiled_call_impl or denoiser._call_impl
-    recorder, step = Recorder(pipe, pipe.encode_prompt, guidance.texts, texts), pipe.scheduler.step
+    encode, step = getattr(pipe, "encode_prompt", None), pipe.scheduler.step
+    recorder = Recorder(pipe, encode, guidance.texts, texts)
 
     @wraps(forward)
     def noted(*args, **kwargs) -> Any:
@@ -88,18 +89,15 @@ def _during_call(pipe, name: str, guidance: Guidance, texts: TextCache | None) -
             return step(guidance.edited(args[0]), *args[1:], **kwargs)
         return step(**kwargs | {"model_output": guidance.edited(kwargs["model_output"])})
 
-    @wraps(pipe.encode_prompt)
     def encode_prompt(*args, **kwargs) -> Any:
         return recorder(*args, **kwargs)
 
     guidance.begin(_Bare(denoiser, forward), recorder)
     with ExitStack() as stack:
-        for owner, name, value in (
-            (pipe, "encode_prompt", encode_prompt),
-            (denoiser, "_compiled_call_impl", noted),
-            (pipe.scheduler, "step", edited_step),
-        ):
-            stack.enter_context(_standing(owner, name, value))
+        if encode:  # else no edit can steer it, see REFUSED
+            stack.enter_context(_standing(pipe, "encode_prompt", wraps(encode)(encode_prompt)))
+        stack.enter_context(_standing(denoiser, "_compiled_call_impl", noted))
+        stack.enter_context(_standing(pipe.scheduler, "step", edited_step))
         yield
 
 

@@ -8,10 +8,11 @@ import torch
 
 from fairsweep.builtin import resolve_source
 from fairsweep.errors import FairsweepError, ModelLoadError, near
-from fairsweep.families import FAMILIES, PICTURES_TOO, family_of
+from fairsweep.families import FAMILIES, PICTURES_TOO, REWRITERS, UNSUITED, family_of, unsuited
 from fairsweep.hub import OUT_OF_REACH, reason_of
 from fairsweep.memory import give_back
 from fairsweep.pipelines.fitting import quantization, settle
+from fairsweep.pipelines.names import check_scheduler
 from fairsweep.pipelines.pipeline import Pipeline
 from fairsweep.pipelines.precision import check_device, weights_type
 
@@ -41,6 +42,8 @@ def load_pipeline(model, device: torch.device | str | None = None, edits: bool =
         family = family_of(pipe)
     except FairsweepError as error:
         raise ModelLoadError(f"model {model.name}: {error}") from None
+    if model.rewrite and not any(kind.__name__ in REWRITERS for kind in type(pipe).__mro__):
+        raise ModelLoadError(f"model {model.name}: {type(pipe).__name__} rewrites no prompts: leave rewrite out")
     if getattr(pipe, "safety_checker", None) is not None:
         pipe.safety_checker = None
     if model.scheduler:
@@ -98,6 +101,8 @@ def _from_file(source: str, model):
 
 
 def _class(name: str, model):
+    if name in UNSUITED:
+        raise ModelLoadError(f"model {model.name}: {unsuited(name)}")
     if name not in FAMILIES:
         raise ModelLoadError(f"model {model.name}: unknown pipeline {name!r}{near(name, FAMILIES)}")
     return getattr(diffusers, name)
@@ -125,15 +130,15 @@ def _editor(pipe, model):
 
 
 def _scheduler(model, pipe):
-    kind = getattr(diffusers, model.scheduler, None)
+    try:
+        check_scheduler(model)
+    except FairsweepError as error:
+        raise ModelLoadError(str(error)) from None
+    kind = getattr(diffusers, model.scheduler)
     if not (isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)):
-        names = [name for name in dir(diffusers) if name.endswith("Scheduler")]
-        if model.scheduler in names:
-            # An empty class stands where a package that computes it is missing.
-            packages = ", ".join(name for name in kind._backends if name != "torch")
-            raise ModelLoadError(f"model {model.name}: {model.scheduler} needs {packages}: install it, or take another")
-        hint = near(model.scheduler, names)
-        raise ModelLoadError(f"model {model.name}: no scheduler {model.scheduler!r} in diffusers{hint}")
+        # An empty class stands where a package that computes it is missing.
+        packages = ", ".join(name for name in kind._backends if name != "torch")
+        raise ModelLoadError(f"model {model.name}: {model.scheduler} needs {packages}: install it, or take another")
     return kind.from_config(pipe.scheduler.config)
 
 

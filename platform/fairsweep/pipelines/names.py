@@ -8,7 +8,7 @@ from typing import Any
 
 from fairsweep.builtin import resolve_source
 from fairsweep.errors import SpecError, near
-from fairsweep.families import EDITORS, FAMILIES, REFUSED
+from fairsweep.families import EDITORS, FAMILIES, REFUSED, REWRITERS, STARTED_STEPS, UNSUITED, unsuited
 
 
 def check_names(models: Iterable[Any], guided: bool = False, edits: bool = False) -> None:
@@ -18,18 +18,39 @@ def check_names(models: Iterable[Any], guided: bool = False, edits: bool = False
     """
     for model in models:
         named = model.pipeline != "auto"
-        name = model.pipeline if named else _class_of(model.source)
+        name = _name(model)
+        if name in UNSUITED:
+            raise SpecError(f"model {model.name}: {unsuited(name)}")
         if name and name not in FAMILIES and (named or not _derives(name)):
             raise SpecError(f"model {model.name}: sweeps do not know the pipeline {name}{near(name, FAMILIES)}")
         if guided and name in REFUSED:
             raise SpecError(
                 f"model {model.name}: {name} {REFUSED[name]}: it cannot be guided; leave settings of fair guidance out"
             )
+        if name in FAMILIES and model.rewrite and name not in REWRITERS:
+            raise SpecError(f"model {model.name}: {name} rewrites no prompts: leave rewrite out")
         if name and edits:
             _check_editor(model, name)
         # Where diffusers is missing, the machines of a cluster have it.
         if model.scheduler and find_spec("diffusers"):
-            _check_scheduler(model)
+            check_scheduler(model)
+
+
+def steps_taken(model: Any) -> int:
+    """Return how many steps an image of a ModelSpec takes: from a source picture, the last ones that `strength` leaves.
+
+    Flow-matching pipelines take a step that strength leaves a part of, the others none; those of a class that the
+    model does not name and no folder here tells are counted as the others are.
+    """
+    if model.strength is None:
+        return model.steps
+    if _name(model) in STARTED_STEPS:
+        return model.steps - int(max(model.steps - model.steps * model.strength, 0))
+    return int(model.steps * model.strength)
+
+
+def _name(model: Any) -> str | None:
+    return _class_of(model.source) if model.pipeline == "auto" else model.pipeline
 
 
 def _check_editor(model: Any, name: str) -> None:
@@ -66,7 +87,8 @@ def _bases(name: str) -> list[str]:
     return [base.__name__ for base in kind.__mro__] if kind else []
 
 
-def _check_scheduler(model: Any) -> None:
+def check_scheduler(model: Any) -> None:
+    """Raise SpecError for a scheduler's name that diffusers does not have."""
     import diffusers
 
     names = [name for name in dir(diffusers) if name.endswith("Scheduler")]

@@ -1,7 +1,10 @@
 """One loaded model that turns conditionings and seeds into images."""
 
+import hashlib
 import inspect
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -34,12 +37,26 @@ class Pipeline:
         self._size = {"height": model.height or own, "width": model.width or own}
         self._decoder = Decoder(pipe, self._family, **self._size)
         self._takes = inspect.signature(type(pipe).__call__).parameters
+        self._rewritten = lru_cache(4096)(self._rewrite)
         pipe.set_progress_bar_config(disable=True)
 
     @property
     def decoding(self) -> str:
         """Return how latents are decoded now, in words: it changes when memory runs out."""
         return self._decoder.way
+
+    def worded(self, prompt: str) -> str:
+        """Return the prompt as the denoiser is told it: where the model says so, as its rewriter words it.
+
+        Rewriters draw their words at random; here the prompt is their seed, so that all of its images have one text.
+        """
+        return self._rewritten(prompt) if self.model.rewrite else prompt
+
+    def _rewrite(self, prompt: str) -> str:
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices), torch.inference_mode():
+            torch.manual_seed(int.from_bytes(hashlib.blake2b(prompt.encode(), digest_size=7).digest()))
+            return self._family.rewritten(self.pipe, prompt, **self._size)
 
     def generate(
         self, conditionings: Sequence[Conditioning], seeds: Sequence[int], pictures: Sequence[Image.Image] = ()
@@ -60,6 +77,7 @@ class Pipeline:
         Some pipelines pad the prompts of a call to the longest, and an image depends on its padding: there each length
         has a call of its own, so that an image is what it is alone.
         """
+        conditionings = [replace(asked, prompt=self.worded(asked.prompt)) for asked in conditionings]
         calls: dict[tuple, list[int]] = {}
         for place, asked in enumerate(conditionings):
             form = self._texts.form(asked.prompt), self._texts.form(asked.negative_prompt or None, negative=True)
@@ -103,7 +121,7 @@ class Pipeline:
             return self._size
         size = self._size["width"], self._size["height"]
         fitted = [picture if picture.size == size else ImageOps.fit(picture, size, _SCALED) for picture in pictures]
-        options: dict[str, Any] = {"image": fitted}
+        options = self._family.sources(fitted, **self._size)
         if self.model.strength is not None:
             options["strength"] = self.model.strength
         # Where a call takes no size, it is that of the pictures.

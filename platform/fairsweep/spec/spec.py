@@ -10,6 +10,7 @@ from fairsweep.attributes import AttributeSpec, Frozen, Name, silent
 from fairsweep.errors import near
 from fairsweep.measure.requirements import Requirement
 from fairsweep.mistakes import below, check_names, mistake
+from fairsweep.pipelines.names import steps_taken
 from fairsweep.spec.data import DataSpec
 from fairsweep.spec.encoder import EncoderAuditSpec
 from fairsweep.spec.expand import expand_sweep
@@ -60,11 +61,17 @@ class ModelSpec(Frozen):
         exclude_if=silent,
         description="with images: how much of a source picture is noised and drawn anew; silent: the pipeline's own",
     )
+    rewrite: bool = Field(
+        default=False,
+        exclude_if=lambda value: not value,
+        description="let the model's own rewriter (ERNIE-Image, LongCat-Image) word each prompt anew; the text is "
+        "stored as the image's prompt",
+    )
 
     @property
     def steps_taken(self) -> int:
         """Return how many of the steps an image takes: from a source picture, the last ones that `strength` leaves."""
-        return self.steps if self.strength is None else int(self.steps * self.strength)
+        return steps_taken(self)
 
 
 # What of Ray's runtime environment is the spec's to ask for; the rest follows from what is submitted.
