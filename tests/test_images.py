@@ -16,6 +16,7 @@ from fairsweep.errors import FairsweepError, SpecError
 from fairsweep.families import EDITORS
 from fairsweep.pipelines.names import check_names
 from fairsweep.plan.plan import write_plan
+from fairsweep.plan.sources import check_sources, write_sources
 from fairsweep.portraits.faces import faces
 from fairsweep.spec import ImagesSpec, SweepSpec, load_spec
 from fairsweep.store import Store
@@ -122,6 +123,20 @@ def test_a_turned_photo_is_stored_upright(people, tmp_path):
     stored = Image.open(io.BytesIO(row["image"]["bytes"]))
     assert stored.size == (64, 32)
     assert not stored.getexif().get(0x0112)
+
+
+def test_a_picture_is_decoded_once_before_a_run(folder, tmp_path, monkeypatch):
+    """Looked at before anything starts, then copied; one that has changed in between is looked at again."""
+    opened, of_pillow = [], Image.open
+    monkeypatch.setattr(Image, "open", lambda file: opened.append(file) or of_pillow(file))
+    spec, store = SweepSpec.model_validate(small(str(folder))), Store(tmp_path / "store")
+    check_sources(spec)
+    before = write_sources(spec, store)
+    assert len(opened) == len(before) == 4
+    check_sources(spec)
+    (folder / "2.png").write_bytes((folder / "2.png").read_bytes()[:900])
+    with pytest.raises(SpecError, match=r"2\.png is no readable picture"):
+        write_sources(spec, store)
 
 
 def test_parquet_and_a_query_over_a_store_name_the_same_pictures(folder, people, tmp_path):

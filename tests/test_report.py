@@ -451,3 +451,46 @@ def test_prompts_are_seen_at_once_found_and_sorted(two, tmp_path):
         by_prompt = dict(changes)
         assert [by_prompt[name] for name in rows()] == sorted(by_prompt.values(), reverse=True)
         assert browser.errors(driver) == []
+
+
+def test_what_becomes_of_edited_pictures(tmp_path):
+    """Each group's pictures at each strength: how many stay, with an interval, what the others become; none is zero."""
+    labels = [
+        {
+            "model": f"m-strength{strength}",
+            "setting": setting,
+            "seed": number,
+            "source": f"picture {number}",
+            "source_groups": {"gender": group},
+            "gender": shown,
+        }
+        for strength, turned in ((0.3, 0), (0.6, 3), (0.9, 8))
+        for setting in ("none", "fair")
+        for number in range(16)
+        for group in [("female", "male")[number % 2]]
+        for shown in [_turned(group, number // 2, turned if setting == "none" else turned // 2)]
+    ]
+    store = Store(tmp_path)
+    groups = {"gender": ("female", "male")}
+    write_plan(store, labels, groups)
+    write_labels(store, labels, groups)
+    page = report.write(store, path=tmp_path / "report.html")
+    for width in (1280, 390):
+        with browser.chromium(width=width) as driver:
+            driver.get(page.as_uri())
+            text = " ".join(
+                " ".join(each.text.split()) for each in driver.find_elements("css selector", "table.ranges")
+            )
+            assert browser.overflow(driver) == 0 and browser.errors(driver) == []
+            headings = [each.text for each in driver.find_elements("css selector", "#side-by-side h3")]
+            assert "gender: pictures of female that stay so when edited" in headings
+            # Wilson's intervals of 8 of 8 and of none of 8.
+            assert "m-strength0.3, none" in text and "100 % [68, 100]" in text and "8 of 8" in text
+            assert "0 % [0, 32]" in text and "0 of 8; 7 male, 1 no face" in text
+
+
+def _turned(group: str, number: int, turned: int) -> str:
+    """Return what a picture becomes: the first ones of its group the other, the first of all of them no face."""
+    if number >= turned:
+        return group
+    return "no_face" if turned == 8 and not number else {"female": "male", "male": "female"}[group]

@@ -74,7 +74,9 @@ def _during_call(pipe, name: str, guidance: Guidance, texts: TextCache | None) -
     # How torch itself gets between a module and its forward for `module.compile()`: hooks, wrapped forwards and
     # compiled graphs stay inside and see what they always see, and the pipeline keeps its own module.
     forward = denoiser._compiled_call_impl or denoiser._call_impl
-    encode, step = getattr(pipe, "encode_prompt", None), pipe.scheduler.step
+    # The older name is InstructPix2Pix's, which runs without edits alone.
+    encoding = "encode_prompt" if hasattr(pipe, "encode_prompt") else "_encode_prompt"
+    encode, step = getattr(pipe, encoding), pipe.scheduler.step
     recorder = Recorder(pipe, encode, guidance.texts, texts)
 
     @wraps(forward)
@@ -89,15 +91,18 @@ def _during_call(pipe, name: str, guidance: Guidance, texts: TextCache | None) -
             return step(guidance.edited(args[0]), *args[1:], **kwargs)
         return step(**kwargs | {"model_output": guidance.edited(kwargs["model_output"])})
 
+    @wraps(encode)
     def encode_prompt(*args, **kwargs) -> Any:
         return recorder(*args, **kwargs)
 
     guidance.begin(_Bare(denoiser, forward), recorder)
     with ExitStack() as stack:
-        if encode:  # else no edit can steer it, see REFUSED
-            stack.enter_context(_standing(pipe, "encode_prompt", wraps(encode)(encode_prompt)))
-        stack.enter_context(_standing(denoiser, "_compiled_call_impl", noted))
-        stack.enter_context(_standing(pipe.scheduler, "step", edited_step))
+        for owner, name, value in (
+            (pipe, encoding, encode_prompt),
+            (denoiser, "_compiled_call_impl", noted),
+            (pipe.scheduler, "step", edited_step),
+        ):
+            stack.enter_context(_standing(owner, name, value))
         yield
 
 

@@ -50,12 +50,13 @@ def before(rows: Sequence[dict], row: dict) -> dict | None:
     )
 
 
-def ranges(leaderboard: Sequence[dict], obeyed: Sequence[dict]) -> list[dict]:
+def ranges(leaderboard: Sequence[dict], obeyed: Sequence[dict], kept: Sequence[dict]) -> list[dict]:
     """Return what the page shows as rows of one value with its interval, a plot a question.
 
     leaderboard: setting, attribute, model, distance and its bounds, place, best, worst; obeyed: model, setting,
-    attribute, obeyed and its bounds. A plot has a title, what its values are (`axis`), the `query` that gave them, and
-    rows of label, value, low, high and note.
+    attribute, obeyed and its bounds; kept: model, setting, attribute, before, n, images, became, kept and its bounds.
+    A plot has a title, what its values are (`axis`), the `query` that gave them, and rows of label, value, low, high
+    and note.
     """
     plots: dict[tuple, dict] = {}
 
@@ -72,6 +73,11 @@ def ranges(leaderboard: Sequence[dict], obeyed: Sequence[dict]) -> list[dict]:
     for row in obeyed:
         title = f"{_spaced(row['attribute'])}: prompts that name a group get it"
         add("obeyed", title, "images that show what was named", f"{row['model']}, {row['setting']}", row, "obeyed")
+    for row in kept:
+        title = f"{_spaced(row['attribute'])}: pictures of {_spaced(row['before'])} that stay so when edited"
+        note = f"{row['n']} of {row['images']}" + (f"; {_spaced(row['became'])}" if row["became"] else "")
+        label = f"{row['model']}, {row['setting']}"
+        add("kept", title, "images that keep their picture's group", label, row, "kept", note)
     for plot in plots.values():
         plot["rows"] = [{**row, "text": percent(row["value"])} for row in plot["rows"]]
     return list(plots.values())

@@ -30,6 +30,9 @@ from fairsweep.store.pictures import as_png, read_or_refer
 _BUILTIN_COUNT = 24
 _AT_ONCE = 64
 _UPRIGHT, _ORIENTATION = 1, 0x0112
+# A run looks at the pictures before it starts and copies them then: of the encoded bytes that were decoded, what they
+# show, so that each is decoded once.
+_decoded: dict[bytes, str] = {}
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ def write_sources(spec: SweepSpec, store: Store) -> tuple[SourcePicture, ...]:
         return ()
     known: dict[str, SourcePicture] = {}
     store.write_sources(spec.name, _rows(spec, spec.images, known))
+    _decoded.clear()
     return tuple(known.values())
 
 
@@ -93,6 +97,9 @@ def _content(lying: _Lying) -> tuple[str, bytes]:
     """Return the id of what a picture shows, the same however it is encoded, and its bytes, turned upright."""
     if isinstance(lying.picture, SourceError):
         raise SpecError(f"images: {lying.picture}")
+    encoded = hashlib.blake2b(lying.picture).digest()
+    if encoded in _decoded:
+        return _decoded[encoded], lying.picture
     try:
         image = Image.open(io.BytesIO(lying.picture))
         turned = image.getexif().get(_ORIENTATION, _UPRIGHT) != _UPRIGHT
@@ -103,7 +110,10 @@ def _content(lying: _Lying) -> tuple[str, bytes]:
         ) from None
     digest = hashlib.blake2b(f"{shown.width}x{shown.height}\n".encode(), digest_size=16)
     digest.update(shown.tobytes())
-    return digest.hexdigest(), as_png(shown) if turned else lying.picture
+    if turned:
+        return digest.hexdigest(), as_png(shown)
+    _decoded[encoded] = digest.hexdigest()
+    return _decoded[encoded], lying.picture
 
 
 def _groups(lying: _Lying, spec: SweepSpec) -> dict[str, str]:
