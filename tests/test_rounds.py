@@ -31,7 +31,10 @@ def test_a_run_goes_round_by_round_until_nothing_is_left_to_decide(rounds_data, 
     assert outcome.complete
     assert (outcome.planned, outcome.there, outcome.made) == (planned, 6, planned - 6)
     assert_exactly_once(tmp_path, planned)
+    # One actor, and one model loaded, for all rounds.
+    assert len(outcome.places) == 1
     looks = decided(tmp_path)
+    assert max(look.round for look in looks) >= 1
     # Each prompt has a look at each attribute after each of its rounds.
     assert {look.attribute for look in looks} == {"gender", "age"}
     query = "select setting, prompt, count(*) from plan group by all"
