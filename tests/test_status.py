@@ -80,6 +80,11 @@ def write(store: Store, chance: random.Random) -> None:
             compact(store, lambda: None, grace=0)
 
 
+def ask_of(store: Store, sweep: str, *classifiers: str) -> None:
+    """Keep a spec with classifiers, as a run does."""
+    store.write_spec(sweep, {"spec": {"classifiers": [{"name": name} for name in classifiers]}})
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_it_is_what_the_views_say(tmp_path, kept, seed):
     store = Store(tmp_path / "store")
@@ -95,7 +100,7 @@ def test_it_is_counted_anew_only_when_a_file_changes(tmp_path, kept, monkeypatch
     store = Store(tmp_path / "store")
     write(store, random.Random(0))
     times, count = [], status.count
-    monkeypatch.setattr(status, "count", lambda files: times.append(1) or count(files))
+    monkeypatch.setattr(status, "count", lambda *read: times.append(1) or count(*read))
     rows = status.status(store)
     assert status.status(store) == rows and len(times) == 1
     # A plan is called after its sweep, whatever it holds.
@@ -109,3 +114,21 @@ def test_it_is_counted_anew_only_when_a_file_changes(tmp_path, kept, monkeypatch
     compact(store, lambda: None, grace=0)
     assert status.status(store) == ask(store, PLAIN) and len(times) == 5
     assert status.status(store) == ask(store, PLAIN) and len(times) == 5
+
+
+def test_a_sweep_is_labelled_once_its_own_classifiers_are_through(tmp_path, kept):
+    """Two sweeps share images: what the classifiers of one labelled neither adds to the other nor is missing there."""
+    store, ids = Store(tmp_path / "store"), [f"image {number}" for number in range(6)]
+    cell = {"model": "m", "setting": "s"}
+    for sweep, first, classifiers in (("one", 0, ("clip",)), ("two", 2, ("clip", "faces", "hair"))):
+        store.write("plan", sweep, [{"image_id": i, "sweep": sweep, **cell} for i in ids[first : first + 4]])
+        ask_of(store, sweep, *classifiers)
+    store.write_images([{"image_id": i, **cell} for i in ids])
+    for classifier, labelled in (("clip", ids), ("faces", ids[2:])):
+        store.write_labels(classifier, [{"image_id": i, "attribute": "gender", "label": "x"} for i in labelled])
+    assert [(row[0], row[5]) for row in status.status(store)] == [("one", 4), ("two", 0)]
+    store.write_labels("hair", [{"image_id": i, "attribute": "hair", "label": "x"} for i in ids[2:]])
+    assert [(row[0], row[5]) for row in status.status(store)] == [("one", 4), ("two", 4)]
+    # A spec that asks for fewer counts at once.
+    ask_of(store, "two", "no one")
+    assert [(row[0], row[5]) for row in status.status(store)] == [("one", 4), ("two", 0)]

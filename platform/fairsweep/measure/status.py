@@ -5,8 +5,10 @@ import json
 import os
 import time
 from collections import defaultdict
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 import duckdb
 
@@ -14,7 +16,7 @@ from fairsweep import shipped
 from fairsweep.measure import views
 from fairsweep.measure.catalogue import follow
 from fairsweep.measure.sql import in_memory, literal
-from fairsweep.store import Store
+from fairsweep.store import Store, names
 from fairsweep.store.files import Files
 
 COLUMNS = ("sweep", "model", "setting", "planned", "done", "labelled", "failed", "error")
@@ -27,8 +29,8 @@ _KINDS = ("plan", "images", "labels")
 def status(store: Store) -> list[tuple]:
     """Return a row for each cell of each sweep, see COLUMNS; error: that of a failed image.
 
-    labelled: images that the sweep's slowest classifier has labelled without a failure. Raises StoreError where there
-    is no store.
+    labelled: images that the slowest of the sweep's own classifiers has labelled without a failure; of results that
+    fairsweep did not make, of all who labelled any. Raises StoreError where there is no store.
     """
     store.check()
     follow(store)
@@ -39,7 +41,7 @@ def status(store: Store) -> list[tuple]:
         if answer["state"] == state:
             return [tuple(row) for row in answer["rows"]]
     started = time.perf_counter()
-    rows = count(files)
+    rows = count(files, _classifiers(store))
     if time.perf_counter() - started >= _WORTH_SECONDS:
         with suppress(OSError):
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -57,9 +59,20 @@ def _kept(store: Store) -> Path:
     return _home() / f"{hashlib.blake2b(str(store.root).encode(), digest_size=12).hexdigest()}.json"
 
 
+def _classifiers(store: Store) -> dict[str, list[str]]:
+    """Return the names of the classifiers of each sweep that has a spec in the store."""
+    sweeps = [names.unquoted(entry.name.removesuffix(".parquet")) for entry in store.place.entries("plan", 0)]
+    return {
+        sweep: [each["name"] for each in store.read_spec(sweep).get("spec", {}).get("classifiers", ())]
+        for sweep in sweeps
+    }
+
+
 def _state(store: Store, files: dict[str, Files]) -> str:
     """Return what is another text whenever a row may be another: the files, each as it was last put there."""
     parts = [Path(__file__).read_text(encoding="utf-8")]
+    specs = store.place.entries(names.SPECS, 0)
+    parts += [f"{entry.key} {entry.size} {entry.stamp} {entry.version}" for entry in specs]
     for kind in _KINDS:
         for part in (files[kind].base, files[kind].later):
             parts.append(kind)
@@ -71,19 +84,21 @@ def _state(store: Store, files: dict[str, Files]) -> str:
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
-def count(files: dict[str, Files]) -> list[tuple]:
-    """Return the rows of `status` from the files, whatever is kept."""
+def count(files: dict[str, Files], own: Mapping[str, Collection[str]] = MappingProxyType({})) -> list[tuple]:
+    """Return the rows of `status` from the files, whatever is kept; own: the classifiers of sweeps."""
     with in_memory(_MEMORY) as sql:
         views.create(sql, files)
         readers = [row[0] for row in sql.execute("select distinct classifier from label_rows order by all").fetchall()]
         cells = _cells(sql, readers)
         failed, unlabelled = _failed_images(sql), _failed_labels(sql)
-    read: dict[str, set[int]] = defaultdict(set)
+    read: dict[str, set[str]] = defaultdict(set)
     for (sweep, *_), (_, _, *counts) in cells.items():
-        read[sweep].update(number for number, count in enumerate(counts) if count)
+        # Sweeps share images, and what one's classifiers labelled is no label of another's.
+        read[sweep].update(own.get(sweep) or (name for name, count in zip(readers, counts, strict=True) if count))
     rows = []
     for cell, (planned, done, *counts) in cells.items():
-        labelled = [counts[number] - unlabelled.get((*cell, readers[number]), 0) for number in read[cell[0]]]
+        there = dict(zip(readers, counts, strict=True))
+        labelled = [there.get(name, 0) - unlabelled.get((*cell, name), 0) for name in read[cell[0]]]
         rows.append((*cell, planned, done, min(labelled, default=0), *failed.get(cell, (0, ""))))
     return rows
 
