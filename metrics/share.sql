@@ -9,10 +9,14 @@
 -- are those of share_anytime, which hold at any look. worst_low and worst_high are the shares if every missing image
 -- (no face, unknown, failed) had shown none of this group, or only this group. A group that the
 -- classifier cannot tell is not measured: null, and the shares are over the other groups.
+with counted as (
+    -- Not by its name in quotes: what reads shares is to be known to read distributions.
+    from distributions
+)
 select
     sweep, model, setting, prompt, prompt_name, attribute, classifier, "group", position, count, n, images, share, low, high,
     target, missing,
     if(told, count / images::double, null) as worst_low,
     if(told, (count + missing) / images::double, null) as worst_high,
     reason
-from placed_shares('distributions')
+from placed_shares('counted')

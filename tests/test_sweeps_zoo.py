@@ -15,8 +15,8 @@ NAMES = [name for name in zoo.ZOO if name in FAMILIES]
 # Of several lengths: what pads the prompts of a call to the longest would make images depend on their batch mates.
 PROMPTS = ["a nurse", "a photo of the face of a teacher with a person", "a photo of a doctor", "a teacher"]
 SEEDS = [3, 4, 5, 6]
-# A threshold between two values of a channel: one on a value keeps or drops it by rounding.
-STRONG = {"scale": 20.0, "threshold": 0.31, "warmup_steps": 0.25}
+# Without a threshold: a value on the edge of one falls to either side by rounding alone.
+STRONG = {"scale": 20.0, "threshold": 0.0, "warmup_steps": 0.25}
 EDITS = [None, toward("female person", "male person", **STRONG), None, toward("old person", **STRONG)]
 # What a call by hand says of guidance, and what sweeps leave off; HunyuanImage's scale is its guider's.
 WAYS = {

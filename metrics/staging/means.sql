@@ -69,7 +69,7 @@ seeds as (
 apart as (
     select
         sweep, cell, metric, sum(variance) / count(variance) ** 2 as apart_variance,
-        coalesce(sum(variance) filter (not border), 0) / count(variance) ** 2 as inside_variance
+        coalesce(sum(variance) filter (not border), 0) / nullif(count(variance), 0) ** 2 as inside_variance
     from (
         select
             sweep, cell, metric, prompt, max(above + below) > 0 as border,
@@ -83,7 +83,7 @@ apart as (
 varied as (
     select
         *, interval_z(confidence_level(), 1) as z,
-        greatest(0e0, coalesce(seed_variance - apart_variance, 0e0)) as shared_variance
+        greatest(0e0, coalesce(seed_variance - coalesce(apart_variance, 0e0), 0e0)) as shared_variance
     from cells
     left join seeds using (sweep, cell, metric)
     left join apart using (sweep, cell, metric)
@@ -92,8 +92,8 @@ halves as (
     select
         *,
         coalesce(student_quantile(z, blocks - 1) * sqrt(shared_variance), 0e0) as shared_half,
-        -- Intervals of few images are askew, and many of them together are not.
-        coalesce(student_quantile(z, (blocks - 1) * prompts) ** 2 * inside_variance, 0e0) as inside,
+        -- Intervals of few images are askew, and many of them together are not. Null: nothing tells how seeds vary.
+        coalesce(student_quantile(z, (blocks - 1) * prompts) ** 2 * inside_variance, if(blocks is null, null, 0e0)) as inside,
         student_quantile(z, (prompt_variance + shared_variance) ** 2 / nullif(
             prompt_variance ** 2 / (prompts - 1) + coalesce(shared_variance ** 2 / (blocks - 1), 0e0), 0
         )) * sqrt(prompt_variance + shared_variance) as prompt_half,

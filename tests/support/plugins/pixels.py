@@ -24,7 +24,7 @@ class Pixels(Classifier):
         return labels
 
 
-class Refusing(Classifier):
+class Refusing(Pixels):
     """Cannot be loaded."""
 
     def __init__(self, params, attributes, device="cpu"):
