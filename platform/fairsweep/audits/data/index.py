@@ -132,8 +132,8 @@ def write_index(task: IndexTask, store: Store, clip=None) -> IndexReport:
     return report
 
 
-def _embed(clip, batch: list[Row]) -> list[Row]:
-    """Return rows with their pictures embedded, if there is a clip; what is wrong with a picture stands in its row."""
+def _embed(clip, batch: list[Row]) -> None:
+    """Embed the pictures of rows, if there is a clip; what is wrong with a picture is noted in its row."""
     held = {
         place: row.reference if row.picture is None else row.picture
         for place, row in enumerate(batch if clip else ())
@@ -147,34 +147,40 @@ def _embed(clip, batch: list[Row]) -> list[Row]:
         vectors = clip.embed_images(list(images.values())).float().cpu().numpy()
         for place, vector in zip(images, vectors, strict=True):
             batch[place].embedding = vector
-    return batch
 
 
 def _embedded(clip, batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
-    """Yield batches, embedded, in their order; a few are in work at a time.
+    """Yield batches, embedded, in their order; the next is in work while one is in use.
 
-    On a card one batch is prepared while the model has another. On CPUs each thread has a batch of its own: operators
+    On a card one batch is prepared while the model has another. On CPUs each thread has a part of its own: operators
     that several threads share wait for the slowest core.
     """
-    workers = _workers(clip)
+    workers, parts = _shares(clip)
     with ThreadPoolExecutor(workers, initializer=partial(limit_threads, 1) if clip else None) as pool:
-        coming: deque[Future[list[Row]]] = deque()
+        coming: deque[tuple[list[Row], list[Future]]] = deque()
         for batch in batches:
-            coming.append(pool.submit(_embed, clip, batch))
-            if len(coming) > workers:
-                yield coming.popleft().result()
+            coming.append((batch, [pool.submit(_embed, clip, batch[part::parts]) for part in range(parts)]))
+            if len(coming) > 2:
+                yield _done(*coming.popleft())
         while coming:
-            yield coming.popleft().result()
+            yield _done(*coming.popleft())
 
 
-def _workers(clip) -> int:
+def _done(batch: list[Row], parts: list[Future]) -> list[Row]:
+    for part in parts:
+        part.result()
+    return batch
+
+
+def _shares(clip) -> tuple[int, int]:
+    """Return how many threads embed, and into how many parts a batch is cut for them."""
     if clip is None:
-        return 1
+        return 1, 1
     if clip.device != "cpu":
-        return 2
+        return 2, 1
     import torch
 
-    return torch.get_num_threads()
+    return torch.get_num_threads(), torch.get_num_threads()
 
 
 def _check(batch: Sequence[Row], ready: bool) -> None:
