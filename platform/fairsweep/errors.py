@@ -1,7 +1,7 @@
 """What a user can get wrong and what can fail as expected: one small hierarchy, every member picklable."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -46,6 +46,12 @@ def near(word: Any, words: Iterable[str]) -> str:
     if match:
         return f"; did you mean {match[0]!r}?"
     return f"; known: {', '.join(words)}" if words else ""
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """Return names in a line, the first few of many, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def first_line(error: BaseException) -> str:

@@ -102,7 +102,7 @@ def _status(store: Store) -> None:
 
 
 def _recount(store: Store) -> None:
-    count(store.files())
+    count(store.files(), {})
 
 
 def _missing(store: Store) -> None:

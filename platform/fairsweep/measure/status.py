@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import MappingProxyType
 
 import duckdb
 
@@ -18,6 +17,7 @@ from fairsweep.measure.catalogue import follow
 from fairsweep.measure.sql import in_memory, literal
 from fairsweep.store import Store, names
 from fairsweep.store.files import Files
+from fairsweep.store.sweeps import newest_first
 
 COLUMNS = ("sweep", "model", "setting", "planned", "done", "labelled", "failed", "error")
 # Below this nothing is kept: a small store is counted faster than anybody notices.
@@ -61,10 +61,9 @@ def _kept(store: Store) -> Path:
 
 def _classifiers(store: Store) -> dict[str, list[str]]:
     """Return the names of the classifiers of each sweep that has a spec in the store."""
-    sweeps = [names.unquoted(entry.name.removesuffix(".parquet")) for entry in store.place.entries("plan", 0)]
     return {
         sweep: [each["name"] for each in store.read_spec(sweep).get("spec", {}).get("classifiers", ())]
-        for sweep in sweeps
+        for sweep in newest_first(store)
     }
 
 
@@ -84,7 +83,7 @@ def _state(store: Store, files: dict[str, Files]) -> str:
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
-def count(files: dict[str, Files], own: Mapping[str, Collection[str]] = MappingProxyType({})) -> list[tuple]:
+def count(files: dict[str, Files], own: Mapping[str, Collection[str]]) -> list[tuple]:
     """Return the rows of `status` from the files, whatever is kept; own: the classifiers of sweeps."""
     with in_memory(_MEMORY) as sql:
         views.create(sql, files)

@@ -79,12 +79,12 @@ def undecidable(spec: SweepSpec) -> list[str]:
     """Return a line for each attribute that a round is to decide, and of which its classifier cannot tell a group."""
     rounds = [setting for setting in spec.guidance if setting.calibrate or setting.pilot_seeds]
     names = spec.attributes if spec.sampling else {name: None for setting in rounds for name in setting.attributes}
-    known = {classifier.name: classifier.known_groups for classifier in spec.classifiers}
     lines = []
     for name in names:
         reader = lead(spec, name)
-        told = (known.get(reader or "") or {}).get(name)
-        untold = [group for group in spec.attributes[name].groups if told is not None and group not in told]
+        untold = [
+            group for group in spec.attributes[name].groups if reader in unknown_to(spec.classifiers, name, group)
+        ]
         if untold:
             lines.append(
                 f"no round decides {name}: {reader}, whose labels stand for it, cannot tell {', '.join(untold)}"

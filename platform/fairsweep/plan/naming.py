@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fairsweep.attributes import AttributeSpec
+from fairsweep.errors import some
 from fairsweep.plan.explicit import Gate, by_words
 from fairsweep.spec import SweepSpec
 
 # What a prompt's variable says that is called like an attribute, where the prompt names no group of it.
 NO_GROUP = "none"
 DECLARED, WORD, ENCODER = "declared", "word", "encoder"
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,5 @@ def one_sided(spec: SweepSpec) -> list[str]:
         lines += [f"the target of {name} asks for {group} alone" for group in alone]
         named = [prompt.name for prompt in prompts if naming(prompt.text, prompt.variables, name, attribute).groups]
         if named:
-            more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
-            lines.append(f"prompts that name a group of {name}: {', '.join(named[:_SHOWN])}{more}")
+            lines.append(f"prompts that name a group of {name}: {some(named)}")
     return lines

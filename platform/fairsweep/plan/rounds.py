@@ -108,8 +108,9 @@ class Rounds:
     def _goes_on(self, look: Decision) -> bool:
         """Tell whether a look asks for more seeds: undecided, or out of reach of fewer seeds than there may be now."""
         assert self.spec.sampling
-        out_of_reach = look.value == OUT_OF_REACH and look.evidence["most"] >= self.spec.sampling.most
-        return look.value == UNDECIDED or (look.value == OUT_OF_REACH and not out_of_reach)
+        return look.value == UNDECIDED or (
+            look.value == OUT_OF_REACH and look.evidence["most"] < self.spec.sampling.most
+        )
 
     def rules(self, model: str, setting: str) -> list[str]:
         """Return the rules by which decisions about a cell count, one a round; none where nothing is decided."""

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fairsweep.errors import some
 from fairsweep.measure.catalogue import connect
 from fairsweep.measure.sql import rows
 from fairsweep.store import Store
@@ -71,7 +72,6 @@ select model, setting, attribute, verdict, count(*) as n,
     list(prompt_name || coalesce(' (at best ' || miss || ' % off)', '') order by prompt_name) as prompts
 from pilots group by all order by all
 """
-_NAMED = 5
 
 
 def show(store: Store, sweep: str, outcome, logged: str | None, console: Console) -> None:
@@ -185,8 +185,7 @@ def _calibrated(row: dict) -> str:
     text = f"{row['model']} / {row['setting']}: the pilot of {row['attribute']}: {row['verdict']} on {row['n']} prompts"
     if row["verdict"] == "reached":
         return text
-    more = f" and {row['n'] - _NAMED} more" if row["n"] > _NAMED else ""
-    return f"{text}: {', '.join(row['prompts'][:_NAMED])}{more}"
+    return f"{text}: {some(row['prompts'])}"
 
 
 def _did(outcome, console: Console) -> None:

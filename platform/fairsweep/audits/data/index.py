@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import islice
 from typing import cast
 
@@ -122,7 +121,8 @@ def write_index(task: IndexTask, store: Store, clip=None) -> IndexReport:
     report = IndexReport()
     rows = source.rows(task.part, pictures=reader is not None)
     with store.data_writer(task.data.name, task.part.name, task.made_from) as writer:
-        for batch in _embedded(reader, iter(lambda: list(islice(rows, _ROWS)), [])):
+        batches = iter(lambda: list(islice(rows, _ROWS)), [])
+        for batch in _embedded(reader, batches) if reader else batches:
             _check(batch, source.ready)
             writer.write_table(_table(batch))
             report.rows += len(batch)
@@ -133,11 +133,9 @@ def write_index(task: IndexTask, store: Store, clip=None) -> IndexReport:
 
 
 def _embed(clip, batch: list[Row]) -> None:
-    """Embed the pictures of rows, if there is a clip; what is wrong with a picture is noted in its row."""
+    """Embed the pictures of rows; what is wrong with a picture is noted in its row."""
     held = {
-        place: row.reference if row.picture is None else row.picture
-        for place, row in enumerate(batch if clip else ())
-        if not row.error
+        place: row.reference if row.picture is None else row.picture for place, row in enumerate(batch) if not row.error
     }
     pictures = open_pictures(held)
     images = {place: picture for place, picture in pictures.items() if isinstance(picture, Image.Image)}
@@ -155,8 +153,10 @@ def _embedded(clip, batches: Iterator[list[Row]]) -> Iterator[list[Row]]:
     On a card one batch is prepared while the model has another. On CPUs each thread has a part of its own: operators
     that several threads share wait for the slowest core.
     """
-    workers, parts = _shares(clip)
-    with ThreadPoolExecutor(workers, initializer=partial(limit_threads, 1) if clip else None) as pool:
+    import torch
+
+    parts = torch.get_num_threads() if clip.device == "cpu" else 1
+    with ThreadPoolExecutor(parts if clip.device == "cpu" else 2, initializer=limit_threads, initargs=(1,)) as pool:
         coming: deque[tuple[list[Row], list[Future]]] = deque()
         for batch in batches:
             coming.append((batch, [pool.submit(_embed, clip, batch[part::parts]) for part in range(parts)]))
@@ -170,17 +170,6 @@ def _done(batch: list[Row], parts: list[Future]) -> list[Row]:
     for part in parts:
         part.result()
     return batch
-
-
-def _shares(clip) -> tuple[int, int]:
-    """Return how many threads embed, and into how many parts a batch is cut for them."""
-    if clip is None:
-        return 1, 1
-    if clip.device != "cpu":
-        return 2, 1
-    import torch
-
-    return torch.get_num_threads(), torch.get_num_threads()
 
 
 def _check(batch: Sequence[Row], ready: bool) -> None:
