@@ -7,7 +7,8 @@ import pytest
 from fairsweep import cli
 from fairsweep.bench import gpu
 from fairsweep.bench.architectures import ARCHITECTURES
-from fairsweep.bench.gpu import parts, results
+from fairsweep.bench.gpu import parts, results, small
+from fairsweep.errors import FairsweepError
 from support import tiny
 
 
@@ -43,6 +44,24 @@ def test_a_part_that_fails_costs_itself_and_what_there_is_no_time_for_is_left_ou
     assert other.verdict == "figures" and other.figures["torch"]
     late = gpu.run(lambda finding: None, seconds=1, card=gpu.Card(device="cpu"))
     assert {finding.verdict for finding in late} == {"skipped"}
+
+
+def test_parts_are_chosen_by_name(monkeypatch):
+    chosen = gpu.run(lambda finding: None, card=gpu.Card(device="cpu"), only=("environ", "in 24 GiB"))
+    assert [finding.part for finding in chosen] == ["environment", "FLUX.1 dev in 24 GiB"]
+    with pytest.raises(FairsweepError, match="bench gpu has no part 'enviroment': environment, the wrapper"):
+        gpu.run(lambda finding: None, card=gpu.Card(device="cpu"), only=("enviroment",))
+
+
+def test_each_way_to_fit_a_small_card_draws(monkeypatch):
+    """All but four bits, which no CPU has: that way alone says why."""
+    monkeypatch.setitem(ARCHITECTURES, "flux-dev", lambda depth: tiny.build_flux())
+    monkeypatch.setattr(small, "t5", lambda layers: tiny.build_flux().text_encoder_2)
+    card = gpu.Card(device="cpu", sizes={"flux-dev": 32})
+    said, figures = small.fits(card)
+    assert said == "refuted"
+    for way, figure in figures.items():
+        assert ("needs a GPU" in figure["reason"]) if "nf4" in way else (figure["step_s"] > 0 and figure["load_s"] > 0)
 
 
 def test_without_a_card_it_is_one_line(capsys):

@@ -5,19 +5,12 @@ import pytest
 import torch
 
 from fairsweep.errors import FairsweepError
-from fairsweep.families import FAMILIES, REFUSED
-from fairsweep.guidance import Conditioning, toward
-from fairsweep.pipelines import load
-from fairsweep.spec import ModelSpec
+from fairsweep.families import REFUSED
+from fairsweep.guidance import Conditioning
 from support import zoo
+from support.tiny import relative
+from support.zoo_sweeps import EDITS, NAMES, PROMPTS, SEEDS, latents, load_from
 
-NAMES = [name for name in zoo.ZOO if name in FAMILIES]
-# Of several lengths: what pads the prompts of a call to the longest would make images depend on their batch mates.
-PROMPTS = ["a nurse", "a photo of the face of a teacher with a person", "a photo of a doctor", "a teacher"]
-SEEDS = [3, 4, 5, 6]
-# Without a threshold: a value on the edge of one falls to either side by rounding alone.
-STRONG = {"scale": 20.0, "threshold": 0.0, "warmup_steps": 0.25}
-EDITS = [None, toward("female person", "male person", **STRONG), None, toward("old person", **STRONG)]
 # What a call by hand says of guidance, and what sweeps leave off; HunyuanImage's scale is its guider's.
 WAYS = {
     "QwenImagePipeline": {"true_cfg_scale": 4.0, "negative_prompt": ""},
@@ -33,20 +26,7 @@ def loaded(request, tmp_path_factory):
     """The class's name, and its pipeline loaded from a folder of real files."""
     folder = tmp_path_factory.mktemp(request.param)
     zoo.build(request.param).save_pretrained(folder)
-    side = zoo.ZOO[request.param][1]["width"]
-    size = {"width": side, "height": side}
-    pipeline = load(ModelSpec(name="m", source=str(folder), steps=4, guidance_scale=4.0, **size), "cpu")
-    zoo.shortened(pipeline.pipe)
-    return request.param, pipeline
-
-
-def latents(pipeline, places, edits=EDITS):
-    asked = [Conditioning(PROMPTS[place], edit=edits[place]) for place in places]
-    return pipeline.denoise(asked, [SEEDS[place] for place in places])
-
-
-def relative(found, wanted):
-    return ((found - wanted).abs().max() / wanted.abs().max()).item()
+    return request.param, load_from(folder, request.param, "cpu")
 
 
 def test_an_image_is_what_it_is_alone(loaded):

@@ -10,6 +10,7 @@ from fairsweep.portraits.tokenizer import build_tokenizer
 
 _CLIP_L = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
 _CLIP_G = {"hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32, "num_attention_heads": 20}
+T5_LAYERS = 24
 
 
 def build(name: str, depth: float = 1.0):
@@ -84,7 +85,7 @@ def _sd3_medium(depth: float):
         tokenizer=tokenizer,
         text_encoder_2=_clip(tokenizer, _CLIP_G, projection=1280),
         tokenizer_2=tokenizer,
-        text_encoder_3=_t5(),
+        text_encoder_3=t5(),
         tokenizer_3=transformers.T5Tokenizer(),
     )
 
@@ -102,7 +103,7 @@ def _flux_dev(depth: float):
         vae=_vae(16, 1024, shift_factor=0.1159),
         text_encoder=_clip(tokenizer, _CLIP_L),
         tokenizer=tokenizer,
-        text_encoder_2=_t5(),
+        text_encoder_2=t5(),
         tokenizer_2=transformers.T5Tokenizer(),
     )
 
@@ -148,8 +149,17 @@ def _clip(tokenizer, size: dict, projection: int | None = None):
     return kind(config)
 
 
-def _t5():
-    config = transformers.T5Config(vocab_size=128, d_model=4096, d_kv=64, d_ff=10240, num_layers=1, num_heads=64)
+def t5(layers: int = 1):
+    """Build the encoder of T5-XXL, of T5_LAYERS layers or fewer, on the current default device and dtype."""
+    config = transformers.T5Config(
+        vocab_size=128,
+        d_model=4096,
+        d_kv=64,
+        d_ff=10240,
+        num_layers=layers,
+        num_heads=64,
+        feed_forward_proj="gated-gelu",
+    )
     return transformers.T5EncoderModel(config)
 
 

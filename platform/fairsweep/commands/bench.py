@@ -189,11 +189,12 @@ def embedding(
 
 def gpu(
     seconds: Annotated[float, typer.Option("--seconds", min=30, help="What there is no time for is left out.")] = 480,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Parts whose names hold this; repeatable.")] = None,
 ) -> None:
     """Prove or refute on a card what no CPU can show, a line of JSON each; weights are random, of real size."""
     from fairsweep.bench.gpu import run
 
-    run(lambda finding: typer.echo(finding.line()), seconds)
+    run(lambda finding: typer.echo(finding.line()), seconds, only=only or ())
 
 
 def _show(figures: dict[str, float]) -> None:

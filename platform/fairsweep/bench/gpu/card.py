@@ -24,7 +24,7 @@ class Card:
     """
 
     device: str = "cuda"
-    sizes: dict[str, int | None] = field(default_factory=lambda: {"sd15": 512, "sdxl": 1024})
+    sizes: dict[str, int | None] = field(default_factory=lambda: {"sd15": 512, "sdxl": 1024, "flux-dev": 1024})
     batches: tuple[int, ...] = (1, 4, 16)
     steps: int = 10
     clip: str = "ViT-L-14"
@@ -39,18 +39,23 @@ class Card:
         """Return the stock pipeline of an architecture, on the device."""
         if self._held is None or self._held[0] != name:
             self.drop()
-            # Made where it will be, at the size that it will have: large ones take minutes and much memory elsewhere.
-            before = torch.get_default_dtype()
-            torch.set_default_dtype(dtype)
-            try:
-                with torch.device(self.device):
-                    pipe = build(name)
-            finally:
-                torch.set_default_dtype(before)
+            with self.making(dtype):
+                pipe = build(name)
             pipe.set_progress_bar_config(disable=True)
             self._held = name, pipe
         pipe = self._held[1]
         return pipe.to(self.device, dtype)
+
+    @contextmanager
+    def making(self, dtype: torch.dtype) -> Iterator[None]:
+        """Make what is built inside the block where it will be, in its type: large models take minutes elsewhere."""
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(dtype)
+        try:
+            with torch.device(self.device):
+                yield
+        finally:
+            torch.set_default_dtype(before)
 
     def pipeline(self, name: str, steps: int) -> Pipeline:
         """Return what an actor makes of it."""

@@ -2,12 +2,12 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from fairsweep.bench.gpu import faults, memory, results, speed, sweeps
+from fairsweep.bench.gpu import faults, memory, results, small, speed, sweeps
 from fairsweep.bench.gpu.card import Card
 from fairsweep.bench.gpu.part import Part
 from fairsweep.engine.device import Cuda, DeviceError
@@ -45,6 +45,8 @@ PARTS = (
     Part("segments that grow, sdxl", memory.segments, needs_card=True),
     Part("speed, sdxl", partial(speed.speed, name="sdxl")),
     Part("torch.compile, sd15", speed.compiled, needs_card=True),
+    Part("concepts that serve several steps, sd15", speed.reused),
+    Part("FLUX.1 dev in 24 GiB", small.fits, needs_card=True),
 )
 
 
@@ -61,12 +63,17 @@ class Finding:
         return json.dumps({"part": self.part, "verdict": self.verdict, **self.figures})
 
 
-def run(say: Callable[[Finding], object], seconds: float = 480.0, card: Card | None = None) -> list[Finding]:
+def run(
+    say: Callable[[Finding], object], seconds: float = 480.0, card: Card | None = None, only: Sequence[str] = ()
+) -> list[Finding]:
     """Run every part, as far as the time goes, and say each finding as it comes.
 
-    A part that fails costs itself. Parts that need a card are left out where there is none, which is an error unless a
-    `card` is given: raises FairsweepError.
+    only: the parts whose names hold one of these. A part that fails costs itself. Parts that need a card are left out
+    where there is none, which is an error unless a `card` is given. Raises FairsweepError.
     """
+    for word in only:
+        if not any(word in part.name for part in PARTS):
+            raise FairsweepError(f"bench gpu has no part {word!r}: {', '.join(part.name for part in PARTS)}")
     if card is None:
         try:
             Cuda().open()
@@ -75,6 +82,8 @@ def run(say: Callable[[Finding], object], seconds: float = 480.0, card: Card | N
     card, until, findings = card or Card(), time.monotonic() + seconds, []
     for part in PARTS:
         name = part.name
+        if only and not any(word in name for word in only):
+            continue
         if part.needs_card and not card.real:
             finding = Finding(name, "skipped", {"reason": "it needs a card"})
         elif until - time.monotonic() < _LAST_SECONDS:

@@ -128,10 +128,19 @@ def classifier(card: Card) -> Verdict:
 
 def compiled(card: Card) -> Verdict:
     """Tell how many times faster a compiled denoiser is, once it is compiled."""
-    bench = guidance.Bench(
+    return "figures", {"gain": _bench(card).gain("compile")}
+
+
+def reused(card: Card) -> Verdict:
+    """Tell how many times faster it is where what concepts say serves two steps, or three."""
+    bench = _bench(card)
+    return "figures", {f"gain_{steps}": bench.gain(f"concepts-every-{steps}") for steps in (2, 3)}
+
+
+def _bench(card: Card) -> guidance.Bench:
+    return guidance.Bench(
         card.pipe("sd15"), guidance.FAIR_DIFFUSION, card.batches[-1], card.steps, 1, card.sizes["sd15"]
     )
-    return "figures", {"gain": bench.gain("compile")}
 
 
 def energy(card: Card) -> Verdict:

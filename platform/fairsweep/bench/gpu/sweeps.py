@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,8 +38,9 @@ class Dying(Cuda):
 
 
 def shared_card(card: Card) -> Verdict:
-    """A sweep by two actors on one card is complete, on that card."""
-    figures = _swept(actors=2, share=0.5)
+    """A sweep by two actors on one card is complete, on that card; and what one actor alone makes in the time."""
+    figures, alone = _swept(actors=2, share=0.5), _swept(actors=1, share=1)
+    figures["seconds_alone"] = alone["seconds"]
     return verdict(figures["complete"] and figures["on_card"]), figures
 
 
@@ -90,12 +92,16 @@ def _swept(actors: int, share: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
         with store.lock(), connected(None, run):
+            started = time.monotonic()
             outcome = Run(spec, store, Console(quiet=True)).execute()
+            seconds = time.monotonic() - started
         with connect(store) as connection:
             cost = connection.execute("select joules_per_image, energy from cost").fetchall()
     return {
         "complete": outcome.complete,
         "on_card": bool(outcome.places) and all("gpu 0" in place for place in outcome.places),
+        "seconds": seconds,
+        "generating_s": outcome.seconds,
         "made": outcome.made,
         "labelled": outcome.labelled,
         "failed": [why for _, why in outcome.failed],
