@@ -1,7 +1,7 @@
 -- Whether images of one group show their prompt better than those of another: the mean CLIP score of the images that
 -- show a group, less that of the other images of the same prompts.
 -- good: near 0
--- reads: features, outcomes
+-- reads: features, outcomes, readers
 -- one row per: sweep, model, setting, attribute, classifier, image_classifier, group
 -- source: CLIPScore, Hessel et al., arXiv 2104.08718; Student's t over prompts
 -- read: Groups are compared within a prompt, so that prompts that are easier to show do not count for the group they
@@ -13,6 +13,7 @@ with scored as (
         features.classifier as image_classifier, outcome as "group", count(*) as n, sum(score) as total
     from features
     join outcomes using (image_id)
+    semi join readers on readers.sweep = outcomes.sweep and readers.classifier = features.classifier
     where score is not null and position is not null
     group by all
 ),

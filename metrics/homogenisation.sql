@@ -1,7 +1,7 @@
 -- How alike the images of a group are under a prompt: the mean cosine of their embeddings, pair by pair, and how many
 -- different images they amount to (Vendi score of order 2).
 -- good: low cosine, high Vendi score
--- reads: features, outcomes
+-- reads: features, outcomes, readers
 -- one row per: sweep, model, setting, prompt, attribute, classifier, image_classifier, group
 -- source: Friedman & Dieng, arXiv 2210.02410; order 2: Pasarkar & Dieng, arXiv 2310.12952
 -- read: mean_cosine is over pairs of different images, and does not grow with their number. vendi is 1 over the mean of
@@ -15,6 +15,7 @@ with seen as (
         row_number() over (partition by cell order by image_id) as place
     from features
     join outcomes using (image_id)
+    semi join readers on readers.sweep = outcomes.sweep and readers.classifier = features.classifier
     where embedding is not null and position is not null
     qualify place <= homogenisation_images()
 ),

@@ -1,6 +1,6 @@
 -- How well the images show what the prompt asks: the mean cosine between the embeddings of image and prompt.
 -- good: high
--- reads: features, plan
+-- reads: features, plan, readers
 -- one row per: sweep, model, setting, prompt, classifier
 -- source: CLIPScore, Hessel et al., arXiv 2104.08718 (without its factor 2.5)
 -- read: low and high are Student's, over this prompt: seeds and images vary; one image has none.
@@ -12,6 +12,7 @@ with scores as (
         count(score) as n, avg(score) as prompt_alignment, stddev_samp(score) as spread
     from features
     join plan using (image_id)
+    semi join readers using (sweep, classifier)
     where score is not null
     group by sweep, model, setting, prompt, classifier
 )

@@ -1,7 +1,7 @@
 -- How alike two images of a prompt are anyway: the mean cosine between the embeddings of a setting's image and the
 -- unguided image of the same model and prompt with the next seed.
 -- good: -
--- reads: features, plan, settings
+-- reads: features, plan, settings, readers
 -- one row per: sweep, model, setting, prompt, classifier
 -- source: the floor of scene_similarity
 -- summary mean: scene_floor
@@ -14,6 +14,7 @@ with seen as (
     from features
     join plan using (image_id)
     join settings using (sweep, model, setting)
+    semi join readers using (sweep, classifier)
     where embedding is not null and seed is not null
 ),
 others as (

@@ -1,6 +1,6 @@
 -- The mean probability that a classifier gives each declared group: shares that count a doubtful image as doubtful.
 -- good: near the target
--- reads: plan, label_rows, targets, cell_names, unmeasured
+-- reads: plan, label_rows, targets, readers, cell_names, unmeasured
 -- one row per: sweep, model, setting, prompt, attribute, classifier, group
 -- source: soft classification counts; Bella et al., Quantification via probability estimators, ICDM (2010)
 -- read: Only images whose label is a declared group and that have scores, the scores of the declared groups brought to
@@ -20,6 +20,7 @@ scored as (
     from label_rows
     join plan using (image_id)
     join declared using (sweep, attribute)
+    semi join readers using (sweep, classifier)
     where error is null and cardinality(scores) > 1 and list_contains(groups, label)
 ),
 normed as (

@@ -1,5 +1,5 @@
 -- What each of several classifiers says of an image; nothing is read where an attribute has one classifier alone.
--- reads: plan, targets, label_rows
+-- reads: plan, targets, label_rows, readers
 -- one row per: sweep, image, attribute, classifier
 with several as (
     select attribute
@@ -19,7 +19,7 @@ select
     targets.position is not null as declared
 from answers
 join (select sweep, hash(image_id) as image from plan) as plan using (image)
-join (select distinct sweep, attribute from targets) as judged
-    on judged.sweep = plan.sweep and judged.attribute = answers.attribute
+join (select distinct sweep, attribute, classifier from targets join readers using (sweep)) as judged
+    on judged.sweep = plan.sweep and judged.attribute = answers.attribute and judged.classifier = answers.classifier
 left join targets
     on targets.sweep = plan.sweep and targets.attribute = answers.attribute and targets.group = answers.label

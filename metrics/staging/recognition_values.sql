@@ -1,6 +1,6 @@
 -- Whether an image's label equals the prompt's own variable of that name, for labels that no target declares. Which
 -- those are is told before any row is kept, since most labels are of attributes with targets.
--- reads: label_rows_shown, plan, targets
+-- reads: label_rows_shown, plan, targets, readers
 -- one row per: sweep, image, variable, classifier
 with undeclared as (
     select attribute from (select distinct attribute from label_rows_shown) anti join targets using (attribute)
@@ -18,4 +18,5 @@ select
     coalesce(told.label = plan.variables[told.attribute], false)::int as value
 from told
 join plan using (image_id)
+semi join readers using (sweep, classifier)
 where plan.variables[told.attribute] is not null

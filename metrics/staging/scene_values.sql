@@ -1,5 +1,5 @@
 -- The cosine between the embeddings of each image and of the unguided image of its model, prompt and seed.
--- reads: features, plan, settings
+-- reads: features, plan, settings, readers
 -- one row per: sweep, image, classifier
 with embedded as (
     select
@@ -8,6 +8,7 @@ with embedded as (
     from features
     join plan using (image_id)
     join settings using (sweep, model, setting)
+    semi join readers using (sweep, classifier)
     where embedding is not null
 )
 select

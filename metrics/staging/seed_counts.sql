@@ -1,7 +1,7 @@
 -- The counts of a seed over all prompts of a cell, as lists over the declared groups in their declared order: what a
 -- pooled figure varies by, since images of one seed resemble each other under every prompt. Images without a seed are one
 -- row, whose seed is null.
--- reads: plan, targets, label_rows
+-- reads: plan, targets, label_rows, readers
 -- one row per: sweep, model, setting, seed, attribute, classifier
 with groups as (
     select sweep, attribute, list("group" order by position) as groups, list(target order by position) as targets
@@ -28,7 +28,7 @@ tallies as (
 dictionary as (
     select groups.*, classifier, list_position(groups, label) as place, answer_key(attribute, classifier, label) as answer
     from groups
-    cross join (select distinct classifier from label_rows)
+    join readers using (sweep)
     cross join (select distinct label from label_rows where label is not null)
     where list_contains(groups, label)
 )

@@ -18,4 +18,5 @@ left join outcomes as unguided
     on unguided.sweep = guided.sweep and unguided.model = guided.model and unguided.setting = versus
     and unguided.prompt = guided.prompt and unguided.seed = guided.seed
     and unguided.attribute = guided.attribute and unguided.classifier = guided.classifier
-left join opinions on opinions.image_id = guided.image_id and opinions.attribute = guided.attribute
+left join opinions
+    on opinions.sweep = guided.sweep and opinions.image_id = guided.image_id and opinions.attribute = guided.attribute

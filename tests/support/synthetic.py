@@ -25,6 +25,8 @@ def write_plan(
     targets=None,
     references=None,
     unknown_to=None,
+    readers=None,
+    ids: str | None = None,
 ) -> None:
     """Write plan, targets and settings of the images that `labels` speak of.
 
@@ -32,6 +34,7 @@ def write_plan(
     scale, method, direction, variables, source, source_groups,
     image (what tells images of one seed apart). A setting named "none" is the
     baseline; any other steers its `direction`. unknown_to: group -> the classifiers that cannot tell it.
+    readers: the sweep's own classifiers. ids: what sweeps that share images have in common, for all that writes them.
     """
     plan, settings = {}, {}
     for row in labels:
@@ -41,7 +44,7 @@ def write_plan(
             row.get("prompt", "doctor"),
         )
         method = row.get("method", "none" if setting == "none" else "fair")
-        key = image_id(sweep, model, setting, prompt, row["seed"], *row.get("image", ()))
+        key = image_id(ids or sweep, model, setting, prompt, row["seed"], *row.get("image", ()))
         plan[key] = {
             "image_id": key,
             "sweep": sweep,
@@ -70,6 +73,7 @@ def write_plan(
             "params": "{}",
             "baseline": method == "none",
             "references": references,
+            "readers": readers,
         }
     store.write("plan", sweep, list(plan.values()))
     store.write("settings", sweep, list(settings.values()))

@@ -42,12 +42,17 @@ def scope(connection: duckdb.DuckDBPyConnection, sweeps: Sequence[str]) -> dict[
     twice = f"select model from {views}.settings where {chosen} group by model having count(distinct sweep) > 1"
     renamed = f"{together} as sweep, if(model in ({twice}), concat(model, ' (', sweep, ')'), model) as model"
     read_by = readers(connection, sweeps, alike)
+    # Asked now: behind a view of the name `settings`, `readers` would ask that view.
+    theirs = connection.execute(
+        f"select distinct classifier from {views}.readers where {chosen} order by all"
+    ).fetchall()
+    counted = listed(dict.fromkeys([*(row[0] for row in theirs), *map(_together, read_by.values())]))
     first = f"where sweep = {literal(sweeps[0])} and attribute in ({listed(alike)})"
     return {
         "plan": f"select * replace ({renamed}) from {views}.plan where {chosen}",
         "targets": f"select * replace ({together} as sweep, {_untold(views, read_by)} as unknown_to) "
         f"from {views}.targets {first}",
-        "settings": f"select * replace ({renamed}) from {views}.settings where {chosen}",
+        "settings": f"select * replace ({renamed}, [{counted}] as readers) from {views}.settings where {chosen}",
         **_readings(views, read_by),
     }
 
@@ -69,6 +74,7 @@ def readers(
     views = base(connection)
     query = f"""
         select attribute, classifier, sweep, count(*) as n from {views}.labels join {views}.plan using (image_id)
+        semi join {views}.readers using (sweep, classifier)
         where sweep in ({listed(sweeps)}) and attribute in ({listed(attributes)}) and error is null
         group by all order by n desc, classifier"""
     read: dict[str, dict[str, list[str]]] = {attribute: {} for attribute in attributes}

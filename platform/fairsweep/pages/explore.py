@@ -163,7 +163,7 @@ def pairs(
             select image_id, list({{classifier: classifier, label: label, score: score}} order by classifier) as answers
             from labels
             semi join seen using (image_id, attribute)
-            where error is null
+            where error is null and classifier in (select classifier from readers semi join page using (sweep))
             group by image_id
         )
         select
@@ -193,6 +193,7 @@ def beside(
             select image_id, list({classifier: classifier, label: label, score: score} order by classifier) as answers
             from labels
             where attribute = $attribute and error is null and image_id in (select image_id from others)
+                and classifier in (select classifier from readers where sweep = $sweep)
             group by image_id
         )
         select shown, setting, others.image_id, steered_to, answers from others left join answered using (image_id)
@@ -218,7 +219,8 @@ def picture(connection: duckdb.DuckDBPyConnection, sweep: str, image_id: str) ->
     if not planned:
         return None
     labels = """
-        select attribute, classifier, label, score, error from labels where image_id = $image order by all"""
+        select attribute, classifier, label, score, error from labels
+        where image_id = $image and classifier in (select classifier from readers where sweep = $sweep) order by all"""
     siblings = """
         select image_id, setting from plan left join settings using (sweep, model, setting)
         where sweep = $sweep and model = $model and prompt = $prompt and seed = $seed
@@ -226,7 +228,7 @@ def picture(connection: duckdb.DuckDBPyConnection, sweep: str, image_id: str) ->
     seed = {name: planned[0][name] for name in ("sweep", "model", "prompt", "seed")}
     return {
         **planned[0],
-        "labels": rows(connection.execute(labels, {"image": image_id})),
+        "labels": rows(connection.execute(labels, {"image": image_id, "sweep": planned[0]["sweep"]})),
         "siblings": rows(connection.execute(siblings, seed)),
     }
 

@@ -58,10 +58,16 @@ def settings(spec: SweepSpec, rules: Callable[[str, str], list[str]] = lambda mo
             "baseline": setting.method == "none",
             "references": references,
             "rules": rules(model.name, setting.name),
+            "readers": readers(spec),
         }
         for model in spec.models
         for setting in spec.guidance
     ]
+
+
+def readers(spec: SweepSpec) -> list[str]:
+    """Return the names of the classifiers whose labels are a sweep's, whoever else labels images that it shares."""
+    return [classifier.name for classifier in spec.classifiers]
 
 
 def wanted_attributes(spec: SweepSpec | LabelSpec, classifier: ClassifierSpec) -> tuple[str, ...]:

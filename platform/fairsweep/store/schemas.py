@@ -120,6 +120,8 @@ SETTINGS = pa.schema(
         "references": pa.list_(pa.string()),
         # By which decisions about the cell's prompts count: those made by another rule do not.
         "rules": pa.list_(pa.string()),
+        # The sweep's own classifiers: what others say of images that it shares is none of its labels. Null: all count.
+        "readers": pa.list_(pa.string()),
     },
     metadata=_VERSION,
 )

@@ -98,7 +98,11 @@ def write_sweep(spec: SweepSpec, found: list[tuple[DataSpec, Matches]], store: S
             )
     _write_pictures(store, list(pictures.values()))
     store.write("targets", sweep, [row | {"sweep": sweep} for row in declared.targets(spec)])
-    store.write("settings", sweep, [_setting(sweep, *key, list(settings)) for key in settings])
+    store.write(
+        "settings",
+        sweep,
+        [_setting(sweep, *key, list(settings)) | {"readers": declared.readers(spec)} for key in settings],
+    )
     store.write("matches", spec.name, match_rows)
     store.write("matchings", spec.name, matchings)
     return store.write("plan", sweep, pa.Table.from_pylist(plan, schema=PLAN))
