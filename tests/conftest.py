@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from fairsweep.leaving import Leaving
+from fairsweep.memory import keep_freed_memory, sleep_while_waiting
 from support.buckets import ENVIRONMENT, serve
 from support.clusters import start_cluster
 from support.specs import small_sweep
@@ -26,6 +27,9 @@ os.environ["RAY_metrics_report_interval_ms"] = "1000"  # noqa: SIM112 (spelt so 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # The tests' own process is a Ray driver too, and ends as fairsweep's do.
 LEAVING = Leaving()
+# They compute as well, side by side.
+keep_freed_memory()
+sleep_while_waiting()
 
 
 def pytest_sessionfinish(exitstatus) -> None:

@@ -1,6 +1,7 @@
 """Threads of actors: those that wait leave the core to whom they wait for, and what the host does is no computing."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -16,20 +17,25 @@ from fairsweep.spec import RunSpec, SweepSpec
 from fairsweep.store import Store
 
 
-@pytest.mark.parametrize(("set_by_the_user", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
-def test_openmp_is_told_before_torch_loads_it(set_by_the_user, policy):
+@pytest.mark.parametrize("set_by_the_user", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}])
+@pytest.mark.parametrize(
+    "loaded",
+    ["import fairsweep.engine.generate, fairsweep.engine.label", "from fairsweep import cli; cli.main(['--version'])"],
+    ids=["actors", "commands"],
+)
+def test_openmp_is_told_before_torch_loads_it(loaded, set_by_the_user):
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
-    code = (
-        "import fairsweep.engine.generate, fairsweep.engine.label, sys; assert 'torch' not in sys.modules; import torch"
-    )
+    code = f"{loaded}; import sys; assert 'torch' not in sys.modules; import torch"
     process = subprocess.run(
         [sys.executable, "-c", code],
-        env=environment | set_by_the_user | {"OMP_DISPLAY_ENV": "TRUE"},
+        env=environment | set_by_the_user | {"OMP_DISPLAY_ENV": "VERBOSE"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert f"OMP_WAIT_POLICY = '{policy}'" in process.stderr
+    # How often a thread looks before it sleeps; a policy that nobody set is shown as PASSIVE too, and spins.
+    (turns,) = set(re.findall(r"GOMP_SPINCOUNT = '(\w+)'", process.stderr))
+    assert (turns == "0") is (not set_by_the_user), process.stderr
 
 
 def test_a_batch_is_computed_while_the_one_before_is_encoded_and_written(tiny_data, tmp_path, ray_cluster):

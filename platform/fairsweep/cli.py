@@ -9,7 +9,7 @@ import typer
 from fairsweep import __version__
 from fairsweep.errors import FairsweepError, first_line
 from fairsweep.leaving import Leaving
-from fairsweep.memory import keep_freed_memory
+from fairsweep.memory import keep_freed_memory, sleep_while_waiting
 
 # What the extra `run` brings, by module: reading stores needs none of it.
 RUN = ("accelerate", "diffusers", "open_clip", "pynvml", "ray", "safetensors", "torch", "torchvision", "transformers")
@@ -49,6 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line, or the arguments given; exit 0 done, 1 done with failures, 2 bad input, 130 interrupted."""
     leaving = Leaving()
     keep_freed_memory()
+    sleep_while_waiting()
     leaving.code = run(arguments)
 
 

@@ -1,7 +1,8 @@
-"""Memory of the host and of a card: what a process keeps, gives back, and may take; and how a lack of it shows."""
+"""Memory and cores: what a process keeps of them, gives back, and may take; and how a lack of memory shows."""
 
 import ctypes
 import gc
+import os
 import platform
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
@@ -19,6 +20,15 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         for option, value in ((_TRIM_THRESHOLD, _KEPT_BYTES), (_MMAP_THRESHOLD, _KEPT_BYTES), (_ARENA_MAX, 1)):
             libc.mallopt(option, value)
+
+
+def sleep_while_waiting() -> None:
+    """Let OpenMP's threads sleep while they wait for one another, unless the user says otherwise.
+
+    Those that spin take the core from what they wait for, and a process crawls, at several times the CPU time, as soon
+    as anything else runs on its machine. To be called before torch loads its OpenMP, which reads this once.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def give_back() -> None:

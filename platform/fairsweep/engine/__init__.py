@@ -2,9 +2,9 @@
 
 import os
 
-# Before torch loads its OpenMP, which reads this once: threads that spin while they wait for one another take the core
-# from what they wait for, and an actor crawls as soon as anything else runs on its node.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from fairsweep.memory import sleep_while_waiting
+
+sleep_while_waiting()
 
 # Before torch first asks for a card's memory: segments that grow leave less of it unused between batches of different
 # sizes. docs/speed.md has the figures.
