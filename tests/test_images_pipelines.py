@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 
-import diffusers
 import numpy as np
 import pytest
 import torch
@@ -17,6 +16,7 @@ from fairsweep.pipelines import load
 from fairsweep.spec import ModelSpec
 from support import tiny
 from support.checks import ask
+from support.editors import kontext, pix2pix, undistilled
 from support.specs import small_sweep
 
 STRONG = {"scale": 20.0, "threshold": 0.5, "warmup_steps": 1}
@@ -27,7 +27,7 @@ BUILD = {
     "stable-diffusion": tiny.build_sd,
     "stable-diffusion-xl": tiny.build_sdxl,
     "stable-diffusion-3": tiny.build_sd3,
-    "flux": lambda: tiny.build_flux(distilled=False),
+    "flux": undistilled,
 }
 
 
@@ -75,15 +75,6 @@ def test_editing_is_the_stock_image_to_image_pipeline(family, tmp_path):
     other = pipeline.denoise([Conditioning(prompt) for prompt in PROMPTS], SEEDS, [noise(9), *pictures[1:]])
     assert tiny.relative(other[0], unguided[0]) > 1e-3
     assert tiny.relative(other[1:], unguided[1:]) < 1e-4
-
-
-def kontext():
-    return diffusers.FluxKontextPipeline(**tiny.build_flux().components)
-
-
-def pix2pix():
-    parts = tiny.build_sd(in_channels=8).components
-    return diffusers.StableDiffusionInstructPix2PixPipeline(**parts, requires_safety_checker=False)
 
 
 @pytest.mark.parametrize(("build", "call"), [(kontext, {"max_area": 1024, "_auto_resize": False}), (pix2pix, {})])
