@@ -32,6 +32,37 @@ keep_freed_memory()
 sleep_while_waiting()
 
 
+# Files of minutes, longest first. Side by side they begin in this order, before all others: one of minutes
+# that began last would run alone.
+LONGEST = (
+    "docs_commands",
+    "audit_data",
+    "faults",
+    "kills",
+    "cluster",
+    "guidance_portraits",
+    "portraits_training",
+    "run",
+    "bench",
+    "submit",
+    "guidance_options",
+    "measure",
+    "report",
+    "track",
+    "coverage",
+    "anytime",
+    "stopping",
+    "rounds",
+)
+
+
+def pytest_collection_modifyitems(config, items) -> None:
+    """Put the longest files first where files are dealt out to processes."""
+    if hasattr(config, "workerinput"):
+        rank = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+
+
 def pytest_sessionfinish(exitstatus) -> None:
     """Keep what the run of the tests will end with."""
     LEAVING.code = int(exitstatus)
