@@ -6,6 +6,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import fairsweep
+from conftest import LONGEST
 
 PACKAGE = Path(fairsweep.__file__).parent
 FLAT = 12
@@ -93,6 +94,23 @@ def test_walls():
     for package, owners in OWNERS.items():
         users = {name for name, modules in rooms.items() if any(f"{m}.".startswith(f"{package}.") for m in modules)}
         assert users == owners, package
+
+
+def test_the_longest_files_of_tests_are_there():
+    assert not {f"test_{name}.py" for name in LONGEST} - {path.name for path in Path(__file__).parent.glob("*.py")}
+
+
+def test_classifiers_load_no_pipelines():
+    """Whatever they import, wherever: diffusers costs each process that only labels three seconds."""
+    waiting, seen = set(PACKAGE.glob("classifiers/*.py")), set()
+    while waiting:
+        path = waiting.pop()
+        seen.add(path)
+        names = imports(path)
+        assert "diffusers" not in {name.partition(".")[0] for name in names}, path
+        files = {PACKAGE.parent / f"{name.replace('.', '/')}.py" for name in names}
+        waiting |= {file for file in files if file.is_file()} - seen
+    assert PACKAGE / "portraits" / "reader.py" in seen
 
 
 def test_each_concept_has_a_room():

@@ -1,11 +1,10 @@
 """What audits do on the cluster: an actor that loads an encoder for its tasks, and the hand-out of tasks to it."""
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 
@@ -20,63 +19,74 @@ from fairsweep.spec import RunSpec
 from fairsweep.store import Store
 
 
-class AuditActor(ABC):
-    """A Ray actor that keeps what it loaded last for a task's key, and computes in a thread of its own."""
+class AuditTask(Protocol):
+    """What an actor of an audit is asked to do. Tasks of one class and one key need the same to be loaded."""
+
+    @property
+    def key(self) -> str:
+        """Return what an actor must load for it."""
+
+    def load(self, device: str) -> Any:
+        """Return what its key stands for."""
+
+    def report(self, loaded: Any, store: Store) -> Any:
+        """Do it and return its report."""
+
+    def split(self) -> list[Any]:
+        """Return its parts, for actors that it ended as a whole."""
+
+
+class AuditActor:
+    """A Ray actor that keeps what it loaded last, and computes in a thread of its own."""
 
     def __init__(self, store: Store, threads: int):
-        self.store = store
-        self.device, self._place, self._journal = cluster.settle(threads, self.store)
+        self._store = store
+        self._device, self._place, self._journal = cluster.settle(threads, store)
         self._compute = ThreadPoolExecutor(1, initializer=cluster.limit_threads, initargs=(threads,))
-        self._loaded: tuple[str | None, Any] = None, None
-
-    @abstractmethod
-    def load(self, task: Any) -> Any:
-        """Return what a task's key stands for."""
-
-    @abstractmethod
-    def report(self, task: Any, loaded: Any) -> Any:
-        """Do a task and return its report."""
+        self._held: tuple[type, str] | None = None
+        self._loaded: Any = None
 
     async def ready(self) -> Place:
         """Return where this actor sits; answers at once even while it works."""
         return self._place
 
-    async def work(self, task: Any) -> Answer:
+    async def work(self, task: AuditTask) -> Answer:
         """Do one task."""
         return await asyncio.get_running_loop().run_in_executor(self._compute, self._answer, task)
 
-    def _answer(self, task: Any) -> Answer:
-        if task.key != self._loaded[0]:
-            self._loaded = None, None
+    def _answer(self, task: AuditTask) -> Answer:
+        needed = type(task), task.key
+        if needed != self._held:
+            self._held = self._loaded = None
             self._journal.step(task.key)
             try:
-                self._loaded = task.key, self.load(task)
+                self._loaded = task.load(self._device.torch_device)
             except Exception as error:
                 return hindrance(task.key, error)
             finally:
                 self._journal.step()
-        return Answer(self.report(task, self._loaded[1]))
+            self._held = needed
+        return Answer(task.report(self._loaded, self._store))
 
 
-def _work(actor: Any, task: Any) -> Any:
+def _work(actor: Any, task: AuditTask) -> Any:
     return actor.work.remote(task)
 
 
-def reports(
-    kind: type[AuditActor], tasks: Sequence[Any], run: RunSpec, store: Store, console: Console, what: str, *more: Any
-) -> Iterator[Any]:
+def reports(tasks: Sequence[AuditTask], run: RunSpec, store: Store, console: Console, what: str) -> Iterator[Any]:
     """Yield the report of every task, or its GivenUp; the caller holds the store's lock and has joined a cluster.
 
-    more: what the actors are made with, before the store and their threads. Raises FairsweepError for a key that can be
-    loaded nowhere.
+    One crew does all of them, of whatever class. Raises FairsweepError for a key that can be loaded nowhere.
     """
+    if not tasks:
+        return
     run = cluster.decided(run)
 
     def size() -> cluster.Size:
         return cluster.generator_size(run, len(tasks))
 
     crew = Crew(
-        lambda: cluster.start(kind, size(), *more, store, size().threads),
+        lambda: cluster.start(AuditActor, size(), store, size().threads),
         lambda: size().actors,
         lambda: size().needs(),
     )

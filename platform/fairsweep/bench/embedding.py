@@ -10,7 +10,7 @@ from PIL import Image
 from rich.console import Console
 
 from fairsweep.audits.actor import reports
-from fairsweep.audits.data.index import IndexActor, IndexTask, open_data
+from fairsweep.audits.data.index import IndexTask, open_data
 from fairsweep.engine.cluster import connected, generator_size, limit_threads
 from fairsweep.portraits.dataset import write_dataset
 from fairsweep.spec import RunSpec
@@ -64,6 +64,6 @@ def _stage(source: Path, store: Store) -> float:
     tasks = [IndexTask(data, part, _ENCODER) for part in open_data(data).parts()]
     done: list[tuple[float, int]] = []
     with store.lock():
-        for report in reports(IndexActor, tasks, RunSpec(actors=1), store, Console(quiet=True), "files"):
+        for report in reports(tasks, RunSpec(actors=1), store, Console(quiet=True), "files"):
             done.append((time.perf_counter(), report.rows))
     return sum(rows for _, rows in done[1:]) / (done[-1][0] - done[0][0])

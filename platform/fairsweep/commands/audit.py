@@ -136,7 +136,7 @@ def _encoder(loaded, store, address: str | None) -> None:
         # What can be wrong with the stimuli is known before there is a cluster.
         audit = EncoderAudit(loaded, opened)
         with cluster.connected(address, loaded.run):
-            embeddings = embed(audit.tasks(), loaded, opened, screen)
+            embeddings = embed(audit.tasks(), loaded.run, opened, screen)
         report = audit.write(each for part in embeddings for each in part)
     for line in report.left_out:
         _say(screen, f"left out: {line}")

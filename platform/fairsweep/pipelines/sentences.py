@@ -1,11 +1,14 @@
 """One vector a text, from the text encoders of a diffusers pipeline."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
 
 Embed = Callable[[Sequence], NDArray[np.float64]]
 # Of texts, [texts, dimensions].
@@ -15,7 +18,7 @@ _BATCH = 64
 _TOKENS = 256
 
 
-def text_encoders(pipe: DiffusionPipeline) -> dict[str, Embed]:
+def text_encoders(pipe: "DiffusionPipeline") -> dict[str, Embed]:
     """Return the function from texts to vectors of each text encoder that a pipeline was loaded with, by its name."""
     parts = [name for name in pipe.components if name.startswith("text_encoder") and getattr(pipe, name) is not None]
     return {

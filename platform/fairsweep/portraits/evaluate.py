@@ -10,9 +10,9 @@ import torch
 from diffusers import AutoencoderKL
 
 from fairsweep.portraits.defaults import CONCEPTS, FAIR, GUIDANCE_SCALE, STEPS, prompt
-from fairsweep.portraits.networks import to_model_range
 from fairsweep.portraits.reader import Reader
 from fairsweep.portraits.render import render
+from fairsweep.portraits.scaling import to_model_range
 from fairsweep.portraits.studio import BATCH_SIZE, Studio
 from fairsweep.portraits.world import ATTRIBUTES, OCCUPATIONS, PERSON, READ_ATTRIBUTES, Person, bias_table, sample
 

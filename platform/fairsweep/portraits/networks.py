@@ -1,17 +1,14 @@
 """The architectures of the built-in models: configurations only, each of a stock diffusers or open_clip class."""
 
-import torch
 from diffusers import AutoencoderKL, DDIMScheduler, DPMSolverMultistepScheduler, UNet2DConditionModel
 from open_clip import CLIP
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from fairsweep.portraits.scaling import IMAGE_SIZE
 from fairsweep.portraits.tokenizer import CONTEXT_LENGTH
 
-IMAGE_SIZE = 64
 LATENT_CHANNELS = 8
 LATENT_SIZE = 8
-HEAD_SCALE = 8.0
-"""Factor on the unit-length image features before the reading heads, so that these can be sure of a class."""
 
 _TEXT_WIDTH = 128
 _TEXT_LAYERS = 3
@@ -134,13 +131,3 @@ def text_encoder(clip: CLIP, bos_token_id: int, eos_token_id: int) -> CLIPTextMo
     prefix = "text_model." if any(name.startswith("text_model.") for name in model.state_dict()) else ""
     model.load_state_dict({prefix + name: value for name, value in state.items()})
     return model.eval().requires_grad_(False)
-
-
-def to_clip_range(images: torch.Tensor) -> torch.Tensor:
-    """Turn uint8 (n, 3, 64, 64) pixels into what the CLIP model reads, in [-1, 1]."""
-    return to_model_range(images)
-
-
-def to_model_range(images: torch.Tensor) -> torch.Tensor:
-    """Turn uint8 (n, 3, h, w) pixels into float in [-1, 1]."""
-    return images.float() / 127.5 - 1

@@ -8,7 +8,7 @@ from PIL.Image import Image
 from safetensors.torch import load_file
 
 from fairsweep.portraits.defaults import CLIP
-from fairsweep.portraits.networks import HEAD_SCALE, IMAGE_SIZE, to_clip_range
+from fairsweep.portraits.scaling import HEAD_SCALE, IMAGE_SIZE, to_clip_range
 from fairsweep.portraits.world import READ_ATTRIBUTES
 
 

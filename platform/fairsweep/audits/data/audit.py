@@ -1,17 +1,19 @@
 """Audit training data: index every source, match it to the prompts, label what matches, and keep its shares."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from rich.console import Console
 
-from fairsweep.audits.data.index import Indexed, index, open_data
+from fairsweep.audits.actor import AuditTask, reports
+from fairsweep.audits.data.index import Indexed, IndexReport, IndexTask, open_data, unread
 from fairsweep.audits.data.match import Matches, match
 from fairsweep.audits.data.sweep import data_sweep, write_sweep
-from fairsweep.audits.encoder.embed import EmbedTask, embed
+from fairsweep.audits.encoder.embed import EmbedReport, EmbedTask
 from fairsweep.audits.encoder.encoders import encoders_of
 from fairsweep.audits.encoder.weat import unit
+from fairsweep.engine.events import GivenUp
 from fairsweep.engine.outcome import Outcome
 from fairsweep.engine.run import label
 from fairsweep.errors import FairsweepError, near
@@ -64,11 +66,9 @@ def audit_data(spec: SweepSpec, store: Store, console: Console) -> Report:
     The same call resumes: what is indexed, and labelled, is not read again.
     """
     report, matched = Report(), []
-    queries = _queries(spec, store, console)
+    queries = _read(spec, store, console, report.indexed)
     for data in spec.data:
         encoder = _encoder(spec, data)
-        embedder = encoder if encoder and not open_data(data).ready else None
-        report.indexed[data.name] = index(data, embedder, spec.run, store, console)
         report.matches[data.name] = match(spec, data, store, queries[encoder.name] if encoder else None)
         matched.append((data, report.matches[data.name]))
     plan = write_sweep(spec, matched, store)
@@ -79,13 +79,35 @@ def audit_data(spec: SweepSpec, store: Store, console: Console) -> Report:
     return report
 
 
-def _queries(spec: SweepSpec, store: Store, console: Console) -> dict[str, np.ndarray]:
-    """Return the prompts' unit vectors by each encoder that a source needs, [prompts, dimensions]."""
+def _read(spec: SweepSpec, store: Store, console: Console, indexed: dict[str, Indexed]) -> dict[str, np.ndarray]:
+    """Index every source and return the prompts' unit vectors by each encoder that one needs, [prompts, dimensions].
+
+    One crew does both, of all sources: an actor that has its encoder stays.
+    """
+    queries, tasks = _queries(spec), list[AuditTask]()
+    for data in spec.data:
+        encoder = _encoder(spec, data)
+        embedder = encoder if encoder and not open_data(data).ready else None
+        indexed[data.name], missing = unread(data, embedder, store)
+        tasks += missing
+    vectors: dict[str, np.ndarray] = {}
+    for event in reports([*queries, *tasks], spec.run, store, console, "encoders and files"):
+        match event:
+            case EmbedReport(name, (own,)):
+                vectors[name] = unit(own.of(queries[0].texts)).astype(np.float32)
+            case IndexReport(source):
+                indexed[source].add(event)
+            case GivenUp(EmbedTask() as task, why):
+                raise task.given_up(why)
+            case GivenUp(IndexTask() as task, why):
+                indexed[task.data.name].errors.append(f"{task.part.name}: {why}")
+    return vectors
+
+
+def _queries(spec: SweepSpec) -> Sequence[EmbedTask]:
     encoders = {encoder.name: encoder for data in spec.data if (encoder := _encoder(spec, data))}
-    texts = [prompt.text for prompt in spec.prompts.expand()]
-    tasks = [EmbedTask(encoder, tuple(dict.fromkeys(texts))) for encoder in encoders.values()]
-    embeddings = embed(tasks, spec, store, console) if tasks else []
-    return {name: unit(own.of(texts)).astype(np.float32) for name, (own,) in zip(encoders, embeddings, strict=True)}
+    texts = tuple(prompt.text for prompt in spec.prompts.expand())
+    return [EmbedTask(encoder, spec, texts) for encoder in encoders.values()]
 
 
 def _encoder(spec: SweepSpec, data: DataSpec) -> EncoderSpec | None:

@@ -5,19 +5,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
-from rich.console import Console
 
-from fairsweep.audits.actor import AuditActor, reports
 from fairsweep.engine.cluster import limit_threads
-from fairsweep.engine.events import GivenUp
 from fairsweep.sources import Part, Row, Source, open_pictures, open_source
-from fairsweep.spec import RunSpec
 from fairsweep.spec.data import DataSpec
 from fairsweep.spec.encoder import EncoderSpec
 from fairsweep.store import Store
@@ -45,6 +40,16 @@ class IndexTask:
         """Return what an index file was made from: another where the part or the encoder is."""
         return f"{self.part.stamp} {self.encoder.model_dump_json() if self.encoder else ''}"
 
+    def load(self, device: str):
+        """Return the encoder that it needs, if any."""
+        from fairsweep.classifiers.clip import Clip
+
+        return self.encoder and Clip(self.encoder.model, self.encoder.pretrained, device)
+
+    def report(self, loaded, store: Store) -> "IndexReport":
+        """Read the part and write its index."""
+        return write_index(self, store, loaded)
+
     def split(self) -> list["IndexTask"]:
         """Return it as it is: a part is read in one go."""
         return [replace(self)]
@@ -52,8 +57,9 @@ class IndexTask:
 
 @dataclass
 class IndexReport:
-    """What became of parts: rows written, of them damaged, and the first error."""
+    """What became of a part of a source: rows written, of them damaged, and the first error."""
 
+    source: str
     rows: int = 0
     damaged: int = 0
     error: str | None = None
@@ -69,56 +75,36 @@ class Indexed:
     damaged: int = 0
     errors: list[str] = field(default_factory=list)
 
+    def add(self, report: IndexReport) -> None:
+        """Count one part."""
+        self.rows += report.rows
+        self.damaged += report.damaged
+        self.errors += [report.error] if report.error else []
+
 
 def open_data(data: DataSpec) -> Source:
     """Return the source that a spec names."""
     return open_source(data.source, data.caption, data.image, data.embedding, data.kind)
 
 
-def index(data: DataSpec, encoder: EncoderSpec | None, run: RunSpec, store: Store, console: Console) -> Indexed:
-    """Read every part that the store has no index of; the caller holds the store's lock and has joined a cluster.
+def unread(data: DataSpec, encoder: EncoderSpec | None, store: Store) -> tuple[Indexed, list[IndexTask]]:
+    """Return a task for each part that the store has no index of, and what to count them in; drop what left the source.
 
-    Raises FairsweepError where the encoder can be loaded nowhere.
+    The caller holds the store's lock.
     """
     parts = open_data(data).parts()
     tasks = [IndexTask(data, part, encoder) for part in parts]
     there = store.data_made_from(data.name)
     missing = [task for task in tasks if there.get(task.part.name) != task.made_from]
     store.keep_data(data.name, [part.name for part in parts])
-    result = Indexed(len(missing), len(parts))
-    if not missing:
-        return result
-    for event in reports(IndexActor, missing, run, store, console, f"files of {data.name}"):
-        match event:
-            case IndexReport():
-                result.rows += event.rows
-                result.damaged += event.damaged
-                result.errors += [event.error] if event.error else []
-            case GivenUp(work, why):
-                result.errors.append(f"{cast(IndexTask, work).part.name}: {why}")
-    return result
-
-
-class IndexActor(AuditActor):
-    """A Ray actor that reads parts, and embeds their pictures where the source has no embeddings."""
-
-    def load(self, task: IndexTask):
-        """Return the encoder of a task, if it needs one."""
-        from fairsweep.classifiers.clip import Clip
-
-        encoder = task.encoder
-        return encoder and Clip(encoder.model, encoder.pretrained, self.device.torch_device)
-
-    def report(self, task: IndexTask, loaded) -> IndexReport:
-        """Read one part and write its index."""
-        return write_index(task, self.store, loaded)
+    return Indexed(len(missing), len(parts)), missing
 
 
 def write_index(task: IndexTask, store: Store, clip=None) -> IndexReport:
     """Read a part and write its rows in order, those that are damaged with their error; clip: who embeds pictures."""
     source = open_data(task.data)
     reader = None if source.ready else clip
-    report = IndexReport()
+    report = IndexReport(task.data.name)
     rows = source.rows(task.part, pictures=reader is not None)
     with store.data_writer(task.data.name, task.part.name, task.made_from) as writer:
         batches = iter(lambda: list(islice(rows, _ROWS)), [])

@@ -49,7 +49,7 @@ class EncoderAudit:
         texts += [text for group in self._groups for own in group.texts.values() for text in own]
         texts += [word for each in sets for word in each.words or ()]
         pictures = {each.name: each.pictures for each in sets if each.pictures is not None}
-        return [EmbedTask(item, tuple(dict.fromkeys(texts)), pictures) for item in encoders_of(self._spec)]
+        return [EmbedTask(item, self._spec, tuple(dict.fromkeys(texts)), pictures) for item in encoders_of(self._spec)]
 
     def write(self, embeddings: Iterable[Embeddings]) -> Report:
         """Write the tests and the similarities, in place of what an earlier audit wrote; who calls holds the lock.

@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from PIL import Image
 from rich.console import Console
 
-from fairsweep.audits.actor import AuditActor, reports
+from fairsweep.audits.actor import reports
 from fairsweep.audits.encoder.encoders import Encoder, load
 from fairsweep.engine.events import GivenUp
 from fairsweep.errors import FairsweepError
-from fairsweep.spec import SweepSpec
+from fairsweep.spec import RunSpec, SweepSpec
 from fairsweep.spec.encoder import EncoderSpec
 from fairsweep.store import Store
 
@@ -22,6 +21,7 @@ class EmbedTask:
     """What an item of a spec's encoders is to embed: texts, and sets of pictures by their names."""
 
     encoder: EncoderSpec
+    spec: SweepSpec
     texts: tuple[str, ...]
     pictures: Mapping[str, Sequence[Image.Image]] = field(default_factory=dict)
 
@@ -30,9 +30,21 @@ class EmbedTask:
         """Return what an actor must load for it."""
         return f"encoder {self.encoder.name}"
 
+    def load(self, device: str) -> list[Encoder]:
+        """Return the encoders that its item stands for."""
+        return list(load(self.encoder, self.spec, device))
+
+    def report(self, loaded: list[Encoder], _: Store) -> "EmbedReport":
+        """Return what its encoders make of the stimuli."""
+        return EmbedReport(self.encoder.name, embedded(self, loaded))
+
     def split(self) -> list["EmbedTask"]:
         """Return it as it is: an encoder is asked once."""
         return [replace(self)]
+
+    def given_up(self, why: str) -> FairsweepError:
+        """Return the error of an item that ends every process that it works in."""
+        return FairsweepError(f"encoder {self.encoder.name}: {why}")
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,14 @@ class Embeddings:
         return np.stack([self.texts[text] for text in texts])
 
 
+@dataclass(frozen=True)
+class EmbedReport:
+    """What the encoders of an item made of the stimuli."""
+
+    encoder: str
+    embeddings: list[Embeddings]
+
+
 def embedded(task: EmbedTask, encoders: Sequence[Encoder]) -> list[Embeddings]:
     """Return what loaded encoders make of a task's stimuli."""
     return [
@@ -60,33 +80,16 @@ def embedded(task: EmbedTask, encoders: Sequence[Encoder]) -> list[Embeddings]:
     ]
 
 
-def embed(tasks: Sequence[EmbedTask], spec: SweepSpec, store: Store, console: Console) -> list[list[Embeddings]]:
+def embed(tasks: Sequence[EmbedTask], run: RunSpec, store: Store, console: Console) -> list[list[Embeddings]]:
     """Return what each task's encoders make of it; the caller holds the store's lock and has joined a cluster.
 
     Raises FairsweepError for an encoder that can be loaded nowhere, or ends every process that it works in.
     """
     answers: dict[str, list[Embeddings]] = {}
-    if not tasks:
-        return []
-    for event in reports(EmbedActor, tasks, spec.run, store, console, "encoders", spec):
-        if isinstance(event, GivenUp):
-            raise FairsweepError(f"encoder {event.work.encoder.name}: {event.reason}")  # type: ignore[union-attr]
-        name, embeddings = event
-        answers[name] = embeddings
+    for event in reports(tasks, run, store, console, "encoders"):
+        match event:
+            case GivenUp(EmbedTask() as task, why):
+                raise task.given_up(why)
+            case EmbedReport(name, embeddings):
+                answers[name] = embeddings
     return [answers[task.encoder.name] for task in tasks]
-
-
-class EmbedActor(AuditActor):
-    """A Ray actor that loads an item of a spec's encoders and embeds stimuli."""
-
-    def __init__(self, spec: SweepSpec, store: Store, threads: int):
-        super().__init__(store, threads)
-        self._spec = spec
-
-    def load(self, task: EmbedTask) -> list[Encoder]:
-        """Return the encoders that a task's item stands for."""
-        return list(load(task.encoder, self._spec, self.device.torch_device))
-
-    def report(self, task: EmbedTask, loaded: Any) -> tuple[str, list[Embeddings]]:
-        """Return the item's name, and what its encoders make of the stimuli."""
-        return task.encoder.name, embedded(task, loaded)

@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy, normalize
 from transformers import CLIPTokenizer
 
-from fairsweep.portraits.networks import HEAD_SCALE, build_clip, to_clip_range, to_model_range
+from fairsweep.portraits.networks import build_clip
+from fairsweep.portraits.scaling import HEAD_SCALE, to_clip_range, to_model_range
 from fairsweep.portraits.tokenizer import tokenize
 from fairsweep.portraits.training.corpus import Corpus
 from fairsweep.portraits.training.loop import Stage

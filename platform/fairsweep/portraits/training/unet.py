@@ -5,7 +5,8 @@ import torch
 from diffusers import AutoencoderKL
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from fairsweep.portraits.networks import build_noise_schedule, build_unet, to_model_range
+from fairsweep.portraits.networks import build_noise_schedule, build_unet
+from fairsweep.portraits.scaling import to_model_range
 from fairsweep.portraits.tokenizer import tokenize
 from fairsweep.portraits.training.corpus import Corpus
 from fairsweep.portraits.training.loop import Stage

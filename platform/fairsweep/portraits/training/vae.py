@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from fairsweep.portraits.networks import build_vae, to_model_range
+from fairsweep.portraits.networks import build_vae
+from fairsweep.portraits.scaling import to_model_range
 from fairsweep.portraits.training.corpus import Corpus
 from fairsweep.portraits.training.loop import Stage
 
