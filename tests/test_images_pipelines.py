@@ -9,14 +9,13 @@ import torch
 from diffusers import AutoPipelineForImage2Image, DiffusionPipeline
 from PIL import Image, ImageOps
 
-from fairsweep.errors import FairsweepError, ModelLoadError
-from fairsweep.families import REFUSED
+from fairsweep.errors import ModelLoadError
 from fairsweep.guidance import Conditioning, fair_guidance, toward
 from fairsweep.pipelines import load
 from fairsweep.spec import ModelSpec
-from support import tiny
+from support import plain_sega, tiny
 from support.checks import ask
-from support.editors import kontext, pix2pix, undistilled
+from support.editors import kontext, pix2pix, pix2pix_xl, undistilled
 from support.specs import small_sweep
 
 STRONG = {"scale": 20.0, "threshold": 0.5, "warmup_steps": 1}
@@ -79,7 +78,7 @@ def test_editing_is_the_stock_image_to_image_pipeline(family, tmp_path):
 
 @pytest.mark.parametrize(("build", "call"), [(kontext, {"max_area": 1024, "_auto_resize": False}), (pix2pix, {})])
 def test_editing_by_instruction_is_the_stock_pipeline(build, call, tmp_path):
-    """Its latents are as by hand, as alone, and by their own source; what cannot be guided is refused in one line."""
+    """Its latents are as by hand, as alone, and by their own source."""
     build().save_pretrained(tmp_path)
     model = ModelSpec(name="tiny", source=str(tmp_path), steps=4, guidance_scale=5.0, width=32, height=32)
     pipeline = load(model, "cpu", edits=True)
@@ -102,10 +101,7 @@ def test_editing_by_instruction_is_the_stock_pipeline(build, call, tmp_path):
             ).images
 
     unguided = [Conditioning(prompt) for prompt in PROMPTS]
-    if name in REFUSED:
-        with pytest.raises(FairsweepError, match=f"{name} .*: it cannot be guided"):
-            pipeline.denoise([Conditioning(PROMPTS[1], edit=EDITS[1])], SEEDS[:1], pictures[:1])
-    for edits in [[None] * 3, EDITS][: 1 if name in REFUSED else 2]:
+    for edits in ([None] * 3, EDITS):
         asked = [replace(each, edit=edit) for each, edit in zip(unguided, edits, strict=True)]
         ours = pipeline.denoise(asked, SEEDS, pictures)
         assert tiny.relative(ours, by_hand(edits, output_type="latent")) < 1e-4
@@ -117,6 +113,77 @@ def test_editing_by_instruction_is_the_stock_pipeline(build, call, tmp_path):
     other = pipeline.denoise(unguided, SEEDS, [noise(9), *pictures[1:]])
     assert tiny.relative(other[0], plain[0]) > 3e-4
     assert tiny.relative(other[1:], plain[1:]) < 1e-5
+
+
+@torch.no_grad()
+def edited_by_hand(pipe, prompt, seed, picture, edit, scale, image_scale, negative=""):
+    """Return one image's latents of InstructPix2Pix: one text, with or without the picture, one forward at a time."""
+    shown = pipe.vae.encode(pipe.image_processor.preprocess(picture)).latent_dist.mode()
+    pipe.scheduler.set_timesteps(4)
+    latents = torch.randn(shown.shape, generator=torch.Generator().manual_seed(seed)) * pipe.scheduler.init_noise_sigma
+    tokens = {text: pipe._encode_prompt(text, "cpu", 1, False) for text in (prompt, negative)}
+    told = [pipe._encode_prompt(concept.text, "cpu", 1, False) for concept in edit.concepts]
+    momentum = 0.0
+    for step, t in enumerate(pipe.scheduler.timesteps):
+
+        def predict(text, beside, latents=latents, t=t):
+            return pipe.unet(torch.cat([latents, beside], 1), t, encoder_hidden_states=text).sample
+
+        plain, unsaid = predict(tokens[prompt], shown), predict(tokens[negative], shown)
+        blind = predict(tokens[negative], torch.zeros_like(shown))
+        concepts = [predict(text, shown)[0] for text in told]
+        added, momentum = plain_sega.sega(concepts, unsaid[0], edit, step, momentum)
+        guided = blind + scale * (plain - unsaid) + image_scale * (unsaid - blind) + added
+        if not scale:
+            guided = plain + added
+        latents = pipe.scheduler.step(guided, t, latents).prev_sample
+    return latents
+
+
+@pytest.mark.parametrize(("scale", "negative"), [(5.0, ""), (5.0, "an old person"), (0.0, "")])
+def test_an_edit_by_text_and_picture_is_compared_with_the_picture_alone(scale, negative):
+    """InstructPix2Pix's three branches, or one: latents equal a reference of single forwards."""
+    pipe = pix2pix()
+    pipe.set_progress_bar_config(disable=True)
+    momentum = {"threshold": 0.0, "warmup_steps": 1, "momentum_scale": 0.5}
+    for edit in (toward("female person", "male person", scale=6.0, **momentum), toward("old person", **momentum)):
+        with fair_guidance(pipe, [edit, None]):
+            latents = pipe(
+                prompt=["a nurse", "a doctor"],
+                image=[noise(1), noise(2)],
+                negative_prompt=[negative] * 2,
+                num_inference_steps=4,
+                guidance_scale=scale,
+                image_guidance_scale=1.7,
+                generator=[torch.Generator().manual_seed(seed) for seed in (1, 2)],
+                output_type="latent",
+            ).images
+        wanted = edited_by_hand(pipe, "a nurse", 1, noise(1), edit, scale, 1.7, negative)
+        assert tiny.relative(latents[:1], wanted) < 1e-5
+
+
+@pytest.mark.parametrize("build", [pix2pix, pix2pix_xl])
+def test_three_branches_are_told_apart_by_what_they_share(build):
+    """One step is the formula, for an empty prompt too, whose branches have one text; mixed edits are as alone."""
+    pipe = build()
+    pipe.set_progress_bar_config(disable=True)
+    call = {"output_type": "latent"} | ({"width": 32, "height": 32} if build is pix2pix_xl else {})
+
+    def drawn(prompts, edits, scale=4.0, steps=1, first=1):
+        numbers = range(first, first + len(prompts))
+        pictures = torch.stack([torch.tensor(pixels([noise(i)])[0] / 255).permute(2, 0, 1).float() for i in numbers])
+        generators = [torch.Generator().manual_seed(number) for number in numbers]
+        asked = {"num_inference_steps": steps, "guidance_scale": scale, "generator": generators}
+        with fair_guidance(pipe, edits):
+            return pipe(prompt=prompts, image=pictures, **asked, **call).images
+
+    edit = toward("old person", scale=3.0, threshold=0.0, warmup_steps=0, momentum_scale=0.0)
+    direction = drawn(["old person"], [None], 7.0) - drawn(["old person"], [None], 4.0)
+    for prompt in ("a nurse", ""):
+        assert tiny.relative(drawn([prompt], [edit]) - drawn([prompt], [None]), direction) < 2e-3
+    together = drawn(["a nurse", "a doctor"], [edit, None], steps=3)
+    assert tiny.relative(together[:1], drawn(["a nurse"], [edit], steps=3)) < 1e-5
+    assert tiny.relative(together[1:], drawn(["a doctor"], [None], steps=3, first=2)) < 1e-5
 
 
 def test_thresholds_are_quantiles_over_what_is_drawn():

@@ -23,6 +23,14 @@ def pix2pix():
     return diffusers.StableDiffusionInstructPix2PixPipeline(**parts, requires_safety_checker=False)
 
 
+def pix2pix_xl():
+    parts = tiny.build_sdxl().components
+    parts = {name: part for name, part in parts.items() if name not in ("image_encoder", "feature_extractor")}
+    added = {"addition_embed_type": "text_time", "addition_time_embed_dim": 8}
+    unet = tiny.unet(width=64, in_channels=8, projection_class_embeddings_input_dim=32 + 6 * 8, **added)
+    return diffusers.StableDiffusionXLInstructPix2PixPipeline(**parts | {"unet": unet}, add_watermarker=False)
+
+
 BUILD = {
     "StableDiffusionImg2ImgPipeline": image_to_image(tiny.build_sd),
     "StableDiffusionXLImg2ImgPipeline": image_to_image(tiny.build_sdxl),

@@ -65,10 +65,8 @@ STARTED_STEPS = (
 REWRITERS = ("ErnieImagePipeline", "LongCatImagePipeline")
 # Those whose call takes pictures and does without: they make images from text all the same.
 PICTURES_TOO = ("Flux2KleinPipeline", "Flux2Pipeline")
-# Those that no edit steers: it would be scaled unseen, or concepts cannot be told as prompts are.
+# Those that no edit steers: it would be scaled unseen.
 REFUSED = {
-    "ErnieImagePipeline": "pads its texts beside their encoding",
-    "StableDiffusionInstructPix2PixPipeline": "encodes its prompts for three branches at once",
     "SanaSprintPipeline": "mixes the latents into the denoiser's output before each step",
     "SanaSprintImg2ImgPipeline": "mixes the latents into the denoiser's output before each step",
 }

@@ -17,6 +17,8 @@ class Family:
 
     denoiser: the pipeline's attribute that holds it.
     encoders: the components without which no text can be encoded.
+    encoding: the pipeline's method that encodes its prompts.
+    pads: the pipeline pads its texts with zeros after they are encoded, and says how long each is.
     upcasts: a half-precision autoencoder that says so (force_upcast) decodes in single precision.
     dims: the dimension of texts of what `encode` returns, where it is not the first.
     """
@@ -24,6 +26,8 @@ class Family:
     name: str = "general"
     denoiser: str = "unet"
     encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)
+    encoding: str = "encode_prompt"
+    pads: bool = False
     upcasts: bool = False
     dims: ClassVar[dict[str, int]] = {}
 
@@ -37,6 +41,13 @@ class Family:
         None is the empty condition. negative: it is for the unconditional branch.
         """
         raise NotImplementedError
+
+    def told(self, outputs: list[Any], branched: bool) -> list[Any]:
+        """Return what the pipeline's encoding returned of its prompts, as the denoiser is told it.
+
+        branched: it was asked for the unconditional branch too.
+        """
+        return outputs
 
     def kind(self, text: str | None) -> Hashable:
         """Return what must be the same of all texts of one call, beside the shapes of their embeddings."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
+from torch.nn.utils.rnn import pad_sequence
 
 from fairsweep.errors import FairsweepError
 from fairsweep.families.flux_2 import denormalised
@@ -13,10 +14,22 @@ _EPSILON = 1e-5  # the pipeline's own, whatever its autoencoder says
 
 
 class ErnieImage(General):
-    """A transformer over one sequence of image and text."""
+    """A transformer over one sequence of image and text, whose call takes texts or embeddings, and never both."""
+
+    pads = True
 
     def encode(self, pipe: DiffusionPipeline, text: str | None, negative: bool = False) -> dict[str, Any]:
-        return {"prompt_embeds": pipe.encode_prompt([text or ""], pipe._execution_device)}
+        # Each is encoded by itself, and what pads it is masked.
+        return {"prompt": [text or ""]}
+
+    def told(self, outputs: list[Any], branched: bool) -> list[Any]:
+        (texts,) = outputs
+        return [pad_sequence(texts, batch_first=True), torch.tensor([len(text) for text in texts])]
+
+    def options(self, pipe: DiffusionPipeline, guidance_scale: float, negative: bool) -> dict[str, Any]:
+        options = super().options(pipe, guidance_scale, negative)
+        del options["negative_prompt"]
+        return options
 
     def rewritten(self, pipe: DiffusionPipeline, text: str, height: int, width: int) -> str:
         if pipe.pe is None or pipe.pe_tokenizer is None:
@@ -25,3 +38,7 @@ class ErnieImage(General):
 
     def unscaled(self, pipe: DiffusionPipeline, latents: torch.Tensor, height: int, width: int) -> torch.Tensor:
         return denormalised(pipe, latents, _EPSILON)
+
+    def to_channels(self, prediction: torch.Tensor) -> torch.Tensor:
+        # [rows, channels * 4, height / 2, width / 2]
+        return prediction.unflatten(1, (-1, 4)).flatten(2)

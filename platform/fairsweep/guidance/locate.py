@@ -74,10 +74,8 @@ def locate(calls: Sequence[Call], recorder: Recorder, images: int, name: str) ->
         total = rows.pop()
         branches = total // images
         if branches > 2:
-            raise FairsweepError(
-                f"{name} runs {branches} rows for each image, and only one with text and one without are known: "
-                "it cannot be guided in this mode"
-            )
+            block, other = _pair(call, text, certain, total, images, name)
+            return Layout(number, block, total, (number, other), text)
         block = min(certain) if len(certain) == 1 else branches - 1
         unconditional = (number, 1 - block) if branches == 2 else _other_call(calls, number, text, blocks)
         return Layout(number, block, total, unconditional, text)
@@ -104,11 +102,42 @@ def _text(call: Call, recorder: Recorder, images: int) -> tuple[dict[Path, Sourc
                     if _equal(value, wanted):
                         text[path] = Source(number, output, None)
                     continue
+                if recorder.family.pads:
+                    wanted = _padded(wanted, value)
                 length = _text_length(path, value, wanted)
                 held = _blocks(value if length is None else value[:, :length], wanted, dim, images)
                 if held:
                     text[path], blocks[path] = Source(number, output, dim, length), held
     return text, blocks
+
+
+def _pair(
+    call: Call, text: dict[Path, Source], certain: set[int], total: int, images: int, name: str
+) -> tuple[int, int]:
+    """Return, of more than two branches, the conditional one and the only other that differs from it in text alone."""
+
+    def block(value: Rows, number: int) -> Rows:
+        rows = slice(number * images, (number + 1) * images)
+        return value[rows]
+
+    beside = [value for path, value in leaves(call.arguments) if path not in text and _rows(value) == total]
+    branches = range(total // images)
+    pairs = [
+        (own, other)
+        for own in sorted(certain)
+        for other in branches
+        if other != own and all(_equal(block(value, own), block(value, other)) for value in beside)
+    ]
+    if len({frozenset(pair) for pair in pairs}) != 1:
+        raise FairsweepError(
+            f"{name} runs {len(branches)} rows for each image, and which of them has its text, and which differs in "
+            "text alone, is not plain: it cannot be guided in this mode"
+        )
+    return pairs[0]
+
+
+def _rows(value: Rows) -> int:
+    return count(value, 0) if not isinstance(value, torch.Tensor) or value.dim() else 0
 
 
 def _other_call(
@@ -160,9 +189,18 @@ def _text_length(path: Path, value: Rows, wanted: Rows) -> int | None:
     return wanted.shape[1] if value.shape[1] > wanted.shape[1] else None
 
 
+def _padded(wanted: Rows, value: Rows) -> Rows:
+    """Return embeddings with as many tokens as an argument has, if it has more."""
+    if not isinstance(wanted, torch.Tensor) or wanted.dim() != 3 or wanted.shape[1] >= value.shape[1]:
+        return wanted
+    return torch.nn.functional.pad(wanted, (0, 0, 0, value.shape[1] - wanted.shape[1]))
+
+
 def _comparable(value: Rows, wanted: Rows) -> bool:
     if isinstance(value, torch.Tensor) and isinstance(wanted, torch.Tensor):
-        return value.dim() == wanted.dim() > 0
+        # A number for each row may be a count or a time: as numbers they may be the same.
+        alike = value.dim() > 1 or value.is_floating_point() == wanted.is_floating_point()
+        return value.dim() == wanted.dim() > 0 and alike
     return not isinstance(value, torch.Tensor) and not isinstance(wanted, torch.Tensor)
 
 

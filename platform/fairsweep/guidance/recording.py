@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from fairsweep.errors import FairsweepError, first_line
+from fairsweep.families.base import Family
 from fairsweep.families.texts import TextCache
 from fairsweep.guidance.arguments import Rows
 
@@ -23,7 +24,7 @@ _BRANCHED = "do_classifier_free_guidance"
 
 @dataclass
 class Encoding:
-    """One call of `encode_prompt`: its arguments by name, those it would have in silence, and all that it returned."""
+    """One call of `encode_prompt`: its arguments by name, those it would have in silence, and what came of it."""
 
     arguments: dict[str, Any]
     defaults: dict[str, Any]
@@ -37,15 +38,16 @@ class Recorder:
     None: nowhere.
     """
 
-    def __init__(self, pipe, encode: Callable, concepts: Sequence[str], texts: TextCache | None):
-        self._pipe, self._encode, self._concepts, self._texts = pipe, encode, concepts, texts
+    def __init__(self, pipe, family: Family, encode: Callable, concepts: Sequence[str], texts: TextCache | None):
+        self._pipe, self.family, self._encode, self._concepts, self._texts = pipe, family, encode, concepts, texts
         self.encodings: list[Encoding] = []
         self._places: dict[int, dict[int, int | None]] = {}
 
     def __call__(self, *args, **kwargs) -> Any:
         """Encode as the pipeline asks, and remember it."""
         output = self._encode(*args, **kwargs)
-        self.encodings.append(Encoding(*self._named(args, kwargs), _outputs(output)))
+        arguments, defaults = self._named(args, kwargs)
+        self.encodings.append(Encoding(arguments, defaults, self._told(output, arguments)))
         return output
 
     def concept(self, number: int, text: str) -> list[Any]:
@@ -93,7 +95,7 @@ class Recorder:
 
     def _encoded(self, arguments: dict[str, Any]) -> list[Any]:
         try:
-            return _outputs(self._encode(**arguments))
+            return self._told(self._encode(**arguments), arguments)
         except (AttributeError, TypeError, ValueError) as error:
             missing = [
                 name
@@ -110,11 +112,15 @@ class Recorder:
                 f"{first_line(error)}"
             ) from error
 
+    def _told(self, output: Any, arguments: dict[str, Any]) -> list[Any]:
+        outputs = list(output) if isinstance(output, tuple) else [output]
+        return self.family.told(outputs, bool(arguments.get(_BRANCHED)))
+
     def _named(self, args: tuple, kwargs: dict) -> tuple[dict[str, Any], dict[str, Any]]:
         signature = inspect.signature(self._encode)
         if "prompt" not in signature.parameters:
             # A function of the user's that passes on whatever it gets.
-            signature = inspect.signature(type(self._pipe).encode_prompt.__get__(self._pipe))
+            signature = inspect.signature(getattr(type(self._pipe), self.family.encoding).__get__(self._pipe))
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         named = dict(bound.arguments)
@@ -134,10 +140,6 @@ def _neutral(encoding: Encoding, texts: Sequence[str]) -> dict[str, Any]:
     }
     fixed = {"num_images_per_prompt": 1, _BRANCHED: False, "batch_size": len(texts)}
     return neutral | {name: value for name, value in fixed.items() if name in neutral} | {"prompt": list(texts)}
-
-
-def _outputs(output: Any) -> list[Any]:
-    return list(output) if isinstance(output, tuple) else [output]
 
 
 def _is_plain(value: Any) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from fairsweep.errors import FairsweepError
 from fairsweep.families import check_steerable, family_of
+from fairsweep.families.base import Family
 from fairsweep.families.texts import TextCache
 from fairsweep.guidance.concepts import Edit
 from fairsweep.guidance.recording import Recorder
@@ -39,7 +40,7 @@ def guide(pipe, edits: Sequence[Edit | None], texts: TextCache | None = None) ->
     if hasattr(stock, "fairsweep_guides"):
         raise FairsweepError("this pipeline is guided already: give all edits in one fair_guidance block")
     guidance = Guidance(pipe, family, edits)
-    pipe.__class__ = _guided(stock, pipe, lambda: _during_call(pipe, family.denoiser, guidance, texts))
+    pipe.__class__ = _guided(stock, pipe, lambda: _during_call(pipe, family, guidance, texts))
     try:
         yield guidance
     finally:
@@ -69,15 +70,13 @@ def _guided(stock: type, pipe, during_call: Callable) -> type:
 
 
 @contextmanager
-def _during_call(pipe, name: str, guidance: Guidance, texts: TextCache | None) -> Iterator[None]:
-    denoiser = getattr(pipe, name)
+def _during_call(pipe, family: Family, guidance: Guidance, texts: TextCache | None) -> Iterator[None]:
+    denoiser = getattr(pipe, family.denoiser)
     # How torch itself gets between a module and its forward for `module.compile()`: hooks, wrapped forwards and
     # compiled graphs stay inside and see what they always see, and the pipeline keeps its own module.
     forward = denoiser._compiled_call_impl or denoiser._call_impl
-    # The older name is InstructPix2Pix's, which runs without edits alone.
-    encoding = "encode_prompt" if hasattr(pipe, "encode_prompt") else "_encode_prompt"
-    encode, step = getattr(pipe, encoding), pipe.scheduler.step
-    recorder = Recorder(pipe, encode, guidance.texts, texts)
+    encode, step = getattr(pipe, family.encoding), pipe.scheduler.step
+    recorder = Recorder(pipe, family, encode, guidance.texts, texts)
 
     @wraps(forward)
     def noted(*args, **kwargs) -> Any:
@@ -98,7 +97,7 @@ def _during_call(pipe, name: str, guidance: Guidance, texts: TextCache | None) -
     guidance.begin(_Bare(denoiser, forward), recorder)
     with ExitStack() as stack:
         for owner, name, value in (
-            (pipe, encoding, encode_prompt),
+            (pipe, family.encoding, encode_prompt),
             (denoiser, "_compiled_call_impl", noted),
             (pipe.scheduler, "step", edited_step),
         ):
