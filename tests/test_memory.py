@@ -1,6 +1,7 @@
 """What a process gives back to the system, and where it puts what does not fit."""
 
 import ctypes
+import gc
 import os
 import platform
 import tempfile
@@ -9,8 +10,10 @@ from pathlib import Path
 import pytest
 import torch  # noqa: F401  What give_back would load, and be counted for.
 
+from fairsweep.engine.generate import Generator
 from fairsweep.measure.sql import in_memory
-from fairsweep.memory import give_back
+from fairsweep.memory import give_back, loading
+from fairsweep.spec import SweepSpec
 
 # Below what the C library would map, and give back, by itself.
 BLOCK, BLOCKS = 100 * 1024, 2_000
@@ -39,6 +42,25 @@ def test_freed_memory_below_a_block_in_use_goes_back_to_the_system():
     size = BLOCK * BLOCKS
     assert kept < size / 10, "the C library gave it back by itself: the test shows nothing"
     assert given > size * 0.9
+
+
+def test_a_model_is_loaded_without_a_search_for_cycles(tiny_data):
+    """But for one before and one once all is there; Python by itself makes twenty, more where libraries load."""
+    searches: list[int] = []
+
+    def note(phase: str, about: dict) -> None:
+        searches.extend([about["generation"]] if phase == "start" else [])
+
+    generator = Generator(SweepSpec.model_validate(tiny_data), "cpu")
+    gc.callbacks.append(note)
+    try:
+        generator.load("tiny")
+    finally:
+        gc.callbacks.remove(note)
+    assert gc.isenabled() and len(searches) <= 5
+    with pytest.raises(ZeroDivisionError), loading():
+        raise ZeroDivisionError
+    assert gc.isenabled()
 
 
 def test_what_does_not_fit_is_spilled_beside_temporary_files(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from fairsweep.engine.events import Answer, GivenUp, LeftOut, Refused
 from fairsweep.engine.places import Place
 from fairsweep.engine.watch import watched
 from fairsweep.errors import FairsweepError
+from fairsweep.memory import loading
 from fairsweep.spec import RunSpec
 from fairsweep.store import Store
 
@@ -60,7 +61,8 @@ class AuditActor:
             self._held = self._loaded = None
             self._journal.step(task.key)
             try:
-                self._loaded = task.load(self._device.torch_device)
+                with loading():
+                    self._loaded = task.load(self._device.torch_device)
             except Exception as error:
                 return hindrance(task.key, error)
             finally:

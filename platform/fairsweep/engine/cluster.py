@@ -16,7 +16,7 @@ from fairsweep.engine.guard import guarded
 from fairsweep.engine.journal import Journal
 from fairsweep.engine.places import Place
 from fairsweep.errors import ClusterError, first_line, reason
-from fairsweep.memory import keep_freed_memory
+from fairsweep.memory import keep_freed_memory, loading
 from fairsweep.spec import RunSpec
 from fairsweep.store import Store
 
@@ -257,7 +257,8 @@ def settle(threads: int, store: Store) -> tuple[Device, Place, Journal]:
     ids = [str(number) for number in ray.get_gpu_ids()]
     if not ids:
         keep_freed_memory()
-    limit_threads(threads)
+    with loading():
+        limit_threads(threads)
     node = ray.get_runtime_context().get_node_id()
     where = [*([f"gpu {','.join(ids)}"] if ids else []), f"node {node[:8]}"]
     journal = Journal(store.log("-".join(where).replace(" ", "-")))

@@ -23,7 +23,7 @@ from fairsweep.engine.label import Labellers, LabelReport
 from fairsweep.engine.places import Place
 from fairsweep.engine.texts import Embedded, TextTask
 from fairsweep.errors import reason
-from fairsweep.memory import give_back, is_out_of_memory
+from fairsweep.memory import give_back, is_out_of_memory, loading
 from fairsweep.plan.todo import Batch, stored
 from fairsweep.sources.edited import EditedPictures
 from fairsweep.spec import SweepSpec
@@ -79,7 +79,9 @@ class Generator:
 
         self._pipeline, self.loaded = None, None
         give_back()
-        self._pipeline, self.loaded = load(self._models[model], self._device, self._pictures is not None), model
+        with loading():
+            self._pipeline = load(self._models[model], self._device, self._pictures is not None)
+        self.loaded = model
 
     def make(self, batch: Batch) -> tuple[list, list[str], tuple[int, ...]]:
         """Return for each row a PIL image or the exception, its prompt, and how many were denoised together."""

@@ -15,6 +15,7 @@ from fairsweep.engine.gauges import LabelGauges
 from fairsweep.engine.halving import Halving
 from fairsweep.engine.places import Place
 from fairsweep.errors import reason
+from fairsweep.memory import loading
 from fairsweep.plan.declared import wanted_attributes
 from fairsweep.plan.todo import LabelTask
 from fairsweep.sources import open_pictures
@@ -128,7 +129,8 @@ class Labellers:
         if name not in (*self._loaded, *self._refused, *self._unready):
             self._step(f"classifier {name}")
             try:
-                self._loaded[name] = Labeller(self._spec, self._specs[name], self._device)
+                with loading():
+                    self._loaded[name] = Labeller(self._spec, self._specs[name], self._device)
             except Exception as error:
                 # A classifier that cannot be loaded costs its own labels, never the images.
                 answer = hindrance(f"classifier {name}", error)
