@@ -13,7 +13,7 @@ from fairsweep.plan.identity import begin, finish
 from fairsweep.plan.plan import write_plan
 from fairsweep.spec import ModelSpec, SweepSpec
 from fairsweep.store import Store
-from support import tiny
+from support import tiny, zoo
 from support.specs import small_sweep
 
 EDIT = toward("female person", "male person", scale=20.0, threshold=0.5, warmup_steps=1)
@@ -78,6 +78,14 @@ def test_a_missing_package_is_named_before_a_run(tmp_path, monkeypatch):
     monkeypatch.setattr(possible, "find_spec", lambda name: None)
     with pytest.raises(SpecError, match=r"quantize nf4 needs the package bitsandbytes: pip install 'fairsweep\[qua"):
         write_plan(SweepSpec.model_validate(data), Store(tmp_path / "store"))
+
+
+@pytest.mark.parametrize("name", ["HunyuanDiTPipeline", "LongCatImagePipeline"])
+def test_a_class_that_reads_weights_past_their_modules_is_refused(name, tmp_path):
+    """Shown on a card: what waits on the host in parts is not there when such a class reads it."""
+    zoo.build(name).save_pretrained(tmp_path)
+    with pytest.raises(ModelLoadError, match=f"{name} does not work with offload sequential: take another"):
+        load(spec(tmp_path, offload="sequential"), "cpu")
 
 
 def test_a_single_file_takes_neither(tmp_path):

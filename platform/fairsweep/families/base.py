@@ -21,6 +21,7 @@ class Family:
     pads: the pipeline pads its texts with zeros after they are encoded, and says how long each is.
     upcasts: a half-precision autoencoder that says so (force_upcast) decodes in single precision.
     dims: the dimension of texts of what `encode` returns, where it is not the first.
+    unfit: what `offload` and `quantize` of a model may not be, as its class reads weights past their modules.
     """
 
     name: str = "general"
@@ -30,6 +31,7 @@ class Family:
     pads: bool = False
     upcasts: bool = False
     dims: ClassVar[dict[str, int]] = {}
+    unfit: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, pipe: DiffusionPipeline):
         # Tokens of packed latents hold a 2x2 patch of every channel, wherever pipelines pack.

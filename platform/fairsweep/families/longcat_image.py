@@ -11,6 +11,8 @@ from fairsweep.families.general import General
 class LongCatImage(General):
     """A transformer whose call takes texts alone: it has no use for embeddings without their prompt."""
 
+    unfit = ("sequential",)
+
     def encode(self, pipe: DiffusionPipeline, text: str | None, negative: bool = False) -> dict[str, Any]:
         # All are padded to one length, so that they share a call.
         return {"prompt": [text or ""]}

@@ -44,6 +44,10 @@ def load_pipeline(model, device: torch.device | str | None = None, edits: bool =
         raise ModelLoadError(f"model {model.name}: {error}") from None
     if model.rewrite and not any(kind.__name__ in REWRITERS for kind in type(pipe).__mro__):
         raise ModelLoadError(f"model {model.name}: {type(pipe).__name__} rewrites no prompts: leave rewrite out")
+    for option in ("offload", "quantize"):
+        if getattr(model, option) in family.unfit:
+            way = f"{option} {getattr(model, option)}"
+            raise ModelLoadError(f"model {model.name}: {type(pipe).__name__} does not work with {way}: take another")
     if getattr(pipe, "safety_checker", None) is not None:
         pipe.safety_checker = None
     if model.scheduler:

@@ -1,6 +1,7 @@
 """The card that is looked at, and the pipeline of real size with random weights that is on it."""
 
 import gc
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ class Card:
     steps: int = 10
     clip: str = "ViT-L-14"
     _held: tuple[str, Any] | None = None
+    _folders: dict[str, tempfile.TemporaryDirectory] = field(default_factory=dict)
 
     @property
     def real(self) -> bool:
@@ -62,6 +64,15 @@ class Card:
         size = self.sizes[name]
         model = ModelSpec(name=name, source=name, steps=steps, width=size, height=size, dtype="float16")
         return Pipeline(self.pipe(name), model)
+
+    def saved(self, name: str, build: Callable[[], Any]) -> str:
+        """Return the folder that a pipeline was written into, as long as the card is looked at."""
+        if name not in self._folders:
+            self.drop()
+            self._folders[name] = tempfile.TemporaryDirectory()
+            build().save_pretrained(self._folders[name].name)
+            self.drop()
+        return self._folders[name].name
 
     def drop(self) -> None:
         """Let go of the pipeline."""

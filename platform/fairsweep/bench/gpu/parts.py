@@ -46,7 +46,7 @@ PARTS = (
     Part("speed, sdxl", partial(speed.speed, name="sdxl")),
     Part("torch.compile, sd15", speed.compiled, needs_card=True),
     Part("concepts that serve several steps, sd15", speed.reused),
-    Part("FLUX.1 dev in 24 GiB", small.fits, needs_card=True),
+    *(Part(f"FLUX.1 dev in 24 GiB, {way}", partial(small.fits, way=way), needs_card=True) for way in small.WAYS),
 )
 
 
