@@ -187,7 +187,7 @@ LAUGHS = "\n".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in ran
             ":20: seeds: ",
             "(2 prompts x 1,000,000,000,000 seeds x 2 models x 3 guidance), more than 1,000,000: --most",
         ),
-        ("[2, 4], attributes", "[2, 4], params: 3, attributes", ":17: guidance[1]: ", "valid dictionary, not 3"),
+        ("[2, 4], attributes", "[2, 4], params: 3, attributes", ":17: guidance[1]: ", "give a mapping, not 3"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(tmp_path, old, new, place, words):

@@ -6,10 +6,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from fairsweep.errors import ImportDataError
+from fairsweep.mistakes import first_mistake
 from fairsweep.spec import LabelSpec
 from fairsweep.spec.document import dotted, parse
 from fairsweep.spec.expand import expand_classifier
-from fairsweep.spec.reading import first_mistake
 
 
 def label_spec(groups: Mapping[str, Sequence[str]], texts: Sequence[str], name: str | None = None) -> LabelSpec:

@@ -1,7 +1,10 @@
 """Turn what is convenient to write into what is simple to hold: flat parameters, grids, counts of seeds."""
 
 from itertools import product
+from types import NoneType
 from typing import Any
+
+from pydantic import BaseModel
 
 from fairsweep.errors import near
 from fairsweep.mistakes import mistake
@@ -23,8 +26,12 @@ def expand_sweep(data: dict, most_images: int = MOST_IMAGES) -> tuple[dict, dict
     origins: dict[Path, Path] = {}
     if isinstance(data.get("images"), str):
         data["images"] = {"source": data["images"]}
+    elif not isinstance(data.get("images"), dict | NoneType | BaseModel):
+        raise mistake("give where the pictures lie, or a mapping with `source`", "images")
     if isinstance(data.get("prompts"), list):
         data["prompts"] = {"texts": data["prompts"]}
+    elif not isinstance(data.get("prompts", {}), dict | BaseModel):
+        raise mistake("give a list of texts, or a mapping with a template and its variables", "prompts")
     sampling = data.get("sampling")
     if isinstance(sampling, dict) and "seeds" not in data and type(sampling.get("most")) is int:
         data["seeds"] = sampling["most"]
@@ -57,23 +64,27 @@ def _swept(key: str, item: Any) -> dict[str, list]:
 
 
 def _seeds(seeds: Any) -> Any:
-    if isinstance(seeds, bool):
+    if isinstance(seeds, list | tuple):
         return seeds
-    if isinstance(seeds, int):
+    if type(seeds) is int:
         return list(range(seeds))
     if isinstance(seeds, dict) and set(seeds) <= {"start", "count"} and "count" in seeds:
         start, count = seeds.get("start", 0), seeds["count"]
         if type(start) is int and type(count) is int:
             return list(range(start, start + count))
-    return seeds
+    raise mistake("give a count, a list of whole numbers, or {start, count}", "seeds")
 
 
 def _attribute(name: str, data: Any) -> Any:
     """Write groups out as {group: {text, target}}: from a list, from texts, from targets that stand apart."""
-    if not isinstance(data, dict) or not isinstance(data.get("groups"), dict | list):
+    if not isinstance(data, dict) or "groups" not in data:
         return data
+    if not isinstance(data["groups"], dict | list):
+        raise mistake("give a list of groups, or a mapping of group to text", "attributes", name, "groups")
     groups, target = data["groups"], data.get("target")
     if isinstance(groups, list):
+        if other := [group for group in groups if isinstance(group, dict | list)]:
+            raise mistake(f"a group is a word or a text, not {str(other[0])[:60]}", "attributes", name, "groups")
         groups = {str(group): str(group) for group in groups}
     if target is not None and not isinstance(target, dict):
         example = "{female: 0.5, male: 0.5}"

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, FiniteFloat, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, FiniteFloat, ValidationError, ValidationInfo, field_validator
 
 from fairsweep.attributes import AttributeSpec, Frozen, Name, silent
 from fairsweep.classifiers import Classifier, get_classifier
 from fairsweep.guidance.concepts import Conditioning
 from fairsweep.methods import get_method
-from fairsweep.mistakes import check_known, mistake
+from fairsweep.mistakes import check_known, first_mistake, mistake
 
 
 class CalibrateSpec(Frozen):
@@ -175,4 +175,8 @@ class ClassifierSpec(Frozen):
 def resolved(params: dict[str, Any], kind: type[BaseModel], own: Iterable[str]) -> dict[str, Any]:
     """Return the parameters with every default of `kind` filled in; refuse those that it does not have."""
     check_known(params, kind, own)
-    return kind(**params).model_dump(mode="json")
+    try:
+        return kind(**params).model_dump(mode="json")
+    except ValidationError as error:
+        loc, message = first_mistake(error, kind)
+        raise mistake(message, *loc) from None

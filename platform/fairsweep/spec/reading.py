@@ -4,14 +4,12 @@ import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from types import NoneType
-from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
 from fairsweep.errors import FairsweepError, SpecError, near
-from fairsweep.mistakes import mistake, placed
+from fairsweep.mistakes import first_mistake, mistake, placed
 from fairsweep.registry import look_in
 from fairsweep.spec import suites
 from fairsweep.spec.document import Loc, Places, dotted, read_document
@@ -178,47 +176,3 @@ def _csv(path: Path, lines: list[str], place: Loc) -> list[dict[str, str]]:
         return list(csv.DictReader(lines))
     except csv.Error as error:
         raise mistake(f"cannot read {path}: {error}", *place) from None
-
-
-def first_mistake(error: ValidationError, model: type[BaseModel]) -> tuple[tuple[str | int, ...], str]:
-    """Return where (the path of keys) and what the first mistake is."""
-    first = min(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")
-    context = first.get("ctx", {})
-    loc = tuple(first["loc"]) + tuple(context.get("loc", ()))
-    cause = context.get("error")
-    if isinstance(cause, ValidationError):
-        inner = min(cause.errors(), key=lambda entry: entry["type"] != "extra_forbidden")
-        return loc + tuple(inner["loc"]), _words(inner, [])
-    parent = _model_at(model, loc[:-1])
-    return loc, _words(first, list(parent.model_fields) if parent else [])
-
-
-def _words(entry: ErrorDetails, fields: list[str]) -> str:
-    if entry["type"] == "extra_forbidden":
-        return "unknown key" + near(entry["loc"][-1], fields)
-    if entry["type"] == "missing":
-        return "this key is missing"
-    message = entry["msg"].removeprefix("Value error, ")
-    if entry["type"] in ("mistake", "value_error"):
-        return message
-    value = repr(entry["input"])
-    return f"{message[0].lower()}{message[1:]}" + (f", not {value}" if len(value) < 60 else "")
-
-
-def _model_at(model: type[BaseModel], loc: tuple[str | int, ...]) -> type[BaseModel] | None:
-    """Return the model class that stands at `loc` (list indices and mapping keys stay inside their container)."""
-    current: Any = model
-    for part in loc:
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            field = current.model_fields.get(str(part))
-            current = _present(field.annotation) if field else None
-        else:
-            inner = [arg for arg in get_args(current) if arg is not Ellipsis]
-            current = inner[-1] if inner else None
-    return current if isinstance(current, type) and issubclass(current, BaseModel) else None
-
-
-def _present(kind: Any) -> Any:
-    """Return what a key holds where it is given: a model that may be silent is that model."""
-    given = [arg for arg in get_args(kind) if arg is not NoneType]
-    return given[0] if NoneType in get_args(kind) and len(given) == 1 else kind
