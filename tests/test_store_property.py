@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from obstore.store import MemoryStore
 
-from fairsweep.measure import views
+from fairsweep.measure import twice, views
 from fairsweep.store import Store, cache
 from fairsweep.store.bucket import Bucket
 from fairsweep.store.compact import compact
@@ -24,6 +24,8 @@ from fairsweep.store.verify import verify
 BATCHES = [tuple(f"{batch}{place}" for place in "abc") for batch in range(6)]
 BATCH = st.sampled_from(BATCHES)
 NUMBER = st.integers(0, 10**6)
+# What tells a take from the others.
+COLUMN = {"images": "device", "labels": "label"}
 SQL = duckdb.connect()
 
 
@@ -37,6 +39,8 @@ class Model(RuleBasedStateMachine):
         self.images: dict[str, str] = {}
         self.labels: dict[str, str] = {}
         self.count = 0
+        # Batches of which some rows failed alone: to write such a batch again may make rows that are there.
+        self.mixed: set[tuple[str, tuple]] = set()
 
     def teardown(self):
         self.folder.cleanup()
@@ -55,11 +59,36 @@ class Model(RuleBasedStateMachine):
 
     @rule(batch=BATCH)
     def make(self, batch):
-        take = self._next()
-        rows = [{"image_id": i, "model": "m", "setting": "s", "device": take} for i in batch]
+        self._write("images", batch)
+
+    @rule(batch=BATCH, kind=st.sampled_from(["images", "labels"]), failed=st.sets(st.integers(0, 2), max_size=2))
+    def write_late(self, batch, kind, failed):
+        """A batch was taken for lost, and is written whatever is there by now."""
+        self._write(kind, batch, frozenset(batch[place] for place in failed))
+
+    def _write(self, kind: str, batch: tuple, failed: frozenset[str] = frozenset()) -> None:
+        """Write a batch, of which some rows fail; where both this take and another have a row, either may count."""
+        take, model = self._next(), getattr(self, kind)
+        errors = {image: "no memory" if image in failed else None for image in batch}
         with self.store.lock():
-            self.store.write_images(rows)
-        self.images |= dict.fromkeys(batch, take)
+            if kind == "images":
+                cell = {"model": "m", "setting": "s", "device": take}
+                self.store.write_images([{"image_id": i, **cell, "error": errors[i]} for i in batch])
+            else:
+                rows = [{"image_id": i, "attribute": "g", "label": take, "error": errors[i]} for i in batch]
+                self.store.write_labels("c", rows)
+        before = dict(model)
+        model.update({image: take for image in batch if image not in failed})
+        for image in failed:
+            model.setdefault(image, "failed")
+        if failed:
+            self.mixed.add((kind, batch))
+        if (kind, batch) in self.mixed:
+            self.merge()
+            there = self._rows(kind, COLUMN[kind])
+            for image in batch:
+                if before.get(image, "failed") == there.get(image) != "failed":
+                    model[image] = before[image]
 
     @rule(batch=BATCH)
     def make_what_is_missing(self, batch):
@@ -79,10 +108,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(batch=BATCH)
     def label(self, batch):
-        take = self._next()
-        with self.store.lock():
-            self.store.write_labels("c", [{"image_id": i, "attribute": "g", "label": take} for i in batch])
-        self.labels |= dict.fromkeys(batch, take)
+        self._write("labels", batch)
 
     @rule(batch=BATCH)
     def fail_to_label(self, batch):
@@ -96,7 +122,7 @@ class Model(RuleBasedStateMachine):
     @rule()
     def merge(self):
         with self.store.lock():
-            compact(self.store, lambda: None, grace=0)
+            compact(self.store, lambda: None, grace=0, twice=twice.find)
 
     @rule(content=st.sampled_from([b"", b"{", b"\xff", b"[]"]))
     def damage_a_manifest(self, content):
@@ -108,8 +134,7 @@ class Model(RuleBasedStateMachine):
     @rule(number=NUMBER, inside=st.booleans())
     def damage_a_file_and_verify(self, number, inside):
         # Only what counts is damaged: what a damaged file hid is another question than what is lost with it.
-        with self.store.lock():
-            compact(self.store, lambda: None, grace=0)
+        self.merge()
         kind = ("images", "labels")[number % 2]
         files = self.store.files()[kind]
         if not files.base:
@@ -129,8 +154,7 @@ class Model(RuleBasedStateMachine):
 
     def _forget(self, kind: str, lost: set[str]) -> None:
         """Drop the rows that are gone; a failure of the same image may stand in another file."""
-        column, kept = ("device", self.images) if kind == "images" else ("label", self.labels)
-        there = self._rows(kind, column)
+        kept, there = getattr(self, kind), self._rows(kind, COLUMN[kind])
         for image in lost:
             if there.get(image) == "failed":
                 kept[image] = "failed"
@@ -139,8 +163,8 @@ class Model(RuleBasedStateMachine):
 
     @invariant()
     def the_readable_rows_are_the_models(self):
-        assert self._rows("images", "device") == self.images
-        assert self._rows("labels", "label") == self.labels
+        for kind, column in COLUMN.items():
+            assert self._rows(kind, column) == getattr(self, kind)
 
     def _rows(self, view: str, column: str) -> dict[str, str]:
         views.create(SQL, self.store.files())

@@ -176,14 +176,17 @@ def schema() -> None:
 
 def compact(store: WrittenStoreOption = DEFAULT_STORE) -> None:
     """Merge the many small files of a store into few."""
+    from functools import partial
+
+    from fairsweep.measure import twice
     from fairsweep.measure.catalogue import connect, write_catalogue
     from fairsweep.store import Store
     from fairsweep.store.compact import compact as merge
 
-    opened = Store(store)
+    opened, find = Store(store), partial(twice.find, whole=True)
     connect(opened).close()
     with opened.lock():
-        for folder, count in merge(opened, lambda: write_catalogue(opened)).items():
+        for folder, count in merge(opened, lambda: write_catalogue(opened), twice=find).items():
             typer.echo(f"{folder}: {count} files merged")
 
 

@@ -16,6 +16,7 @@ from fairsweep.engine.generate import BatchReport, GeneratorActor
 from fairsweep.engine.label import LabelActor
 from fairsweep.engine.outcome import Outcome
 from fairsweep.engine.texts import TextTask, embedded
+from fairsweep.measure import twice
 from fairsweep.measure.catalogue import write_catalogue
 from fairsweep.plan.decide import decide
 from fairsweep.plan.declared import check_classifiers, wanted_attributes
@@ -23,7 +24,7 @@ from fairsweep.plan.plan import write_plan
 from fairsweep.plan.todo import Todo, batches, by_model
 from fairsweep.spec import LabelSpec, RunSpec, SweepSpec
 from fairsweep.store import Store
-from fairsweep.store.compact import compact
+from fairsweep.store.compact import compact, settle
 from fairsweep.store.verify import sift, verify
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Run:
                 path = self._round(None if limit is None else max(0, limit - self._tried))
         finally:
             self._dismiss()
-        compact(self.store, lambda: write_catalogue(self.store))
+        compact(self.store, lambda: write_catalogue(self.store), twice=twice.find)
         write_catalogue(self.store)
         return self.outcome
 
@@ -81,6 +82,8 @@ class Run:
         """Write what the last round decided; tell whether anything was. A round that was cut short decides nothing."""
         if self.outcome.stopped or self._cut_short:
             return False
+        # A decision stands for ever: it must count no image twice.
+        settle(self.store, twice.find)
         decided, refusals = decide(self.spec, self.store, self._encode)
         self.outcome.stopped = "; ".join(refusals) or None
         if not decided or refusals:
@@ -95,7 +98,7 @@ class Run:
         sift(self.store)
         check_classifiers(self.spec, self.store)
         self._label(plan)
-        compact(self.store, lambda: write_catalogue(self.store))
+        compact(self.store, lambda: write_catalogue(self.store), twice=twice.find)
         write_catalogue(self.store)
         return self.outcome
 

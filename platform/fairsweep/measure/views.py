@@ -96,7 +96,12 @@ def _view(
     query = _union(kind, files.base, folders)
     if files.later:
         later = _union(kind, files.later, folders)
-        query = f"select * from ({query}) anti join ({later}) as later using ({key}) union all by name {later}"
+        # A failure takes the place of a failure alone.
+        same = " and ".join(f"base.{name} = later.{name}" for name in key.split(", "))
+        query = (
+            f"select * from ({query}) as base anti join ({later}) as later "
+            f"on {same} and (base.error is null) = (later.error is null) union all by name {later}"
+        )
     connection.execute(f'create or replace view "{name}" as {query}')
 
 

@@ -8,13 +8,19 @@ its own metadata what it stands for, too, for when the manifest is lost.
 
 A shard's name holds its content, so what is written again later never has a name that a manifest hides. Until the next
 compaction drops the older rows from the merged file, readers leave them out: see files.py.
+
+A batch that was taken for lost, made anew and written late all the same may have failed in other rows, and then has
+other keys: what both takes made would stand there twice. Readers do not look for that; the writer does, and merges such
+files without the rows that do not count.
 """
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -24,7 +30,7 @@ from fairsweep.store.files import DamageError, Folder, opened
 from fairsweep.store.names import MANIFEST, name_merged
 from fairsweep.store.places import Entry, Place
 from fairsweep.store.schemas import FOLDERS, MERGED_KEY, WRITING
-from fairsweep.store.verify import set_aside
+from fairsweep.store.verify import DamagedEntryError, set_aside
 
 # What a writer waits for; where readers need longer, the next compaction removes what they may still read.
 _LONGEST_WAIT = 10.0
@@ -54,18 +60,27 @@ LIMITS = {
 }
 
 
-def compact(store: Store, announce: Callable[[], object], grace: float | None = None) -> dict[str, int]:
+# Folder -> file -> row that stands more than once, as `row_keys` names it -> how often it counts there: once or never.
+Twice = Mapping[str, Mapping[str, Mapping[str, int]]]
+Finder = Callable[[Place, str, Mapping[str, Folder]], Twice]
+
+
+def compact(
+    store: Store,
+    announce: Callable[[], object],
+    grace: float | None = None,
+    twice: Finder | None = None,
+) -> dict[str, int]:
     """Merge the small shards of every folder of images and labels; return how many files became one, by folder.
 
     announce: called once the merged files count and the shards are still there, to rewrite what names files.
     grace: seconds until they are removed; silent: the place's own. The caller holds the store's lock.
+    twice: finds the rows that several files hold, which are merged into one; silent: nobody looks.
     """
     place, grace = store.place, store.place.grace if grace is None else grace
     merged: dict[str, int] = {}
     for kind in LIMITS:
-        for key in files.folders(place, kind):
-            if count := _folder(place, kind, key):
-                merged[key] = count
+        merged |= _kind(place, kind, twice, small=True)
     if merged:
         announce()
         if grace <= _LONGEST_WAIT:
@@ -79,6 +94,12 @@ def compact(store: Store, announce: Callable[[], object], grace: float | None = 
                     place.check_held()
                     place.delete(entry.key)
     return merged
+
+
+def settle(store: Store, twice: Finder) -> None:
+    """Merge the files that hold rows twice, and no others, so that each row counts once; the caller holds the lock."""
+    for kind in LIMITS:
+        _kind(store.place, kind, twice, small=False)
 
 
 def _age(folder: Folder) -> float:
@@ -103,7 +124,7 @@ def drop(store: Store, kind: str, image_ids: Collection[str], kept: Collection[s
             # Which of two rows counts is told by the files that they stand in: these go together.
             entries = [*entries, *(entry for entry in (*later, *outdated) if entry not in entries)]
         entries.sort(key=lambda entry: (entry.stamp, entry.name))
-        _merge(place, kind, key, folder, entries, ids)
+        _merge(place, kind, key, folder, entries, lambda _, table: _without(table, table["image_id"], ids))
 
 
 def _holds(place: Place, entry: Entry, ids: pa.Array) -> bool:
@@ -111,30 +132,42 @@ def _holds(place: Place, entry: Entry, ids: pa.Array) -> bool:
         return bool(pc.any(pc.is_in(pq.read_table(file, columns=["image_id"]).column(0), ids)).as_py())
 
 
-def _folder(place: Place, kind: str, key: str) -> int:
-    """Merge what is small in one folder; return how many files that were. What turns out damaged is set aside."""
-    while folder := files.folders(place, kind, only=key).get(key):
-        entries = _chosen(place, kind, folder)
-        if not entries:
-            return 0
+def _kind(place: Place, kind: str, twice: Finder | None, small: bool) -> dict[str, int]:
+    """Merge what holds rows twice, and what is `small`; return how many files that were, by folder.
+
+    What turns out damaged is set aside.
+    """
+    merged: dict[str, int] = {}
+    while True:
+        # One listing for both: what is written meanwhile is merged by the next writer, who looks at it first.
+        folders = files.folders(place, kind)
         try:
-            _merge(place, kind, key, folder, entries)
-            return len(entries)
-        except _BadShardError as bad:
+            rows = twice(place, kind, folders) if twice else {}
+            for key, folder in folders.items():
+                entries = _chosen(place, kind, folder, rows.get(key, {}), small)
+                if entries:
+                    left = {name: dict(counted) for name, counted in rows.get(key, {}).items()}
+                    _merge(place, kind, key, folder, entries, partial(_counted, kind, left))
+                    merged[key] = merged.get(key, 0) + len(entries)
+            return merged
+        except DamagedEntryError as bad:
             set_aside(place, bad.entry, bad.damage)
-    return 0
 
 
-def _chosen(place: Place, kind: str, folder: Folder) -> list[Entry]:
-    """Return the files to merge, in the order in which they were written."""
+def _chosen(place: Place, kind: str, folder: Folder, twice: Collection[str], small: bool) -> list[Entry]:
+    """Return the files to merge, in the order in which they were written.
+
+    twice: names of files that must be; small: whether what is small is.
+    """
     limits = LIMITS[kind]
     later, outdated = _again(folder)
-    small = [
+    few = [
         entry
         for entry in folder.base
-        if entry not in outdated and not _imported(entry) and _weight(place, entry, limits) < limits.small
+        if small and entry not in outdated and not _imported(entry) and _weight(place, entry, limits) < limits.small
     ]
-    chosen = [*outdated, *later, *(small if later or len(small) >= limits.fewest else ())]
+    chosen = {*outdated, *later, *(few if later or len(few) >= limits.fewest else ())}
+    chosen |= {entry for entry in folder.base if entry.name in twice}
     return sorted(chosen, key=lambda entry: (entry.stamp, entry.name))
 
 
@@ -165,9 +198,14 @@ def _weight(place: Place, entry: Entry, limits: Limits) -> int:
 
 
 def _merge(
-    place: Place, kind: str, key: str, folder: Folder, entries: list[Entry], without: pa.Array | None = None
+    place: Place,
+    kind: str,
+    key: str,
+    folder: Folder,
+    entries: list[Entry],
+    left: Callable[[Entry, pa.Table], pa.Table],
 ) -> None:
-    """Write what becomes of these files of a folder, and tell so. without: ids of images whose rows are left out."""
+    """Write what becomes of these files of a folder, and tell so. left: what of a file's rows is left."""
     there = {entry.name for entry in folder.all}
     manifest = {
         # A shard that is gone by now is known by whose rows it held.
@@ -183,9 +221,7 @@ def _merge(
         shards += [shard for entry in group for shard in manifest.pop(entry.name, ())]
         shards += [shard for entry in group for shard in older.get(files.parsed(entry.name).keys, ())]
         schema = FOLDERS[kind].with_metadata({**FOLDERS[kind].metadata, MERGED_KEY: json.dumps(shards)})
-        tables, rows = _tables(place, kind, group, folder.later), 0
-        if without is not None:
-            tables = (table.filter(pc.invert(pc.is_in(table["image_id"], without))) for table in tables)
+        tables, rows = _tables(place, kind, group, folder.later, left), 0
         with place.scratch(key) as temporary:
             with pq.ParquetWriter(temporary, schema, **WRITING) as writer:
                 for table in _row_groups(tables, LIMITS[kind]):
@@ -211,13 +247,15 @@ def _groups(place: Place, entries: list[Entry], limits: Limits) -> Iterator[list
     yield group
 
 
-def _tables(place: Place, kind: str, entries: list[Entry], later: list[Entry]) -> Iterator[pa.Table]:
-    """Yield the files' rows in today's columns, without those that a `later` file has again."""
-    schema, key = FOLDERS[kind], LIMITS[kind].key
+def _tables(
+    place: Place, kind: str, entries: list[Entry], later: list[Entry], left: Callable[[Entry, pa.Table], pa.Table]
+) -> Iterator[pa.Table]:
+    """Yield the files' rows in today's columns, those that are left and that no `later` file has again."""
+    schema = FOLDERS[kind]
     again = []
     for entry in later:
         with opened(place, entry) as file:
-            again.append(_joined(pq.read_table(file, columns=list(key)), key))
+            again.append(row_keys(pq.read_table(file, columns=[*LIMITS[kind].key, "error"]), kind))
     outdated = pa.chunked_array(again, pa.string())
     for entry in entries:
         try:
@@ -230,14 +268,34 @@ def _tables(place: Place, kind: str, entries: list[Entry], later: list[Entry]) -
                             table = table.append_column(field, pa.nulls(table.num_rows, field.type))
                     table = table.select(schema.names).cast(schema)
                     if len(outdated) and entry not in later:
-                        table = table.filter(pc.invert(pc.is_in(_joined(table, key), outdated)))
-                    yield table
+                        table = _without(table, row_keys(table, kind), outdated)
+                    yield left(entry, table)
         except DamageError as damage:
-            raise _BadShardError(entry, damage) from None
+            raise DamagedEntryError(entry, damage) from None
 
 
-def _joined(table: pa.Table, key: tuple[str, ...]) -> pa.Array:
-    return pc.binary_join_element_wise(*(table[name].combine_chunks() for name in key), "\0")
+def _counted(kind: str, left: Mapping[str, dict[str, int]], entry: Entry, table: pa.Table) -> pa.Table:
+    """Return the rows of a file that count; left: by file, how often those that stand more than once still do."""
+    counts = left.get(entry.name)
+    if not counts:
+        return table
+    keys, chosen = row_keys(table, kind), np.ones(table.num_rows, bool)
+    for row in np.flatnonzero(pc.is_in(keys, pa.array(counts, pa.string()))):
+        key = keys[row].as_py()
+        chosen[row] = counts[key] > 0
+        counts[key] -= 1
+    return table.filter(pa.array(chosen))
+
+
+def _without(table: pa.Table, values: pa.Array | pa.ChunkedArray, left_out: pa.Array | pa.ChunkedArray) -> pa.Table:
+    return table.filter(pc.invert(pc.is_in(values, left_out)))
+
+
+def row_keys(table: pa.Table, kind: str) -> pa.Array:
+    """Return what tells each row from the others; of one thing a failure and a success are two rows."""
+    columns = [table[name].combine_chunks() for name in (*LIMITS[kind].key, "error")]
+    failed = pc.if_else(pc.is_valid(columns.pop()), "failed", "")
+    return pc.binary_join_element_wise(*columns, failed, "\0")
 
 
 def _row_groups(tables: Iterator[pa.Table], limits: Limits) -> Iterator[pa.Table]:
@@ -258,11 +316,3 @@ def _row_groups(tables: Iterator[pa.Table], limits: Limits) -> Iterator[pa.Table
         held, weight = [whole.slice(end)], len(whole) - end
     if any(map(len, held)):
         yield pa.concat_tables(held)
-
-
-class _BadShardError(Exception):
-    """Name the file that turned out damaged while it was merged."""
-
-    def __init__(self, entry: Entry, damage: DamageError):
-        super().__init__(entry, damage)
-        self.entry, self.damage = entry, damage

@@ -1,6 +1,7 @@
 """Read every page of a store's files, and set those aside that turn out damaged: only who holds the lock does that."""
 
 import logging
+from collections.abc import Iterable
 
 import pyarrow.parquet as pq
 
@@ -60,6 +61,26 @@ def read_whole(place: Place, entry: Entry) -> None:
         held = pq.ParquetFile(file, page_checksum_verification=True)
         for group in range(held.num_row_groups):
             held.read_row_group(group)
+
+
+class DamagedEntryError(Exception):
+    """Name the file that turned out damaged while it was read."""
+
+    def __init__(self, entry: Entry, damage: DamageError):
+        super().__init__(entry, damage)
+        self.entry, self.damage = entry, damage
+
+
+def first_damaged(place: Place, entries: Iterable[Entry]) -> DamagedEntryError | None:
+    """Read files whole, and return the first that is damaged."""
+    for entry in entries:
+        try:
+            read_whole(place, entry)
+        except GoneError:
+            continue
+        except DamageError as damage:
+            return DamagedEntryError(entry, damage)
+    return None
 
 
 def set_aside(place: Place, entry: Entry, damage: DamageError) -> None:
