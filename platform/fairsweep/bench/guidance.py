@@ -198,22 +198,24 @@ class Bench:
         )
 
     def rows(self) -> dict[str, float]:
-        """Return denoiser rows per image, and per second at the same rows per forward.
+        """Return denoiser rows per image, and per second beside the stock pipeline's.
 
-        Without decoding, and with every text encoded before, for both.
+        kept: of the stock pipeline's at the same rows per forward. kept of joined: of its rows per second where each
+        forward holds a step's rows and those of its concepts at once, which have a forward of their own here.
+        Without decoding, and with every text encoded before, for all.
         """
         with guide(self.pipe, [None]) as stock:
             self._draw(self.pipe, 1, latent=True)
         stock_rows = stock.rows
-        # The stock pipeline at the batch that gives its forwards as many rows as the wrapper's.
-        images = max(1, round(self.guided_rows / stock_rows))
+        joined = max(1, round(self.guided_rows / stock_rows))
         draws: dict[str, Callable[[], object]] = {
-            "stock": partial(self._draw, self.pipe, images, latent=True),
+            "stock": partial(self._draw, self.pipe, self.batch, latent=True),
+            "joined": partial(self._draw, self.pipe, joined, latent=True),
             "wrapper": partial(self.wrapper, latent=True),
         }
         with self._texts_cached():
             seconds = self.fastest(draws)
-        stock_speed, speed = images * stock_rows / seconds["stock"], self.guided_rows / seconds["wrapper"]
+        stock_speed, speed = self.batch * stock_rows / seconds["stock"], self.guided_rows / seconds["wrapper"]
         flops = self._flops_per_row()
         return {
             "stock_rows_per_image": float(stock_rows),
@@ -221,6 +223,7 @@ class Bench:
             "stock_rows_per_second": stock_speed,
             "wrapper_rows_per_second": speed,
             "rows_per_second_kept": speed / stock_speed,
+            "rows_per_second_kept_of_joined": speed * seconds["joined"] / (joined * stock_rows),
             "gflop_per_row": flops / 1e9,
             "wrapper_tflop_per_second": flops * speed / 1e12,
         }
