@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,12 @@ import pytest
 
 import fairsweep
 from fairsweep import cli
+from fairsweep.engine.outcome import Outcome
 from fairsweep.plan.plan import write_plan
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
+from fairsweep.terminal import findings
+from fairsweep.terminal.console import Screen
 from fairsweep.terminal.findings import store_option
 from support.checks import ask, assert_exactly_once
 from support.clusters import free_port
@@ -51,7 +55,9 @@ def test_a_bad_query_is_one_line(store, capsys):
     assert cli.run(["sql", "select * from imagse", "--store", str(store.root)]) == 2
     printed = capsys.readouterr().err
     assert printed.count("\n") == 1
-    assert "imagse" in printed
+    assert "imagse" in printed and "LINE" not in printed
+    assert cli.run(["sql", "select image_ids from images", "--store", str(store.root)]) == 2
+    assert re.search(r'"image_ids" not found.* Candidate bindings: "image_id".*"\n$', capsys.readouterr().err)
 
 
 def test_a_store_that_is_not_there(tmp_path, capsys):
@@ -59,9 +65,33 @@ def test_a_store_that_is_not_there(tmp_path, capsys):
     assert "there is no store at" in capsys.readouterr().err
 
 
-def test_an_unknown_option(capsys):
-    assert cli.run(["plan", "--stroe", "x"]) == 2
-    assert "--stroe" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("plan --stroe x", "no such option: --stroe; did you mean '--store'? (`fairsweep plan -h` shows how)"),
+        ("plan --xyz", "no such option: --xyz (`fairsweep plan -h` shows how)"),
+        ("pln", "no such command 'pln'; did you mean 'plan'? (`fairsweep -h` shows how)"),
+        ("bench swep", "no such command 'swep'; did you mean 'sweep'? (`fairsweep bench -h` shows how)"),
+        ("plan", "missing argument 'SPEC' (`fairsweep plan -h` shows how)"),
+        ("show", "missing option '--prompt' (`fairsweep show -h` shows how)"),
+        ("status --store", "option '--store' requires an argument"),
+        ("status x", "got unexpected extra argument(s) (x) (`fairsweep status -h` shows how)"),
+        ("explore --port abc", "invalid value for '--port': it should be a valid integer"),
+        ("explore --port 99999", "invalid value for '--port': it should be less than or equal to 65535"),
+        ("sql --format xml x", "invalid value for '--format': 'xml' is not one of 'table', 'csv', 'json'"),
+    ],
+)
+def test_a_mistake_in_the_command_line_is_one_line(capsys, line, reason):
+    assert cli.run(line.split()) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"error: {reason}") and printed.err.count("\n") == 1
+    assert not printed.out
+
+
+def test_no_command_at_all_shows_the_commands(capsys):
+    assert cli.run([]) == 2
+    printed = capsys.readouterr()
+    assert "plan" in printed.out + printed.err and "error" not in printed.err
 
 
 def test_version_and_short_help(capsys):
@@ -125,6 +155,27 @@ def test_plan_tells_the_time_before_the_first_image(tmp_path, tiny_data, write_s
     assert "a batch of 4 takes 1h 20m, which is lost with its node" in printed
 
 
+def test_what_a_limit_left_is_said_as_it_is(store):
+    """One of a sentence is singular, and shares of half a sweep say so."""
+    screen = Screen(file=io.StringIO(), width=200)
+    findings.show(store, "tiny", Outcome(planned=16, there=2, made=1, failed_images=1), None, screen)
+    printed = screen.file.getvalue()
+    assert "1 image made, 2 were there already" in printed
+    assert "12 of 16 planned images not made yet" in printed and "the same command goes on" in printed
+    assert "1 images" not in printed and "1 prompts" not in printed
+    findings.show(store, "tiny", Outcome(planned=16, there=2, made=14), None, screen)
+    assert screen.file.getvalue().count("not made yet") == 1
+
+
+def test_a_model_that_is_not_there_is_known_before_a_run(tmp_path, tiny_data, write_spec, capsys):
+    tiny_data["models"][0]["source"] = "./nowhere"
+    for command in ("plan", "run"):
+        assert cli.run([command, str(write_spec(tiny_data)), "--store", str(tmp_path / "store")]) == 2
+        printed = capsys.readouterr()
+        assert printed.err.startswith("error: model tiny: there is no /") and printed.err.count("\n") == 1
+        assert not printed.out
+
+
 def test_compact(store, capsys):
     store.write_labels("pixels", [{"image_id": "x", "attribute": "gender", "label": "male"}])
     assert cli.run(["compact", "--store", str(store.root)]) == 0
@@ -142,7 +193,7 @@ def test_a_run_with_failed_rows_lists_them_and_exits_with_1(tiny_data, tmp_path,
     data["seeds"] = 1
     done = run_in_a_process(write_spec(data), ray_cluster, tmp_path / "store", "--no-track")
     assert done.returncode == 1, done.stderr
-    assert "1 images and 0 labels failed; the same command tries them again" in done.stdout
+    assert "1 image and 0 labels failed; the same command tries them again" in done.stdout
     failed = ask(tmp_path / "store", "select image_id, error from images where error is not null")
     assert [f"  {image_id}  {error}" for image_id, error in failed] == [
         line for line in done.stdout.splitlines() if line.startswith("  ") and failed[0][0] in line

@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -84,8 +86,11 @@ def test_counts_wide_and_long_are_the_same(tmp_path):
     assert ask(tmp_path / "a", query) == ask(tmp_path / "b", query)
 
 
-def test_counts_as_a_reference(tmp_path):
+def test_counts_as_a_reference(tmp_path, capsys):
     assert bring(tmp_path, "prompt,female,male\ndoctor,30,70\n", *GROUPS, "--as", "reference") == 0
+    # What it says to look at next is there: a reference is no sweep.
+    (command,) = re.findall("see `fairsweep (.*)`", capsys.readouterr().out)
+    assert run(shlex.split(command)) == 0 and "reference" in capsys.readouterr().out
     assert ask(tmp_path, 'select reference, "group", share, n from reference_shares order by 2') == [
         ("results", "female", 0.3, 100),
         ("results", "male", 0.7, 100),
@@ -124,7 +129,22 @@ def test_labels_per_image(tmp_path, name, text):
         ("prompt,group,count\ndoctor,woman,2\n", GROUPS, "row 1: unknown group 'woman' of gender"),
         ("prompt,female,male\n,1,2\n", GROUPS, "row 1: the prompt is empty"),
         ("prompt,female,male\ndoctor,1,2\n", [], "counts need one attribute and its groups"),
-        ("prompt,female,male\ndoctor,1,2\n", [*GROUPS, "--target", "woman=1"], "unknown group 'woman'"),
+        (
+            "prompt,female,male\ndoctor,1,2\n",
+            [*GROUPS, "--target", "woman=1"],
+            "unknown group 'woman'; known: female, male",
+        ),
+        ("prompt,female,male\ndoctor,1,2\n", [*GROUPS, "--target", "femal=1"], "'femal'; did you mean 'female'?"),
+        (
+            "prompt,female,male\ndoctor,1,2\n",
+            [*GROUPS, "--column", "promt=x"],
+            "no such column; did you mean 'prompt'?",
+        ),
+        (
+            "prompt,setting,female,male\ndoctor,none,1,2\ndoctor,fair,1,2\n",
+            [*GROUPS, "--baseline", "nome"],
+            "has no such setting; did you mean 'none'?",
+        ),
         ("prompt,female,male\ndoctor,1,2\n", [*GROUPS, "--target", "female=1.4"], "must be shares that sum to 1"),
         ("prompt,female,male\ndoctor,1,2\n", [*GROUPS, "--reference", "laion"], "no row has the setting 'laion'"),
         ("image,prompt,gender\na,doctor,male\nb,doctor,man\n", GROUPS, "row 2: unknown group 'man' of gender"),

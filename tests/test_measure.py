@@ -112,7 +112,10 @@ def test_every_header_names_the_views_that_are_read(store):
 def test_a_broken_metric_is_named(tmp_path, monkeypatch, store, own):
     (own / "broken.sql").write_text("select nothing_of_the_kind from share")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with pytest.raises(FairsweepError, match=r"metric broken: .*nothing_of_the_kind"):
+    with pytest.raises(FairsweepError, match=r"metric broken, .*broken.sql: .*nothing_of_the_kind.* bindings: "):
+        connect(store)
+    (own / "broken.sql").write_text("selct 1")
+    with pytest.raises(FairsweepError, match=r'metric broken, .*broken.sql: .*at or near "selct"$'):
         connect(store)
 
 
@@ -232,7 +235,7 @@ def test_what_is_materialised_are_the_sweeps_rows_of_every_view(materialised, ol
     ("name", "sql", "reason"),
     [
         ("share", "select 1 as a", "needs a name of its own"),
-        ("plan", "select 1 as a", "metric plan: "),
+        ("plan", "select 1 as a", "already exists"),
         ('x"y', "select 1 as a", "needs a name of its own"),
         ("two", "select 1 as a; copy (select 1) to 'written.csv'", "is one SELECT"),
         ("macro", "create macro f(x) as x", "is one SELECT"),

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fairsweep import __version__
+from fairsweep.commands.usage import mistake_of
 from fairsweep.errors import FairsweepError, first_line
 from fairsweep.leaving import Leaving
 from fairsweep.memory import keep_freed_memory, sleep_while_waiting
@@ -56,7 +57,8 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str] | None) -> int:
     """Run one command, that of the command line where None, and return its exit code."""
     try:
-        build()(args=arguments)
+        # Not standalone: typer would draw a mistake as a box of many lines.
+        return build()(args=arguments, prog_name="fairsweep", standalone_mode=False) or 0
     except FairsweepError as error:
         _say(str(error))
         return error.exit_code
@@ -72,6 +74,11 @@ def run(arguments: list[str] | None) -> int:
         _say(f"{module} is not installed: pip install 'fairsweep[run]' brings all that makes and labels images")
         return FairsweepError.exit_code
     except Exception as error:
+        if hasattr(error, "format_message"):
+            # A mistake in the command line itself, whatever release of typer says it.
+            if text := mistake_of(error):
+                _say(text)
+            return FairsweepError.exit_code
         # Of DuckDB, without importing it here: what it cannot read is a damaged file most of the time.
         if not type(error).__module__.endswith("duckdb"):
             raise
@@ -79,7 +86,6 @@ def run(arguments: list[str] | None) -> int:
         return FairsweepError.exit_code
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
-    return 0
 
 
 def _say(problem: str) -> None:

@@ -54,6 +54,11 @@ def some(names: Sequence[str], most: int = 5) -> str:
     return f"{', '.join(names[:most])}{more}"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with what it counts: 1 prompt, 1,200 images."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of what an error says; its class's name where it says nothing."""
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__

@@ -12,7 +12,17 @@ from fairsweep.errors import near
 
 Loc = tuple[str | int, ...]
 # What pydantic says in the words of Python, in those of YAML.
-_WORDS = {"tuple_type": "give a list", "dict_type": "give a mapping", "model_type": "give a mapping"}
+_WORDS = {
+    "tuple_type": "give a list",
+    "dict_type": "give a mapping",
+    "model_type": "give a mapping",
+    "string_type": "give a text (in quotes, where it looks like a number)",
+    "string_pattern_mismatch": "give letters, digits, '.', '_' and '-' alone",
+    **dict.fromkeys(("too_short", "string_too_short"), "this must not be empty"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "give a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "give a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "give true or false"),
+}
 
 
 def mistake(message: str, *loc: str | int) -> PydanticCustomError:

@@ -83,7 +83,7 @@ def _check_metric(name: str, names: Iterable[str]) -> None:
     from fairsweep.errors import FairsweepError, near
 
     if name not in names:
-        raise FairsweepError(f"there is no metric {name!r}{near(name, names)}; `fairsweep metrics` lists them")
+        raise FairsweepError(f"there is no metric {name!r} (`fairsweep metrics` lists them){near(name, names)}")
 
 
 def import_(
@@ -119,12 +119,13 @@ def import_(
     from fairsweep.imports.stores import bring_store, holds_store
     from fairsweep.measure.catalogue import write_catalogue
     from fairsweep.store import Store
+    from fairsweep.terminal.findings import store_option
 
     if holds_store(file):
         opened = Store(store)
         line = bring_store(opened, file)
         write_catalogue(opened)
-        console().print(f"{line}; see `fairsweep status`", soft_wrap=True)
+        console().print(f"{line}; see `fairsweep status{store_option(opened)}`", soft_wrap=True)
         return
     source = Source(
         path=Path(file),
@@ -152,7 +153,7 @@ def import_(
             line += f", {outcome.failed_labels:,} failed ({failures}); the same command tries them again"
     else:
         write_catalogue(opened)
-    console().print(f"{source.name}: {line}; see `fairsweep measure --sweep {source.name}`", soft_wrap=True)
+    console().print(f"{source.name}: {line}; see `{arrival.look}{store_option(opened)}`", soft_wrap=True)
     raise typer.Exit(1 if failures else 0)
 
 

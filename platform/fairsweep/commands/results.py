@@ -34,6 +34,7 @@ def sql(
     from fairsweep.errors import FairsweepError
     from fairsweep.measure.catalogue import connect
     from fairsweep.measure.selection import selected
+    from fairsweep.measure.sql import complaint
     from fairsweep.store import Store
 
     with connect(Store(store)) as connection:
@@ -41,7 +42,7 @@ def sql(
             result = connection.sql(query) if write else selected(connection, query)
             columns, rows = (result.columns, result.fetchall()) if result is not None else ([], [])
         except duckdb.Error as error:
-            raise FairsweepError(" ".join(str(error).split())) from None
+            raise FairsweepError(complaint(error)) from None
     show(columns, rows, format)
 
 

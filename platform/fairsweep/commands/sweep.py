@@ -186,8 +186,11 @@ def compact(store: WrittenStoreOption = DEFAULT_STORE) -> None:
     opened, find = Store(store), partial(twice.find, whole=True)
     connect(opened).close()
     with opened.lock():
-        for folder, count in merge(opened, lambda: write_catalogue(opened), twice=find).items():
-            typer.echo(f"{folder}: {count} files merged")
+        merged = merge(opened, lambda: write_catalogue(opened), twice=find)
+    for folder, count in merged.items():
+        typer.echo(f"{folder}: {count} files merged")
+    if not merged:
+        typer.echo("nothing to merge: the files are few already")
 
 
 def verify(store: StoreOption = DEFAULT_STORE) -> None:

@@ -29,6 +29,11 @@ class Outcome:
         """Tell whether everything asked for is there."""
         return not (self.failed_images or self.failed_labels or self.refused_models or self.stopped)
 
+    @property
+    def left(self) -> int:
+        """Count the planned images that were not tried: a limit, a refused model, a stop."""
+        return max(0, self.planned - self.there - self.made - self.failed_images)
+
     def remember(self, failed: list[tuple[str, str]]) -> None:
         """Keep the first failures, one a name, with their reasons."""
         names = {name for name, _ in self.failed}

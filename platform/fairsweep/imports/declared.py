@@ -1,8 +1,9 @@
 """What an import declares about its results: names, groups and targets, checked before anything is read."""
 
 import math
+from collections.abc import Iterable
 
-from fairsweep.errors import ImportDataError
+from fairsweep.errors import ImportDataError, near
 from fairsweep.imports.source import COLUMNS, MISSING, Source, listed
 from fairsweep.textfile import unfit
 
@@ -21,7 +22,7 @@ def check(source: Source) -> None:
     ours = {*COLUMNS, *MISSING, *source.groups, *(group for groups in source.groups.values() for group in groups)}
     for name in source.columns:
         if name not in ours:
-            raise ImportDataError(f"--column {name}=...: there is no such column: {listed(sorted(ours))}")
+            raise ImportDataError(f"--column {name}=...: there is no such column{near(name, sorted(ours))}")
     targets(source)
 
 
@@ -31,12 +32,20 @@ def check_name(option: str, name: str | None) -> None:
         raise ImportDataError(f"{option} {name[:40]!r}: {unfit(name) or f'a name has 1 to {_LONGEST} characters'}")
 
 
+def check_baseline(source: Source, settings: Iterable[str]) -> None:
+    """Refuse a baseline that is none of the settings: everything would be compared with nothing."""
+    settings = sorted(set(settings))
+    if source.baseline is not None and source.baseline not in settings:
+        hint = near(source.baseline, settings)
+        raise ImportDataError(f"--baseline {source.baseline}: {source.path} has no such setting{hint}")
+
+
 def targets(source: Source) -> list[dict]:
     """Return a row per attribute and declared group; groups without a target share what is left."""
-    declared = {group for groups in source.groups.values() for group in groups}
+    declared = list(dict.fromkeys(group for groups in source.groups.values() for group in groups))
     for group, share in source.targets.items():
         if group not in declared:
-            raise ImportDataError(f"--target names the unknown group {group!r}: declared are {listed(declared)}")
+            raise ImportDataError(f"--target names the unknown group {group!r}{near(group, declared)}")
         if not math.isfinite(share):
             raise ImportDataError(f"--target {group}={share}: expected a share between 0 and 1")
     rows = []

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from fairsweep.errors import ImportDataError
 from fairsweep.imports.counts import counted, counted_images
-from fairsweep.imports.declared import targets
+from fairsweep.imports.declared import check_baseline, targets
 from fairsweep.imports.labels import labelled_images
 from fairsweep.imports.source import Source, read_table
 from fairsweep.measure.catalogue import connect
@@ -31,9 +31,12 @@ def read_sweep(source: Source) -> tuple[pa.Table, list[dict]]:
     """Return a row per image and label of a file of counts or labels, and its counts where it has some."""
     table = read_table(source)
     if "label" in table.column_names or set(source.groups) & set(table.column_names):
-        return labelled_images(source, table), []
-    counts = counted(source, table)
-    return counted_images(source, counts), counts
+        images, counts = labelled_images(source, table), []
+    else:
+        counts = counted(source, table)
+        images = counted_images(source, counts)
+    check_baseline(source, images.column("setting").to_pylist())
+    return images, counts
 
 
 def has_same(store: Store, source: Source, images: pa.Table) -> bool:

@@ -49,6 +49,7 @@ class Metric:
     means: tuple[str, ...]
     aggregates: str
     sql: str
+    path: Path
 
 
 def list_metrics(own: Sources = ()) -> list[Metric]:
@@ -89,6 +90,7 @@ def parse(path: Path) -> Metric:
         means=tuple(re.findall(r"\w+", header.get("summary mean", ""))),
         aggregates=header.get("summary", ""),
         sql=text,
+        path=path,
     )
 
 

@@ -33,6 +33,12 @@ def value(result: DuckDBPyConnection | DuckDBPyRelation) -> Any:
     return result.fetchall()[0][0]
 
 
+def complaint(error: duckdb.Error) -> str:
+    """Return in one line what DuckDB found wrong, with its candidates, without the picture of the query below."""
+    said = str(error).partition("\nLINE ")[0]
+    return " ".join(said.split())
+
+
 def literal(value: object) -> str:
     """Return a value's text as an SQL string."""
     return "'" + str(value).replace("'", "''") + "'"

@@ -9,9 +9,9 @@ from pathlib import Path
 import duckdb
 
 from fairsweep import shipped
-from fairsweep.errors import FairsweepError, first_line
+from fairsweep.errors import FairsweepError
 from fairsweep.measure.metrics import CELL, Metric, Sources, list_metrics, parse
-from fairsweep.measure.sql import value
+from fairsweep.measure.sql import complaint, value
 
 # Each block of seeds left out passes through a metric as a classifier of its own, which no metric mixes with another.
 _BLOCK = "classifier || ' without seeds ' || seed_block"
@@ -55,7 +55,8 @@ def query(connection: duckdb.DuckDBPyConnection, parts: Iterable[Metric], there:
 
 def _create(connection: duckdb.DuckDBPyConnection, parts: Iterable[Metric]) -> None:
     """Create macros and views, each after those that it reads."""
-    waiting = {part.name: _statement(part.name, part.sql) for part in parts}
+    parts = {part.name: part for part in parts}
+    waiting = {name: _statement(name, part.sql) for name, part in parts.items()}
     while waiting:
         refused: dict[str, duckdb.Error] = {}
         for name, statement in waiting.items():
@@ -65,7 +66,8 @@ def _create(connection: duckdb.DuckDBPyConnection, parts: Iterable[Metric]) -> N
                 refused[name] = error
         if len(refused) == len(waiting):
             name, refusal = next(iter(refused.items()))
-            raise FairsweepError(f"metric {name}: {first_line(refusal)}")
+            place = parts[name].path
+            raise FairsweepError(f"metric {name}, {place}: {complaint(refusal)}")
         waiting = {name: waiting[name] for name in refused}
 
 
@@ -100,7 +102,7 @@ def _checked(connection: duckdb.DuckDBPyConnection, path: Path, taken: Collectio
     try:
         kinds = [statement.type for statement in connection.extract_statements(metric.sql)]
     except duckdb.Error as error:
-        raise FairsweepError(f"metric {metric.name}: {first_line(error)}") from None
+        raise FairsweepError(f"metric {metric.name}, {path}: {complaint(error)}") from None
     # A store may come from elsewhere: its metrics are read, and do nothing.
     if kinds != [duckdb.StatementType.SELECT]:
         raise FairsweepError(f"{path}: a metric of one's own is one SELECT")

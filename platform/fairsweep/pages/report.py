@@ -16,6 +16,7 @@ import duckdb
 from markupsafe import Markup
 
 from fairsweep import shipped
+from fairsweep.errors import counted
 from fairsweep.measure import beside
 from fairsweep.measure.catalogue import connect
 from fairsweep.measure.materialise import materialise
@@ -198,15 +199,11 @@ def _extent(counts: dict) -> str:
     whole = math.prod(counts[f"{name}s"] or 1 for name in FACTORS)
     crossed = not counts["seeds"] or whole == counts["images_planned"] + counts["images_elsewhere"]
     text = (" × " if crossed else ", ").join(
-        f"{counts[f'{name}s']} {_plural(counts[f'{name}s'], name)}" for name in FACTORS if counts[f"{name}s"]
+        counted(counts[f"{name}s"], name) for name in FACTORS if counts[f"{name}s"]
     )
     parts = []
     if counts["images_planned"]:
         parts.append(f"{counts['images_made']:,} of {counts['images_planned']:,} images are there")
     if counts["images_elsewhere"]:
-        parts.append(f"{counts['images_elsewhere']:,} {_plural(counts['images_elsewhere'], 'image')} made elsewhere")
+        parts.append(f"{counted(counts['images_elsewhere'], 'image')} made elsewhere")
     return f"{text}: {', '.join(parts)}"
-
-
-def _plural(count: int, name: str) -> str:
-    return name if count == 1 else f"{name}s"

@@ -1,5 +1,6 @@
 """Refuse, before a run starts, what could only fail or do nothing in it."""
 
+import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 
@@ -17,14 +18,19 @@ QUANTIZERS = {"int8": "torchao", "fp8": "torchao", "nf4": "bitsandbytes"}
 
 
 def check_possible(spec: SweepSpec, here: bool = True) -> None:
-    """Raise SpecError for a package that is lacking, a strength that leaves no step, and a setting that steers none.
+    """Raise SpecError for a folder or package that is lacking, and a strength or setting that no step is left to.
 
-    here: this machine's packages are those of the run. Nothing of a model is read, and nothing heavy is imported.
+    here: this machine's files and packages are those of the run. Nothing of a model is read, nothing heavy imported.
     """
     for model in spec.models:
         if model.steps_taken < 1:
             raise SpecError(
                 f"model {model.name}: strength {model.strength} of {model.steps} steps leaves none: give more of either"
+            )
+        if here and os.path.isabs(model.source) and not os.path.exists(model.source):
+            raise SpecError(
+                f"model {model.name}: there is no {model.source}: give a diffusers folder, a .safetensors file or a "
+                "Hub id"
             )
         # With an environment of its own a cluster may hold what this machine lacks.
         if here and not spec.run.runtime_env:

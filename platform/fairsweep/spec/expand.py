@@ -66,13 +66,13 @@ def _swept(key: str, item: Any) -> dict[str, list]:
 def _seeds(seeds: Any) -> Any:
     if isinstance(seeds, list | tuple):
         return seeds
-    if type(seeds) is int:
+    if type(seeds) is int and seeds > 0:
         return list(range(seeds))
     if isinstance(seeds, dict) and set(seeds) <= {"start", "count"} and "count" in seeds:
         start, count = seeds.get("start", 0), seeds["count"]
-        if type(start) is int and type(count) is int:
+        if type(start) is int and type(count) is int and count > 0:
             return list(range(start, start + count))
-    raise mistake("give a count, a list of whole numbers, or {start, count}", "seeds")
+    raise mistake(f"give a count, a list of whole numbers, or {{start, count}}, not {str(seeds)[:60]}", "seeds")
 
 
 def _attribute(name: str, data: Any) -> Any:

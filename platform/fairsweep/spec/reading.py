@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
+from fairsweep.builtin import BUILTIN
 from fairsweep.errors import FairsweepError, SpecError, near
 from fairsweep.mistakes import first_mistake, mistake, placed
 from fairsweep.registry import look_in
@@ -66,10 +67,16 @@ def _read(path: Path, chain: tuple[Path, ...]) -> tuple[dict, Places]:
         raise SpecError("a spec is a mapping of keys such as name, models, prompts", str(path), 1)
     if "extends" not in data:
         return data, places
-    base_path = suites.find(str(data.pop("extends")), path.parent)
+    extended, place = str(data.pop("extends")), places[("extends",)]
+    try:
+        base_path = suites.find(extended, path.parent)
+        if not os.path.exists(base_path):
+            raise SpecError("there is no such file", str(base_path))
+    except SpecError as error:
+        raise SpecError(f"{extended}: {error.message}", str(place[0]), place[1], "extends") from None
     own = Path(os.path.realpath(path))
     if Path(os.path.realpath(base_path)) in (*chain, own):
-        raise SpecError("a spec cannot extend itself", str(path), places[("extends",)][1], "extends")
+        raise SpecError("a spec cannot extend itself", str(path), place[1], "extends")
     base, base_places = _read(base_path, (*chain, own))
     inherited = {loc: place for loc, place in base_places.items() if loc and loc[0] not in data}
     return {**base, **data}, {**inherited, **places}
@@ -104,6 +111,8 @@ def _inline_files(data: dict, places: Places) -> None:
         prompts["rows"] = _rows_of(prompts["rows"], folder("prompts"))
     for index, model in enumerate(data["models"] if isinstance(data.get("models"), list) else ()):
         source = model.get("source") if isinstance(model, dict) else None
+        if isinstance(source, str) and source.startswith("builtin:") and source not in BUILTIN:
+            raise mistake(f"no built-in model {source!r}{near(source, BUILTIN)}", "models", index, "source")
         beside = folder("models")
         if isinstance(source, str) and (source.startswith((".", "~")) or os.path.exists(beside / source)):
             model["source"] = _local(source, beside, index)

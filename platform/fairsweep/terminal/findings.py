@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fairsweep.errors import some
+from fairsweep.errors import counted, some
 from fairsweep.measure.catalogue import connect
 from fairsweep.measure.sql import rows
 from fairsweep.store import Store
@@ -76,6 +76,7 @@ from pilots group by all order by all
 
 def show(store: Store, sweep: str, outcome, logged: str | None, console: Console) -> None:
     """Print what a run did, its failures, the findings, the paths and the commands to go on with."""
+    option = store_option(store)
     _failures(outcome, console)
     with connect(store) as connection:
         shares = rows(connection.execute(_SHARES, {"sweep": sweep}))
@@ -84,7 +85,7 @@ def show(store: Store, sweep: str, outcome, logged: str | None, console: Console
         calibrated = rows(connection.execute(_CALIBRATED, {"sweep": sweep})) if decided else []
     for attribute, classifier in dict.fromkeys((row["attribute"], row["classifier"]) for row in shares):
         own = [row for row in shares if (row["attribute"], row["classifier"]) == (attribute, classifier)]
-        _shares(own, attribute, classifier, console)
+        _shares(own, attribute, classifier, option, console)
         for row in distances:
             if (row["attribute"], row["classifier"]) == (attribute, classifier):
                 console.print(_sentence(row), soft_wrap=True)
@@ -94,7 +95,6 @@ def show(store: Store, sweep: str, outcome, logged: str | None, console: Console
     console.print(f"\nresults    {store.root}", soft_wrap=True)
     if logged:
         console.print(f"MLflow     {logged}", soft_wrap=True)
-    option = store_option(store)
     ui = f"  fairsweep ui{option}\n" if store.tracking else ""
     console.print(
         "\ngo on with\n"
@@ -119,13 +119,13 @@ def _failures(outcome, console: Console) -> None:
         for name, reason in refused.items():
             console.print(f"{what} {name} could not be used: {reason}", soft_wrap=True)
     if outcome.failed_images or outcome.failed_labels:
-        counts = f"{outcome.failed_images} images and {outcome.failed_labels} labels failed"
+        counts = f"{counted(outcome.failed_images, 'image')} and {counted(outcome.failed_labels, 'label')} failed"
         console.print(f"{counts}; the same command tries them again")
         for name, reason in outcome.failed[:_FAILURES]:
             console.print(f"  {name}  {reason}", soft_wrap=True)
 
 
-def _shares(shares: list[dict], attribute: str, classifier: str, console: Console) -> None:
+def _shares(shares: list[dict], attribute: str, classifier: str, option: str, console: Console) -> None:
     cells = list(dict.fromkeys((row["model"], row["setting"]) for row in shares))
     several = len({model for model, _ in cells}) > 1
     reference = next((row["reference_name"] for row in shares if row["reference_name"]), None)
@@ -153,15 +153,14 @@ def _shares(shares: list[dict], attribute: str, classifier: str, console: Consol
         console.print(f"–: {reason}", soft_wrap=True)
     if len(prompts) > _PROMPTS:
         console.print(
-            f'... and {len(prompts) - _PROMPTS} more prompts: fairsweep sql "select * from share"',
+            f"... and {counted(len(prompts) - _PROMPTS, 'more prompt')}: fairsweep measure --metric share{option}",
+            soft_wrap=True,
         )
 
 
 def _sentence(row: dict) -> str:
     cell = f"{row['model']} / {row['setting']}"
-    text = (
-        f"{cell}: over {row['prompts']} prompts the shares lie {_percent(row['distance'])} from the target on average"
-    )
+    text = f"{cell}: over {counted(row['prompts'], 'prompt')} the shares lie {_percent(row['distance'])} from the target on average"
     if row["reference_largest"] is None:
         text += f"; the largest group takes {_percent(row['largest'])}"
     else:
@@ -172,7 +171,7 @@ def _sentence(row: dict) -> str:
 
 def _tested(row: dict) -> str:
     """Say on how many prompts a cell was found off target, and what its images could not have shown."""
-    text = f"Found off target on {row['off_target']} of {row['prompts']}, {row['images']} images each"
+    text = f"Found off target on {row['off_target']} of {row['prompts']}, {counted(row['images'], 'image')} each"
     if row["undecided"]:
         text += f", nothing decided on {row['undecided']}"
     if row["least_difference"] is not None and row["off_target"] < row["prompts"]:
@@ -182,7 +181,8 @@ def _tested(row: dict) -> str:
 
 def _calibrated(row: dict) -> str:
     """Say on how many prompts a pilot led to what, and where that is no quota that reaches the target."""
-    text = f"{row['model']} / {row['setting']}: the pilot of {row['attribute']}: {row['verdict']} on {row['n']} prompts"
+    what = f"the pilot of {row['attribute']}: {row['verdict']} on {counted(row['n'], 'prompt')}"
+    text = f"{row['model']} / {row['setting']}: {what}"
     if row["verdict"] == "reached":
         return text
     return f"{text}: {some(row['prompts'])}"
@@ -194,8 +194,12 @@ def _did(outcome, console: Console) -> None:
     speed = ""
     if outcome.made and seconds > 0:
         speed = f" in {duration(seconds)} ({outcome.made / seconds:.1f} images/s) after {duration(startup)} to start"
-    text = f"{outcome.made} images made{speed}, {outcome.there} were there already, {outcome.labelled} labelled now."
+    made = counted(outcome.made, "image")
+    text = f"{made} made{speed}, {outcome.there:,} were there already, {outcome.labelled:,} labelled now."
     console.print(f"\n{text}", soft_wrap=True)
+    if outcome.left:
+        left = f"{outcome.left:,} of {counted(outcome.planned, 'planned image')} not made yet"
+        console.print(f"{left}, and missing in the shares above; the same command goes on.", soft_wrap=True)
 
 
 def _percent(share: float | None) -> str:

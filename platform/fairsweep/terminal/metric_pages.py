@@ -28,7 +28,7 @@ def print_page(metric: Metric, columns: list[tuple[str, str]], screen: Console) 
     for line in _wrapped(metric.meaning, screen):
         screen.print(line)
     screen.print()
-    for name, text in facts(metric).items():
+    for name, text in (facts(metric) | {"file": str(metric.path)}).items():
         _entry(name, text, len("one row per"), screen)
     screen.print("\ncolumns")
     longest = max(len(name) for name, _ in columns)

@@ -2,6 +2,7 @@
 
 from rich.console import Console
 
+from fairsweep.errors import counted
 from fairsweep.measure.catalogue import connect
 from fairsweep.measure.status import COLUMNS, status
 from fairsweep.plan import decisions
@@ -45,9 +46,13 @@ def show_plan(spec: SweepSpec, store: Store, console: Console, rate: float | Non
         console.print(line, soft_wrap=True, markup=False)
     batches = -(-missing // spec.run.batch_size)
     most = "at most " if rounds.decide else ""
-    count = "1 batch" if batches == 1 else f"{batches} batches"
-    console.print(f"\n{most}{missing} images to make in {count} of {spec.run.batch_size}")
-    if missing:
+    count = "1 batch" if batches == 1 else f"{batches:,} batches"
+    if not missing:
+        console.print("\nno image to make: all are there")
+    else:
+        console.print(
+            f"\n{most}{counted(missing, 'image')} to make in {count} of {spec.run.batch_size}", soft_wrap=True
+        )
         rows = rows_by_cell(spec)
         speeds = rates(rows, measured)
         work = estimate(rows, {(cell[0], cell[1]): cell[4] for cell in cells}, speeds, rate)
@@ -59,7 +64,7 @@ def _words(work: Estimate, speeds: dict[str, float], run: RunSpec) -> str:
     if work.seconds is None:
         return (
             f"{rows}; no estimate of time yet: no image of {', '.join(work.unknown)} is in the store. Measure a card "
-            "with fairsweep bench guidance, and give its wrapper rows per second: fairsweep plan --rate ROWS"
+            "with fairsweep bench guidance, and give its wrapper rows per second as --rate"
         )
     where = "on one actor" if run.gpus_per_actor == 0 else "on one card or CPU actor"
     parts = [f"{rows}: about {duration(work.seconds)} {where}"]
