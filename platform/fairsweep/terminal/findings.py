@@ -160,7 +160,8 @@ def _shares(shares: list[dict], attribute: str, classifier: str, option: str, co
 
 def _sentence(row: dict) -> str:
     cell = f"{row['model']} / {row['setting']}"
-    text = f"{cell}: over {counted(row['prompts'], 'prompt')} the shares lie {_percent(row['distance'])} from the target on average"
+    mean = _percent(row["distance"])
+    text = f"{cell}: over {counted(row['prompts'], 'prompt')} the shares lie {mean} from the target on average"
     if row["reference_largest"] is None:
         text += f"; the largest group takes {_percent(row['largest'])}"
     else:
