@@ -55,8 +55,8 @@ def query(connection: duckdb.DuckDBPyConnection, parts: Iterable[Metric], there:
 
 def _create(connection: duckdb.DuckDBPyConnection, parts: Iterable[Metric]) -> None:
     """Create macros and views, each after those that it reads."""
-    parts = {part.name: part for part in parts}
-    waiting = {name: _statement(name, part.sql) for name, part in parts.items()}
+    by_name = {part.name: part for part in parts}
+    waiting = {name: _statement(name, part.sql) for name, part in by_name.items()}
     while waiting:
         refused: dict[str, duckdb.Error] = {}
         for name, statement in waiting.items():
@@ -66,7 +66,7 @@ def _create(connection: duckdb.DuckDBPyConnection, parts: Iterable[Metric]) -> N
                 refused[name] = error
         if len(refused) == len(waiting):
             name, refusal = next(iter(refused.items()))
-            place = parts[name].path
+            place = by_name[name].path
             raise FairsweepError(f"metric {name}, {place}: {complaint(refusal)}")
         waiting = {name: waiting[name] for name in refused}
 
