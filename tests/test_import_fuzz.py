@@ -261,7 +261,7 @@ def test_a_folder_of_images_is_checked_before_the_first_byte(tmp_path, capsys, m
             "classifiers[0].batch: unknown key; did you mean 'batch_size'",
         ),
         ("portraits", "gender=woman,man", "no classifier knows the group 'woman' of gender"),
-        ("portraits", "gender=a woman,man", "a name is made of letters"),
+        ("portraits", "gender=a woman,man", "give letters, digits"),
         ("{kind: portraits", "gender=female,male", "this is not YAML"),
     ],
 )
