@@ -399,3 +399,23 @@ def test_a_bucket_that_is_not_there_is_one_line(s3, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2 and all("there is no such bucket" in line for line in lines)
     assert SECRET not in str(lines)
+
+
+def test_without_a_key_it_is_said_where_rights_come_from(monkeypatch, capsys):
+    """Where no key is in the environment, a machine's role is asked for, which this one does not have."""
+
+    class Refusal(BaseHTTPRequestHandler):
+        def do_PUT(self):
+            self.send_error(403)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusal) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("AWS_METADATA_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        assert cli.run(["status", "--store", "s3://nobodys/sweep"]) == 2
+        server.shutdown()
+    assert capsys.readouterr().err.startswith("error: no right to use s3://nobodys/sweep: rights come from the env")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fairsweep.commands import paths
+from fairsweep.commands import completion, paths
 from fairsweep.commands.options import DEFAULT_STORE, HeadlessOption, PortOption, StoreOption, SweepOption
 
 
@@ -39,7 +39,11 @@ def show(
 def report(
     sweep: Annotated[
         list[str] | None,
-        typer.Option("--sweep", help="The sweep's name; repeatable: side by side. Silent: the one planned last."),
+        typer.Option(
+            "--sweep",
+            help="The sweep's name; repeatable: side by side. Silent: the one planned last.",
+            autocompletion=completion.sweeps,
+        ),
     ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", callback=paths.new_file, help="The file.")] = Path(
         "report.html"

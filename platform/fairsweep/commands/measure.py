@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from fairsweep.commands import completion
 from fairsweep.commands.ending import resumable
 from fairsweep.commands.options import (
     DEFAULT_STORE,
@@ -29,8 +30,15 @@ def register(app: typer.Typer) -> None:
 
 def measure(
     store: StoreOption = DEFAULT_STORE,
-    sweep: Annotated[str | None, typer.Option("--sweep", help="Only this sweep.")] = None,
-    metric: Annotated[str, typer.Option("--metric", help="The metric to print; see `fairsweep metrics`.")] = "summary",
+    sweep: Annotated[
+        str | None, typer.Option("--sweep", help="Only this sweep.", autocompletion=completion.sweeps)
+    ] = None,
+    metric: Annotated[
+        str,
+        typer.Option(
+            "--metric", help="The metric to print; see `fairsweep metrics`.", autocompletion=completion.metrics
+        ),
+    ] = "summary",
     format: FormatOption = Format.table,
 ) -> None:
     """Print a metric of every cell; silent about which: the summary."""
@@ -52,7 +60,10 @@ def measure(
 
 
 def metrics(
-    name: Annotated[str | None, typer.Argument(help="One metric: its page.", show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="One metric: its page.", show_default=False, autocompletion=completion.metrics),
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
     format: FormatOption = Format.table,
 ) -> None:

@@ -5,12 +5,17 @@ from typing import Annotated
 
 import typer
 
-from fairsweep.commands import paths
+from fairsweep.commands import completion, paths
 from fairsweep.terminal.tables import Format
 
 SpecArgument = Annotated[
     Path,
-    typer.Argument(metavar="SPEC", help="The sweep's YAML file, or a suite's name.", show_default=False),
+    typer.Argument(
+        metavar="SPEC",
+        help="The sweep's YAML file, or a suite's name.",
+        show_default=False,
+        autocompletion=completion.specs,
+    ),
 ]
 ModelOption = Annotated[
     list[str] | None,
@@ -35,7 +40,10 @@ MlflowOption = Annotated[
     str | None, typer.Option("--mlflow", help="Where runs are logged; silent: MLFLOW_TRACKING_URI or the store.")
 ]
 DEFAULT_STORE = "fairsweep-store"
-SweepOption = Annotated[str | None, typer.Option("--sweep", help="The sweep's name; the one planned last if silent.")]
+SweepOption = Annotated[
+    str | None,
+    typer.Option("--sweep", help="The sweep's name; the one planned last if silent.", autocompletion=completion.sweeps),
+]
 PortOption = Annotated[int, typer.Option("--port", min=0, max=65535, help="The port to try first; 0: any free one.")]
 HeadlessOption = Annotated[bool, typer.Option("--headless", help="Open no browser.")]
 GroupsOption = Annotated[

@@ -24,6 +24,9 @@ from fairsweep.errors import StoreError, first_line
 from fairsweep.store.places import Entry
 
 _TRIES = 4
+_RIGHTS = "rights come from the environment (AWS_ACCESS_KEY_ID, ...) or from the machine's role"
+# Without a key in the environment Amazon's machines are asked for their role here, and no other machine answers.
+_ROLE = "/latest/api/token"
 _TIMEOUT = 60.0
 _LONGEST = 200
 # Below this, one request; a request that is cut short costs no more than one part.
@@ -151,11 +154,12 @@ class Objects:
             except _CONFLICT:
                 raise
             except (PermissionDeniedError, UnauthenticatedError):
-                rights = "rights come from the environment (AWS_ACCESS_KEY_ID, ...) or from the machine's role"
-                raise StoreError(f"no right to use {self.address}: {rights}") from None
+                raise StoreError(f"no right to use {self.address}: {_RIGHTS}") from None
             except BaseError as error:
                 if "NoSuchBucket" in str(error):
                     raise StoreError(f"cannot read {self.address}: there is no such bucket") from None
+                if attempt == _TRIES - 1 and _ROLE in str(error):
+                    raise StoreError(f"no right to use {self.address}: {_RIGHTS}") from None
                 if attempt == _TRIES - 1:
                     raise StoreError(f"cannot reach {self.address}: {_public(error)}") from None
                 time.sleep(0.1 * 4**attempt)
