@@ -18,6 +18,7 @@ from fairsweep.measure.metrics import list_metrics
 from fairsweep.measure.sql import rows
 from fairsweep.measure.summary import tables
 from fairsweep.store import Store
+from support.docs import blocks
 from support.synthetic import build, write_labels, write_plan
 
 LATE = """-- The smallest share of any group.
@@ -60,6 +61,19 @@ def test_a_file_in_the_store_is_a_view_a_listing_and_summary_columns(tmp_path, m
     where = ["--store", str(store.root), "--format", "csv"]
     assert run(["metrics", *where]) == 0
     assert "smallest_share,The smallest share of any group.,high" in capsys.readouterr().out
+
+
+def test_the_metric_that_the_page_shows_is_one(store, own, capsys):
+    (text,) = blocks("docs/metrics.md", "sql")
+    (own / "largest.sql").write_text(text)
+    assert connect(store).execute(
+        """select largest = (select max(largest) from largest where setting = 'none' and attribute = 'gender')
+        from summary where setting = 'none' and attribute = 'gender'"""
+    ).fetchall() == [(True,)]
+    assert run(["metrics", "largest", "--store", str(store.root)]) == 0
+    page = capsys.readouterr().out
+    assert "The share of a prompt's images that show the group" in page and str(own / "largest.sql") in page
+    assert "one row per  sweep, model, setting, prompt, attribute, classifier" in page
 
 
 def test_every_shipped_metric_says_what_it_is_and_runs(store):

@@ -74,10 +74,24 @@ Each metric is a view of its own name over a store: in `fairsweep sql`, in the d
 says what `fairsweep metrics NAME` says. A cell is one sweep, model, setting, attribute and classifier; `summary` has a
 row per cell, with the means of many metrics and their intervals. [statistics.md](statistics.md) says what they claim.
 
-A metric of your own is a file `metrics/my_metric.sql` in the store's folder: one SELECT under the same header as those
-in `metrics/` of the repository. Every command finds it there: it is a view, a row of `fairsweep metrics`, a table of
-the report, a metric in MLflow, and by `-- summary mean:` a column of `summary`. In a bucket it counts once the store
-was written to again, by a run or by `fairsweep verify`.
+A metric of your own is a file `metrics/my_metric.sql` in the store's folder: one SELECT under a header like that of the
+shipped ones (`fairsweep metrics NAME` says where each lies). This is `largest.sql`:
+
+```sql
+-- The share of a prompt's images that show the group that most of them show.
+-- good: near the target
+-- reads: share
+-- one row per: sweep, model, setting, prompt, attribute, classifier
+-- source: arithmetic on share
+-- summary: max(largest) as largest
+select sweep, model, setting, prompt, prompt_name, attribute, classifier, max(share) as largest
+from share group by all
+```
+
+Every command finds it there: it is a view, a row of `fairsweep metrics`, a table of the report, a metric in MLflow, and
+by its `summary` line, an aggregate over the rows of a cell, a column of `summary`; `-- summary mean: NAME` is the mean
+over the prompts, with its interval. In a bucket it counts once the store was written to again, by a run or by
+`fairsweep verify`.
 """
 
 
