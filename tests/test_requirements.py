@@ -115,6 +115,9 @@ def test_the_command_gates_by_its_exit_code(store, tiny_data, write_spec, capsys
     path = write_spec(tiny_data)
     assert cli.run(["check", str(path), "--store", str(store.root)]) == 2
     assert "requires nothing" in capsys.readouterr().err
+    path = write_spec(tiny_data | {"name": "later", "require": [distance | {"at_most": 0.2}]})
+    assert cli.run(["check", str(path), "--store", str(store.root)]) == 2
+    assert f"no sweep 'later' to judge: make it first, with `fairsweep run {path}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

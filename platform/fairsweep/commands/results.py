@@ -57,14 +57,19 @@ def check(
     from fairsweep.measure.catalogue import connect
     from fairsweep.measure.verdicts import Verdict, judge, overall
     from fairsweep.spec import load_spec
-    from fairsweep.store import Store, sweeps
+    from fairsweep.store import Store
+    from fairsweep.terminal.findings import store_option
 
     loaded, opened = load_spec(spec, None, model or ()), Store(store)
     if not loaded.require:
         raise FairsweepError(f"{spec} requires nothing: add require: [{{metric, attribute, at_most}}, ...]")
-    sweep = sweeps.choose(opened, loaded.name)
+    opened.check()
+    if not opened.has_sweep(loaded.name):
+        how = f"make it first, with `fairsweep run {spec}{store_option(opened)}`"
+        raise FairsweepError(f"{opened.root} has no sweep {loaded.name!r} to judge: {how}")
+    readers = [classifier.name for classifier in loaded.classifiers]
     with connect(opened) as connection:
-        verdicts = judge(connection, sweep, loaded.require, [classifier.name for classifier in loaded.classifiers])
+        verdicts = judge(connection, loaded.name, loaded.require, readers)
     if format is Format.table:
         for each in verdicts:
             where = f"{each.model} / {each.setting}"
