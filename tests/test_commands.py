@@ -104,6 +104,15 @@ def test_version_and_short_help(capsys):
         assert capsys.readouterr().out == short
 
 
+def test_help_is_whole_on_a_narrow_terminal(capsys, monkeypatch):
+    for columns in ("40", "80"):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert cli.run(["run", "-h"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert max(map(len, lines)) <= max(50, int(columns)) and not any("…" in line for line in lines)
+        assert "the same command resumes" in " ".join(" ".join(lines).split())
+
+
 def test_a_job_has_no_store_by_default(capsys, monkeypatch, tiny_data, write_spec):
     monkeypatch.delenv("FAIRSWEEP_STORE", raising=False)
     assert cli.run(["submit", str(write_spec(tiny_data)), "--address", "http://127.0.0.1:1"]) == 2

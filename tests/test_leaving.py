@@ -23,3 +23,11 @@ def test_a_process_ends_after_pythons_part_with_its_code(end, code):
     assert done.returncode == code
     assert done.stdout == "not flushed yet handlers run\n"
     assert ("ZeroDivisionError" in done.stderr) == (code == 1)
+
+
+def test_a_process_without_an_output_ends_quietly(tmp_path):
+    """As daemons and cron may start it."""
+    script, errors = tmp_path / "script.py", tmp_path / "errors"
+    script.write_text("from fairsweep.leaving import Leaving\nLeaving().code = 0\n")
+    done = subprocess.run(["sh", "-c", f"{sys.executable} {script} >&- 2>{errors}"], check=False)
+    assert done.returncode == 0 and not errors.read_text()

@@ -2,6 +2,7 @@
 
 import sys
 from importlib import import_module
+from shutil import get_terminal_size
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from fairsweep.memory import keep_freed_memory, sleep_while_waiting
 
 # What the extra `run` brings, by module: reading stores needs none of it.
 RUN = ("accelerate", "diffusers", "open_clip", "pynvml", "ray", "safetensors", "torch", "torchvision", "transformers")
+_BOXES = 60
 COMMANDS = ("sweep", "results", "measure", "audit", "look", "bench", "portraits")
 
 
@@ -24,7 +26,8 @@ def build() -> typer.Typer:
         no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"]},
         pretty_exceptions_enable=False,
-        rich_markup_mode="rich",
+        # The boxes of rich leave a narrow terminal a few letters for each explanation, and cut them.
+        rich_markup_mode="rich" if get_terminal_size().columns >= _BOXES else None,
     )
     app.callback()(options)
     for name in COMMANDS:

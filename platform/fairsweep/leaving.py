@@ -27,6 +27,8 @@ class Leaving:
 def leave(code: int) -> NoReturn:
     """End the process at once with this exit status; what was printed is written."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
+        # None where a daemon started the process without it.
+        if stream is not None:
+            with suppress(OSError, ValueError):
+                stream.flush()
     os._exit(code)
