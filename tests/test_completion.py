@@ -69,6 +69,7 @@ def test_specs_suites_sweeps_and_metrics(tab):
     assert tab("plan", "my") == ["my-audit.yaml", "my-other.yml"]
     assert tab("run", "specs/") == ["specs/mine.yaml"]
     assert {suite.name for suite in list_suites()} <= {*tab("run", "")}
+    assert tab("suites", "wino") == ["winobias", "winobias-small"]
     assert tab("report", "--sweep", "") == ["published"], "a name with a space would be two words"
     assert tab("measure", "--store", "elsewhere", "--sweep", "") == [""]
     assert tab("measure", "--metric", "share_by_v") == tab("metrics", "share_by_v") == ["share_by_variable"]

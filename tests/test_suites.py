@@ -36,6 +36,11 @@ def test_a_suite_goes_by_its_name_and_a_file_comes_first(tmp_path, monkeypatch, 
     assert "prompts" in capsys.readouterr().err
     assert cli.run(["suites", "--format", "csv"]) == 0
     assert "occupations,153,250,38250," in capsys.readouterr().out
+    assert cli.run(["suites", "winobias"]) == 0
+    (tmp_path / "copy.yaml").write_text(capsys.readouterr().out)
+    assert "name: winobias" in (tmp_path / "copy.yaml").read_text()
+    assert cli.run(["suites", "winobais"]) == 2
+    assert "there is no suite 'winobais'; did you mean 'winobias'?" in capsys.readouterr().err
 
 
 def test_a_spec_that_names_its_models_takes_no_others(tmp_path):

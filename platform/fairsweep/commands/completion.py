@@ -22,11 +22,21 @@ def _offered(names: Callable[[typer.Context, str], Iterable[str]]) -> Callable[[
     return offer
 
 
+def _suites() -> list[str]:
+    from fairsweep.spec.suites import list_suites
+
+    return [suite.name for suite in list_suites()]
+
+
+@_offered
+def suites(ctx: typer.Context, incomplete: str) -> Iterable[str]:
+    """Offer the suites."""
+    return _suites()
+
+
 @_offered
 def specs(ctx: typer.Context, incomplete: str) -> Iterable[str]:
     """Offer the YAML files and the folders of the folder that is typed, and the suites."""
-    from fairsweep.spec.suites import list_suites
-
     folder, _, _ = incomplete.rpartition("/")
     prefix = f"{folder}/" if "/" in incomplete else ""
     with os.scandir(os.path.expanduser(prefix or ".")) as entries:
@@ -35,7 +45,7 @@ def specs(ctx: typer.Context, incomplete: str) -> Iterable[str]:
                 yield f"{prefix}{entry.name}/"
             elif entry.name.endswith((".yaml", ".yml")):
                 yield f"{prefix}{entry.name}"
-    yield from (suite.name for suite in list_suites())
+    yield from _suites()
 
 
 @_offered

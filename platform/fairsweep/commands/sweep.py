@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from fairsweep.commands import completion
 from fairsweep.commands.ending import resumable
 from fairsweep.commands.options import (
     DEFAULT_STORE,
@@ -121,12 +122,24 @@ def log(store, sweep: str, uri: str | None, screen, status: str | None, reason: 
         return None
 
 
-def suites(format: FormatOption = Format.table) -> None:
-    """List the suites, specs without a model (`run SUITE --model SOURCE`); images: for each model."""
+def suites(
+    name: Annotated[
+        str | None, typer.Argument(help="One suite: its file.", show_default=False, autocompletion=completion.suites)
+    ] = None,
+    format: FormatOption = Format.table,
+) -> None:
+    """List the suites, specs without a model (`run SUITE --model SOURCE`); images: for each model; NAME: its file."""
+    from fairsweep.errors import FairsweepError, near
     from fairsweep.spec import load_spec
     from fairsweep.spec.suites import list_suites
     from fairsweep.terminal.tables import show
 
+    if name is not None:
+        paths = {suite.name: suite.path for suite in list_suites()}
+        if name not in paths:
+            raise FairsweepError(f"there is no suite {name!r}{near(name, paths)}")
+        typer.echo(f"# {paths[name]}\n{paths[name].read_text(encoding='utf-8')}", nl=False)
+        return
     rows = []
     for suite in list_suites():
         spec = load_spec(suite.path, models=["builtin:portraits"])
