@@ -39,7 +39,7 @@ def run(pipe, name, which=(0,), scale=4.0, steps=4, prompts=None, **more):
     if name == "QwenImagePipeline":
         call |= {} if scale is None else {"true_cfg_scale": scale, "negative_prompt": [""] * len(which)}
     elif name == "HunyuanImagePipeline":
-        pipe.guider.guidance_scale = scale or 1.0
+        pipe.guider.guidance_scale = pipe.ocr_guider.guidance_scale = scale or 1.0
     else:
         call["guidance_scale"] = zoo.UNGUIDED.get(name, 1.0) if scale is None else scale
     return pipe(
@@ -83,6 +83,23 @@ def test_one_step_is_the_formula(named):
         assert relative(guided, stock) > MOVED
         assert relative(guided - stock, 3.0 * direction) < 2e-2
         assert relative(guided, stock + 3.0 * direction) < 2e-6
+
+
+@pytest.mark.parametrize("name", ["HunyuanImagePipeline", "LongCatImagePipeline"])
+@pytest.mark.parametrize("prompt", ["a photo of a nurse", 'a photo of a "nurse"'])
+def test_quoted_words_of_a_concept_are_encoded_as_a_prompts(name, prompt):
+    """An encoder of letters, or letter by letter: one step is what stock calls with the concept as the prompt say."""
+    pipe, quoted = zoo.build(name), "an 'old' person"
+    with fair_guidance(pipe, toward_all(quoted, 3.0)):
+        guided = run(pipe, name, prompts=[prompt], steps=1)
+    with fair_guidance(pipe, toward_all("an old person", 3.0)):
+        plain = run(pipe, name, prompts=[prompt], steps=1)
+    stock = run(pipe, name, prompts=[prompt], steps=1)
+    direction = (
+        run(pipe, name, prompts=[quoted], scale=7.0, steps=1) - run(pipe, name, prompts=[quoted], steps=1)
+    ) / 3.0
+    assert relative(guided - stock, 3.0 * direction) < 2e-2
+    assert relative(guided, plain) > MOVED
 
 
 def test_mixed_batches_and_stock_images(named):

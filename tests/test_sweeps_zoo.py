@@ -6,7 +6,7 @@ import torch
 
 from fairsweep.errors import FairsweepError
 from fairsweep.families import REFUSED
-from fairsweep.guidance import Conditioning
+from fairsweep.guidance import Conditioning, toward
 from support import zoo
 from support.tiny import relative
 from support.zoo_sweeps import EDITS, NAMES, PROMPTS, SEEDS, latents, load_from
@@ -55,6 +55,27 @@ def test_unguided_is_the_stock_pipeline(loaded):
     ).images[0]
     assert made.size == stock.size == (size["width"], size["height"])
     assert abs(np.asarray(made, int) - np.asarray(stock, int)).max() <= 2
+
+
+@pytest.mark.parametrize("loaded", ["HunyuanImagePipeline", "LongCatImagePipeline"], indirect=True)
+def test_quoted_words_beside_plain_ones(loaded):
+    """What a prompt quotes is encoded letter by letter, and HunyuanImage guides a call with one quotation otherwise."""
+    name, pipeline = loaded
+    edits = [None, toward('a person with "gender"', scale=20.0, threshold=0.0, warmup_steps=0.25), None, EDITS[1]]
+    prompts = ['a photo of a "nurse"', 'a photo of a "nurse"', "a photo of a nurse", "a photo of a nurse"]
+
+    def drawn(places):
+        asked = [Conditioning(prompts[place], edit=edits[place]) for place in places]
+        return pipeline.denoise(asked, [SEEDS[0]] * len(places))
+
+    together = drawn(range(4))
+    for place in range(4):
+        assert relative(together[place], drawn([place])[0]) < 3e-5
+    assert min(relative(together[i], together[j]) for i in range(4) for j in range(i)) > 1e-4
+    way = WAYS.get(name, {"guidance_scale": 4.0}) | {"width": 32, "height": 32, "output_type": "latent"}
+    generator = torch.Generator().manual_seed(SEEDS[0])
+    stock = pipeline.pipe(prompt=prompts[0], num_inference_steps=4, generator=generator, **way).images
+    assert relative(together[:1], stock) < 3e-5
 
 
 def test_a_negative_prompt_acts_or_is_refused(loaded):
