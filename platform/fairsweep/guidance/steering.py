@@ -6,7 +6,7 @@ the block (another denoiser, adapters, a device, a copy, a pipeline of the same 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -17,6 +17,7 @@ from fairsweep.families.texts import TextCache
 from fairsweep.guidance.concepts import Edit
 from fairsweep.guidance.recording import Recorder
 from fairsweep.guidance.stepping import Guidance
+from fairsweep.guidance.watching import calls, watch
 
 _ABSENT = object()
 
@@ -72,20 +73,13 @@ def _guided(stock: type, pipe, during_call: Callable) -> type:
 @contextmanager
 def _during_call(pipe, family: Family, guidance: Guidance, texts: TextCache | None) -> Iterator[None]:
     denoiser = getattr(pipe, family.denoiser)
-    # How torch itself gets between a module and its forward for `module.compile()`: hooks, wrapped forwards and
-    # compiled graphs stay inside and see what they always see, and the pipeline keeps its own module.
-    forward = denoiser._compiled_call_impl or denoiser._call_impl
     encode, step = getattr(pipe, family.encoding), pipe.scheduler.step
     recorder = Recorder(pipe, family, encode, guidance.texts, texts)
 
-    @wraps(forward)
-    def noted(*args, **kwargs) -> Any:
-        output = forward(*args, **kwargs)
-        guidance.note(args, kwargs, output)
-        return output
-
     @wraps(step)
     def edited_step(*args, **kwargs) -> Any:
+        if not calls(pipe):
+            return step(*args, **kwargs)
         if args:
             return step(guidance.edited(args[0]), *args[1:], **kwargs)
         return step(**kwargs | {"model_output": guidance.edited(kwargs["model_output"])})
@@ -94,14 +88,12 @@ def _during_call(pipe, family: Family, guidance: Guidance, texts: TextCache | No
     def encode_prompt(*args, **kwargs) -> Any:
         return recorder(*args, **kwargs)
 
-    guidance.begin(_Bare(denoiser, forward), recorder)
-    with ExitStack() as stack:
-        for owner, name, value in (
-            (pipe, family.encoding, encode_prompt),
-            (denoiser, "_compiled_call_impl", noted),
-            (pipe.scheduler, "step", edited_step),
-        ):
-            stack.enter_context(_standing(owner, name, value))
+    with (
+        watch(denoiser, pipe, guidance.note) as forward,
+        _standing(pipe, family.encoding, encode_prompt),
+        _standing(pipe.scheduler, "step", edited_step),
+    ):
+        guidance.begin(_Bare(denoiser, forward), recorder)
         yield
 
 

@@ -70,6 +70,11 @@ class Guidance:
             if edits != self._edits:
                 self._schedule = Schedule(edits)
             self._schedule.to(prediction.device)
+        if self._step >= max(self._times(), len(self._pipe.scheduler.timesteps)):
+            raise FairsweepError(
+                f"{self._name} steps its scheduler more often than it has time steps, maybe for parts of a picture: it "
+                "cannot be guided in this mode"
+            )
         step = self._step // self._order
         phase = self._schedule.phase(step)
         self._step += 1
@@ -105,8 +110,10 @@ class Guidance:
 
     def _steps(self) -> int:
         """Return how many steps the call has; an image to image pipeline leaves the first ones out."""
-        times = getattr(self._pipe, "_num_timesteps", None) or len(self._pipe.scheduler.timesteps)
-        return -(-times // self._order)
+        return -(-self._times() // self._order)
+
+    def _times(self) -> int:
+        return getattr(self._pipe, "_num_timesteps", None) or len(self._pipe.scheduler.timesteps)
 
     def _layout(self, calls: list[Call]) -> tuple[Layout, ConceptRows]:
         # What a pipeline runs may change on its way: guidance that ends early, layers skipped between two steps.
