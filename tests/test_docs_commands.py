@@ -14,11 +14,12 @@ from support.docs import NOT_HERE, PAGES, ROOT, blocks, commands, files
 from support.installed import Installed
 from support.synthetic import build, write_labels, write_plan
 
+# Of so few images each actor would spend its time on its start.
+ONE_ACTOR = {"run": {"batch_size": 32, "actors": 1, "cpus_per_actor": 1}}
 # In the place of a model and a classifier of the Hub, and of their many steps.
-SMALL = {
+SMALL = ONE_ACTOR | {
     "models": [{"source": "builtin:portraits", "steps": 20, "guidance_scale": 3, "width": 64, "height": 64}],
     "classifiers": [{"kind": "portraits"}],
-    "run": {"batch_size": 32, "cpus_per_actor": 1},
 }
 
 
@@ -79,7 +80,8 @@ def test_readme(installed, folder):
         shutil.copy(ROOT / name, folder)
     (folder / ".venv").symlink_to(installed.home)
     (folder / ".venv" / ".installed").touch()
-    write_spec(folder / "jobs" / "demo.yaml", yaml.safe_load((ROOT / "jobs" / "demo.yaml").read_text()) | {"seeds": 2})
+    demo = yaml.safe_load((ROOT / "jobs" / "demo.yaml").read_text())
+    write_spec(folder / "jobs" / "demo.yaml", demo | ONE_ACTOR | {"seeds": 2})
     (spec,) = map(yaml.safe_load, blocks("README.md", "yaml"))
     write_spec(folder / "my-audit.yaml", spec | SMALL | {"seeds": 2})
     printed = installed.run_page("README.md", folder)
@@ -103,7 +105,7 @@ def test_tutorials(installed, folder, cluster):
     write(folder, page)
     two_machines(folder / "fairsweep-store", folder.parent / "other-machine" / "fairsweep-store")
     languages = yaml.safe_load(files(page)["languages.yaml"])
-    write_spec(folder / "languages.yaml", languages | {"classifiers": SMALL["classifiers"], "seeds": 1})
+    write_spec(folder / "languages.yaml", languages | ONE_ACTOR | {"classifiers": SMALL["classifiers"], "seeds": 1})
     # A folder is a model as one of the Hub is.
     model = folder / "stable-diffusion-v1-5" / "stable-diffusion-v1-5"
     model.parent.mkdir()
@@ -136,7 +138,7 @@ def test_audits(installed, folder, cluster):
     """On fewer portraits, prompts and seeds, and with the page's own spec of the data."""
     demo = yaml.safe_load((ROOT / "jobs" / "demo.yaml").read_text())
     demo["prompts"]["variables"]["occupation"] = ["nurse", "pilot"]
-    write_spec(folder / "jobs" / "demo.yaml", demo | {"seeds": 32})
+    write_spec(folder / "jobs" / "demo.yaml", demo | ONE_ACTOR | {"seeds": 32})
     audit = yaml.safe_load((ROOT / "jobs" / "audit.yaml").read_text())
     audit["data"][0]["nearest"] = [10]
     write_spec(folder / "jobs" / "audit.yaml", audit)
