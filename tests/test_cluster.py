@@ -23,13 +23,14 @@ from fairsweep.plan.todo import Todo, batches
 from fairsweep.spec import RunSpec, SweepSpec
 from fairsweep.store import Store
 from support.checks import ask, assert_exactly_once, shards, wait_for
-from support.clusters import node_options, start_cluster
+from support.clusters import METRICS_EACH_SECOND, node_options, start_cluster
 
 
 @pytest.fixture
 def nodes(monkeypatch):
     """Return a function that starts a cluster of its own, with simulated cards, from its nodes' options."""
     monkeypatch.setenv("FAIRSWEEP_DEVICE", "faulty:Card")
+    monkeypatch.setenv(*METRICS_EACH_SECOND)
     started = []
 
     def start(*options: dict):

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from fairsweep import shipped
-from support.clusters import free_port, start_cluster
+from support.clusters import METRICS_EACH_SECOND, free_port, start_cluster
 from support.pages import until
 from support.specs import small_sweep
 
@@ -24,8 +24,9 @@ def panels() -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def exported():
+def exported(monkeypatch):
     """Yield a cluster, and the port on which it tells its metrics."""
+    monkeypatch.setenv(*METRICS_EACH_SECOND)
     port = free_port()
     cluster = start_cluster({"num_cpus": 2, "metrics_export_port": port})
     yield cluster, port

@@ -5,6 +5,10 @@ import socket
 
 # Below those that the system hands out to whoever connects: between the choice and the use nobody else gets one.
 _PORTS = range(12_000, 32_000)
+# Where a test asks for metrics; a cluster that nobody asks has better things to do.
+METRICS_EACH_SECOND = ("RAY_metrics_report_interval_ms", "1000")
+# What nobody here looks at, and what uses the cores for as long as a cluster lives.
+_LEFT_OUT = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
 
 
 def free_port() -> int:
@@ -22,7 +26,7 @@ def free_port() -> int:
 def node_options(**more) -> dict:
     """Return the options of a cluster's node; with its agents' ports given, Ray does not wait for them to start."""
     ports = ("metrics_agent_port", "runtime_env_agent_port", "dashboard_agent_listen_port")
-    return {"include_dashboard": False, **{name: free_port() for name in ports}, **more}
+    return _LEFT_OUT | {name: free_port() for name in ports} | more
 
 
 def start_cluster(*nodes: dict):

@@ -4,7 +4,6 @@ import os
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from fairsweep.classifiers import Classifier, Label
 from fairsweep.errors import FairsweepError
@@ -50,6 +49,9 @@ class Poisoned(GuidanceMethod):
 
 def out_of_memory_beyond(rows: int):
     """Return a hook for a denoiser that runs out of memory on more rows than this."""
+
+    # Not at the top: a driver imports this file, too, and computes nothing.
+    import torch
 
     def hook(module, args):
         if len(args[0]) > rows:
