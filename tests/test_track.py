@@ -243,6 +243,20 @@ def test_a_server_that_is_away_costs_one_line(made, capsys):
     assert f"fairsweep track --sweep audit --store {made.root}" in said
 
 
+def test_a_file_of_runs_that_takes_nothing_costs_one_line(made, capfd):
+    """Without the traceback that MLflow prints by itself."""
+    file = made.root / "mlflow.db"
+    lock, free = (["chattr", "+i"], ["chattr", "-i"]) if os.geteuid() == 0 else (["chmod", "444"], ["chmod", "644"])
+    if subprocess.run([*lock, file], capture_output=True, check=False).returncode:
+        pytest.skip("no file can be made read-only here")
+    try:
+        assert cli.run(["track", "--store", str(made.root)]) == 2
+    finally:
+        subprocess.run([*free, file], check=True)
+    said = capfd.readouterr().err
+    assert said == f"error: cannot write to {file}: no right to; give --mlflow, or make it writable\n"
+
+
 def test_a_real_server_and_one_that_goes_away_in_the_middle(made, tmp_path, monkeypatch):
     shutil.copy(made.tracking, tmp_path / "server.db")
     port = serve.free_port(0)

@@ -93,11 +93,14 @@ def _reached(store: Store, sweep: str, uri: str) -> Iterator:
         from requests.exceptions import RequestException
         from sqlalchemy.exc import SQLAlchemyError
 
-        # Each migration of a new file is a line, too.
-        logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+        # Each migration of a new file is a line, too, and each failure a traceback, which is told below in a line.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         own = local_uri(store) if store.tracking else None
         if "?" in uri and uri == own:
             raise TrackError(f"MLflow takes no path with a question mark, {store.tracking}: give --mlflow")
+        file = store.tracking
+        if uri == own and file and file.exists() and not os.access(file, os.W_OK):
+            raise TrackError(f"cannot write to {file}: no right to; give --mlflow, or make it writable")
         try:
             if uri == own:
                 prepare(store, lambda fresh: MlflowClient(tracking_uri=fresh).search_experiments(max_results=1))
