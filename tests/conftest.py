@@ -14,6 +14,9 @@ from support.buckets import ENVIRONMENT, serve
 from support.clusters import start_cluster
 from support.specs import small_sweep
 
+# Fixtures that have a home of their own.
+pytest_plugins = ("support.explorer",)
+
 TESTS = Path(__file__).resolve().parent
 # Ray's workers must find what the tests' specs name, "pixels:Pixels", as any user's; a test cluster needs no token.
 PLUGINS = TESTS / "support" / "plugins"
@@ -47,6 +50,7 @@ LONGEST = (
     "guidance_options",
     "measure",
     "report",
+    "report_sweeps",
     "track",
     "coverage",
     "anytime",

@@ -5,12 +5,10 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
 from fairsweep.pages import explore
-from fairsweep.store import Store
 from support import browser
 from support.explorer import (
     all_pictures_loaded,
     ask,
-    build_store,
     by_id,
     choose,
     downloaded,
@@ -24,31 +22,15 @@ from support.explorer import (
     view,
     walls,
 )
-from support.pages import served, until
-from support.synthetic import GROUPS
+from support.pages import until
+from support.synthetic import GROUPS, image_id
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory) -> Store:
-    return build_store(tmp_path_factory.mktemp("explore"))
-
-
-@pytest.fixture(scope="module")
-def sql(store):
-    return explore.connect(str(store.root))
-
-
-@pytest.fixture(scope="module")
-def address(store):
-    with served("explore", store) as (_, (address,)):
-        yield address
-
-
-def test_shares_in_a_browser(address, sql, tmp_path):
+def test_shares_in_a_browser(explorer_address, explorer_sql, tmp_path):
     with browser.chromium() as driver:
-        driver.get(address)
+        driver.get(explorer_address)
         assert "access_token" not in driver.current_url
-        expected = sql.sql(
+        expected = explorer_sql.sql(
             """select share, low, high from main.share where setting = 'fair-scale2' and prompt_name = 'doctor'
             and attribute = 'gender' and classifier = 'portraits' and "group" = 'female'"""
         )
@@ -77,15 +59,15 @@ def test_shares_in_a_browser(address, sql, tmp_path):
         assert browser.overflow(driver) == 0
 
 
-def test_pictures_in_a_browser(address, sql, tmp_path):
+def test_pictures_in_a_browser(explorer_address, explorer_sql, tmp_path):
     with browser.chromium() as driver:
-        driver.get(address)
+        driver.get(explorer_address)
         view(driver, "Pictures")
         choose(driver, "setting", "fair-scale4")
         for order in explore.ORDERS:
             if order != "seed":
                 choose(driver, "order", order)
-            rows = walls(sql, order, size=24)
+            rows = walls(explorer_sql, order, size=24)
             assert shown(driver) == [row["image_id"] for row in rows]
         until(lambda: all_pictures_loaded(driver))
         saved = downloaded(driver, tmp_path, "Download these rows")
@@ -113,13 +95,13 @@ def test_pictures_in_a_browser(address, sql, tmp_path):
             "disagreed": explore.Filters(disagreed=True),
         }.items():
             tick(driver, f"#{name}")
-            assert shown(driver) == [row["image_id"] for row in walls(sql, "flips", filters=filters)]
+            assert shown(driver) == [row["image_id"] for row in walls(explorer_sql, "flips", filters=filters)]
             tick(driver, f"#{name}")
         choose(driver, "group", "female")
-        rows = walls(sql, "flips", filters=explore.Filters(group="female"))
+        rows = walls(explorer_sql, "flips", filters=explore.Filters(group="female"))
         assert shown(driver) == [row["image_id"] for row in rows]
         choose(driver, "prompt", "nurse")
-        rows = walls(sql, "flips", filters=explore.Filters(group="female"), prompt="nurse")
+        rows = walls(explorer_sql, "flips", filters=explore.Filters(group="female"), prompt="nurse")
         assert shown(driver) == [row["image_id"] for row in rows]
 
         tick(driver, "#beside1")
@@ -128,9 +110,9 @@ def test_pictures_in_a_browser(address, sql, tmp_path):
         assert browser.errors(driver) == [] and browser.foreign_requests(driver) == []
 
 
-def test_a_picture_is_enlarged_with_what_was_seen_on_it(address):
+def test_a_picture_is_enlarged_with_what_was_seen_on_it(explorer_address):
     with browser.chromium() as driver:
-        driver.get(address)
+        driver.get(explorer_address)
         view(driver, "Pictures")
         choose(driver, "setting", "fair-scale4")
         choose(driver, "prompt", "nurse")
@@ -157,10 +139,10 @@ def test_a_picture_is_enlarged_with_what_was_seen_on_it(address):
         assert browser.errors(driver) == []
 
 
-def test_first_content_is_light(address):
+def test_first_content_is_light(explorer_address):
     """What the first page and its pictures take from the server: the page names no picture of another page."""
     with browser.chromium() as driver:
-        driver.get(address)
+        driver.get(explorer_address)
         asked = "return performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))"
         asked += ".map(entry => [entry.name, entry.transferSize])"
         entries = dict(driver.execute_script(asked))
@@ -170,9 +152,9 @@ def test_first_content_is_light(address):
         assert len(find(driver, ".pair img")) == len(find(driver, ".pair img[loading=lazy]")) == 24
 
 
-def test_app_by_keyboard(address, sql):
+def test_app_by_keyboard(explorer_address, explorer_sql):
     with browser.chromium() as driver:
-        driver.get(address)
+        driver.get(explorer_address)
         # Tab goes over the views and stays on the one that is shown, however often it is pressed.
         for _ in range(15):
             type_keys(driver, Keys.TAB)
@@ -186,7 +168,7 @@ def test_app_by_keyboard(address, sql):
         driver.get(driver.current_url)
         tab_to(driver, lambda element: element.text == "Pictures")
         type_keys(driver, Keys.ENTER)
-        rows = walls(sql, "flips", setting="fair-scale2", prompt="nurse")
+        rows = walls(explorer_sql, "flips", setting="fair-scale2", prompt="nurse")
         until(lambda: len(find(driver, ".pair")) == len(rows) == 8)
         tab_to(driver, lambda element: element.get_attribute("id") == "order")
         type_keys(driver, "f")
@@ -199,7 +181,7 @@ def test_app_by_keyboard(address, sql):
             "where n > 4 group by all order by all"
         )
         ask(driver, query)
-        wanted = sql.sql(query).fetchall()
+        wanted = explorer_sql.sql(query).fetchall()
 
         def table() -> list[tuple]:
             cells = [row.find_elements("css selector", "td") for row in find(driver, "main table tbody tr")]
@@ -214,10 +196,10 @@ def test_app_by_keyboard(address, sql):
         assert browser.errors(driver) == []
 
 
-def test_a_long_answer_has_pages_and_is_saved_whole(address, tmp_path):
+def test_a_long_answer_has_pages_and_is_saved_whole(explorer_address, tmp_path):
     with browser.chromium() as driver:
-        driver.get(address)
-        driver.get(f"{address.split('/?')[0]}/sql?query=select+range+as+n+from+range(250)&page=3")
+        driver.get(explorer_address)
+        driver.get(f"{explorer_address.split('/?')[0]}/sql?query=select+range+as+n+from+range(250)&page=3")
         assert [cell.text for cell in find(driver, "main table tbody td")] == [str(n) for n in range(200, 250)]
         assert "250 rows" in find(driver, ".pager")[0].text and not find(driver, "#next")
         saved = downloaded(driver, tmp_path, "Download this answer")
@@ -228,9 +210,9 @@ def test_a_long_answer_has_pages_and_is_saved_whole(address, tmp_path):
         assert find(driver, "main table thead th")
 
 
-def test_app_without_a_script(address):
+def test_app_without_a_script(explorer_address):
     with browser.chromium() as driver:
-        driver.get(address)
+        driver.get(explorer_address)
         driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
         driver.get(driver.current_url)
         Select(by_id(driver, "prompt")).select_by_visible_text("nurse")
@@ -239,9 +221,9 @@ def test_app_without_a_script(address):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_app_fits_its_screen_in_the_dark(address, width):
+def test_app_fits_its_screen_in_the_dark(explorer_address, width):
     with browser.chromium(width=width, dark=True) as driver:
-        driver.get(address)
+        driver.get(explorer_address)
         assert find(driver, ".shares tbody tr") and browser.overflow(driver) == 0
         view(driver, "Pictures")
         assert find(driver, ".pair") and browser.overflow(driver) == 0
@@ -252,8 +234,28 @@ def test_app_fits_its_screen_in_the_dark(address, width):
         driver.get(f"{driver.current_url}&query=from+share")
         assert find(driver, "main table") and browser.overflow(driver) == 0
         assert driver.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(21, 23, 27)"
-        # On paper what can only be clicked is left out.
-        assert find(driver, ".bar nav")[0].is_displayed()
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-        assert not find(driver, ".bar nav")[0].is_displayed()
         assert browser.errors(driver) == []
+
+
+def test_app_on_paper(explorer_address):
+    """Dark ink of a dark screen too, without what can only be clicked, a picture with its labels on one page."""
+    with browser.chromium(dark=True) as driver:
+        driver.get(explorer_address)
+        base = explorer_address.split("/?")[0]
+        for address, least in {
+            "shares": ".shares tbody tr",
+            "pictures": ".pair",
+            f"picture?image={image_id('audit', 'm', 'fair-scale4', 'nurse', 2)}": ".enlarged img",
+            "sql?query=select+*+from+share+limit+9": "main table",
+        }.items():
+            driver.get(f"{base}/{address}")
+            assert find(driver, ".bar nav")[0].is_displayed()
+            until(lambda: all_pictures_loaded(driver))
+            pages = browser.printed(driver)
+            assert pages == 1 or address == "pictures", (address, pages)
+            assert find(driver, least)[0].is_displayed()
+            for clicked in (".bar nav", ".pager", "button", ".button", ".back", "details", "label[for=query]"):
+                assert not any(element.is_displayed() for element in find(driver, clicked)), (address, clicked)
+            ink = driver.execute_script("return getComputedStyle(document.body).color")
+            assert ink == "rgb(27, 29, 34)"
+            driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

@@ -5,28 +5,16 @@ import requests
 from selenium.webdriver.support.select import Select
 
 from fairsweep.pages import explorer, key
-from fairsweep.store import Store
 from support import browser
-from support.explorer import ask, build_store, by_id, choose, find, shown, tick, view
+from support.explorer import ask, by_id, choose, find, shown, tick, view
 from support.pages import served, until
 from support.synthetic import build
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory) -> Store:
-    return build_store(tmp_path_factory.mktemp("explore"))
-
-
-@pytest.fixture(scope="module")
-def address(store):
-    with served("explore", store) as (_, (address,)):
-        yield address
-
-
-def test_a_link_brings_back_what_is_on_screen(address):
+def test_a_link_brings_back_what_is_on_screen(explorer_address):
     """Another browser, which was let in before, and Back and Forward."""
     with browser.chromium() as driver:
-        driver.get(address)
+        driver.get(explorer_address)
         view(driver, "Pictures")
         choose(driver, "setting", "fair-scale4")
         choose(driver, "order", "worst prompts")
@@ -40,32 +28,32 @@ def test_a_link_brings_back_what_is_on_screen(address):
     with browser.chromium() as driver:
         driver.get(link)
         assert "open the address that the command printed" in find(driver, "body")[0].text
-        driver.get(address)
+        driver.get(explorer_address)
         driver.get(link)
         assert shown(driver) == ids
         assert Select(by_id(driver, "order")).first_selected_option.text == "worst prompts"
 
 
-def test_what_a_link_names_and_is_not_there_is_said(address):
+def test_what_a_link_names_and_is_not_there_is_said(explorer_address):
     with browser.chromium() as driver:
-        driver.get(address)
-        driver.get(f"{address.split('/?')[0]}/shares?sweep=gone&model=m&setting=fair-scale9")
+        driver.get(explorer_address)
+        driver.get(f"{explorer_address.split('/?')[0]}/shares?sweep=gone&model=m&setting=fair-scale9")
         notes = [note.text for note in find(driver, ".note")]
         assert notes == [
             "There is no sweep “gone” here: this is “audit”.",
             "There is no setting “fair-scale9” here: this is “fair-scale2”.",
         ]
-        driver.get(f"{address.split('/?')[0]}/picture?image=gone")
+        driver.get(f"{explorer_address.split('/?')[0]}/picture?image=gone")
         assert [note.text for note in find(driver, ".note")] == ["the store has no such picture"]
 
 
 @pytest.mark.parametrize(
     "size", ["page=9" * 3, "page=x", "page=-1", "size=7", "order=;drop", "group=nobody", "beside=no"]
 )
-def test_nonsense_in_an_address_is_the_first_page(store, address, size):
+def test_nonsense_in_an_address_is_the_first_page(explorer_store, explorer_address, size):
     with requests.Session() as session:
-        session.get(address)
-        answer = session.get(f"{address.split('/?')[0]}/pictures?{size}")
+        session.get(explorer_address)
+        answer = session.get(f"{explorer_address.split('/?')[0]}/pictures?{size}")
         assert answer.status_code == 200
         assert answer.headers["Content-Security-Policy"] == explorer.POLICY
 

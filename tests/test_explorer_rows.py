@@ -14,33 +14,23 @@ from fairsweep.pages.thumbnails import Thumbnails
 from fairsweep.store import Store
 from fairsweep.store.files import DamageError
 from support import browser
-from support.explorer import CHOICE, build_store, find, walls
+from support.explorer import CHOICE, find, walls
 from support.pages import served, until
 from support.synthetic import GROUPS, build, image_id, write_labels, write_plan
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory) -> Store:
-    return build_store(tmp_path_factory.mktemp("explore"))
-
-
-@pytest.fixture(scope="module")
-def sql(store):
-    return explore.connect(str(store.root))
-
-
-def test_options_name_what_is_there(store, sql):
-    assert explore.sweeps(sql, str(store.root)) == ["audit", "older"], "the one planned last first"
-    assert explore.groups(sql, "audit") == {name: list(groups) for name, groups in GROUPS.items()}
-    assert explore.unguided(sql, "audit") == ["none"]
-    found = explore.options(sql, "audit")
+def test_options_name_what_is_there(explorer_store, explorer_sql):
+    assert explore.sweeps(explorer_sql, str(explorer_store.root)) == ["audit", "older"], "the one planned last first"
+    assert explore.groups(explorer_sql, "audit") == {name: list(groups) for name, groups in GROUPS.items()}
+    assert explore.unguided(explorer_sql, "audit") == ["none"]
+    found = explore.options(explorer_sql, "audit")
     assert found["prompt"] == ["doctor", "firefighter", "nurse"]
     assert found["setting"] == ["fair-scale2", "fair-scale4", "none"]
 
 
-def test_pairs_hold_the_unguided_image_of_the_seed(sql):
-    assert explore.gather(sql, CHOICE) == 24
-    rows = walls(sql)
+def test_pairs_hold_the_unguided_image_of_the_seed(explorer_sql):
+    assert explore.gather(explorer_sql, CHOICE) == 24
+    rows = walls(explorer_sql)
     assert len(rows) == 24
     for row in rows:
         assert row["image_id"] == image_id("audit", "m", "fair-scale4", row["prompt_name"], row["seed"])
@@ -50,43 +40,43 @@ def test_pairs_hold_the_unguided_image_of_the_seed(sql):
     assert rows[0]["answers"][1] == {"classifier": "second", "label": "female", "score": 0.2}
 
 
-def test_pairs_are_paged_and_sorted(sql):
-    scores = [row["lowest_score"] for row in walls(sql, "lowest score")]
+def test_pairs_are_paged_and_sorted(explorer_sql):
+    scores = [row["lowest_score"] for row in walls(explorer_sql, "lowest score")]
     # The second classifier scores 0.2 + seed / 10, the first always 0.9; firefighters have the first alone.
     assert scores == pytest.approx(sorted([0.2 + seed / 10 for seed in range(7)] * 2 + [0.9] * 10))
     for order, mark in (("flips", "flipped"), ("disagreement", "disagreed")):
-        marks = [row[mark] for row in walls(sql, order)]
+        marks = [row[mark] for row in walls(explorer_sql, order)]
         assert True in marks and False in marks and marks == sorted(marks, reverse=True)
-    assert walls(sql, "seed", start=12, size=12) == walls(sql)[12:]
-    assert {row["prompt_name"] for row in walls(sql, prompt="nurse")} == {"nurse"}
+    assert walls(explorer_sql, "seed", start=12, size=12) == walls(explorer_sql)[12:]
+    assert {row["prompt_name"] for row in walls(explorer_sql, prompt="nurse")} == {"nurse"}
 
 
-def test_flips_and_disagreements_are_those_of_the_metrics(sql):
-    rows = walls(sql)
+def test_flips_and_disagreements_are_those_of_the_metrics(explorer_sql):
+    rows = walls(explorer_sql)
     query = "select flipped from mcnemar where setting = 'fair-scale4' and versus = 'none' and prompt is null"
     query += " and attribute = 'gender' and classifier = 'portraits'"
-    assert [(sum(row["flipped"] for row in rows),)] == sql.sql(query).fetchall()
+    assert [(sum(row["flipped"] for row in rows),)] == explorer_sql.sql(query).fetchall()
     for row in rows:
         labels = {answer["label"] for answer in row["answers"]}
         assert row["disagreed"] == (len(labels) > 1)
 
 
-def test_worst_prompts_come_first(sql):
+def test_worst_prompts_come_first(explorer_sql):
     """In the setting that is looked at: the distances are those of the metric."""
-    found = sql.sql(
+    found = explorer_sql.sql(
         """select prompt_name from total_variation where setting = 'fair-scale2' and attribute = 'gender'
         and classifier = 'portraits' order by total_variation desc, prompt_name"""
     ).fetchall()
     worst = [row[0] for row in found]
-    rows = walls(sql, "worst prompts", setting="fair-scale2")
+    rows = walls(explorer_sql, "worst prompts", setting="fair-scale2")
     assert list(dict.fromkeys(row["prompt_name"] for row in rows)) == worst
-    shares = explore.shares(sql, dataclasses.replace(CHOICE, setting="fair-scale2"))
+    shares = explore.shares(explorer_sql, dataclasses.replace(CHOICE, setting="fair-scale2"))
     assert list(dict.fromkeys(row["prompt_name"] for row in shares)) == worst
 
 
-def test_filters_keep_what_they_say(sql):
-    every = walls(sql)
-    outcomes = sql.sql(
+def test_filters_keep_what_they_say(explorer_sql):
+    every = walls(explorer_sql)
+    outcomes = explorer_sql.sql(
         """select image_id, outcome from outcomes
         where setting = 'fair-scale4' and attribute = 'gender' and classifier = 'portraits'"""
     )
@@ -102,23 +92,23 @@ def test_filters_keep_what_they_say(sql):
         ],
     }
     for filters, rows in kept.items():
-        assert walls(sql, filters=filters) == rows and 0 < len(rows) < len(every), filters
-        assert explore.count(sql, filters) == len(rows)
+        assert walls(explorer_sql, filters=filters) == rows and 0 < len(rows) < len(every), filters
+        assert explore.count(explorer_sql, filters) == len(rows)
 
 
-def test_settings_of_a_seed_stand_beside_it(sql):
-    rows = walls(sql, size=5)
-    others = explore.beside(sql, CHOICE, rows, ["fair-scale2"])
+def test_settings_of_a_seed_stand_beside_it(explorer_sql):
+    rows = walls(explorer_sql, size=5)
+    others = explore.beside(explorer_sql, CHOICE, rows, ["fair-scale2"])
     for row in rows:
         (other,) = others[row["image_id"]]
         assert other["image_id"] == image_id("audit", "m", "fair-scale2", row["prompt_name"], row["seed"])
         assert [answer["classifier"] for answer in other["answers"]] == ["portraits"]
-    assert explore.beside(sql, CHOICE, rows, []) == {}
+    assert explore.beside(explorer_sql, CHOICE, rows, []) == {}
 
 
-def test_a_picture_is_told_with_its_labels_and_its_seed(sql):
+def test_a_picture_is_told_with_its_labels_and_its_seed(explorer_sql):
     key = image_id("audit", "m", "fair-scale4", "doctor", 3)
-    found = explore.picture(sql, "audit", key)
+    found = explore.picture(explorer_sql, "audit", key)
     assert (found["prompt"], found["seed"], found["setting"]) == ("a photo of the face of a doctor", 3, "fair-scale4")
     assert [(row["attribute"], row["classifier"]) for row in found["labels"]] == [
         ("gender", "portraits"),
@@ -127,7 +117,7 @@ def test_a_picture_is_told_with_its_labels_and_its_seed(sql):
         ("skin_tone", "portraits"),
     ]
     assert [row["setting"] for row in found["siblings"]] == ["none", "fair-scale2", "fair-scale4"]
-    assert explore.picture(sql, "audit", "nobody") is None
+    assert explore.picture(explorer_sql, "audit", "nobody") is None
 
 
 def test_small_pictures_are_read_once_and_a_damaged_one_costs_itself():
@@ -148,19 +138,19 @@ def test_small_pictures_are_read_once_and_a_damaged_one_costs_itself():
     assert thumbnails.get("one") == b"one" and asked[-1] == ["one"]
 
 
-def test_download_holds_the_rows_shown(sql):
-    rows = walls(sql, size=5)
+def test_download_holds_the_rows_shown(explorer_sql):
+    rows = walls(explorer_sql, size=5)
     read = list(csv.DictReader(io.StringIO(explore.as_csv(rows).decode())))
     assert [row["image_id"] for row in read] == [row["image_id"] for row in rows]
     assert [json.loads(row["answers"]) for row in read] == [row["answers"] for row in rows]
 
 
-def test_sql_sees_every_view_and_nothing_outside_the_store(sql, tmp_path):
-    assert explore.query(sql, "from share").num_rows == sql.sql("from main.share").shape[0]
+def test_sql_sees_every_view_and_nothing_outside_the_store(explorer_sql, tmp_path):
+    assert explore.query(explorer_sql, "from share").num_rows == explorer_sql.sql("from main.share").shape[0]
     (tmp_path / "other.csv").write_text("a\n1\n")
     for text in (f"from '{tmp_path}/other.csv'", "set enable_external_access = true", "select"):
         with pytest.raises(explore.SqlError):
-            explore.query(sql, text)
+            explore.query(explorer_sql, text)
 
 
 def test_a_store_without_a_sweep_and_one_that_grows(tmp_path):

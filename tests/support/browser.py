@@ -1,6 +1,8 @@
 """Drive a headless Chromium in tests, and tell what it asked for and complained about."""
 
+import base64
 import json
+import re
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -69,6 +71,15 @@ def overflow(driver) -> int:
     """Return by how many pixels the page is wider than its window."""
     root = "document.documentElement"
     return driver.execute_script(f"return {root}.scrollWidth - {root}.clientWidth")
+
+
+def printed(driver) -> int:
+    """Return how many sheets of A4 the page takes; it is laid out for print from then on, its scheme the same."""
+    scheme = driver.execute_script("return matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'")
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": features})
+    data = driver.execute_cdp_cmd("Page.printToPDF", {"paperWidth": 8.27, "paperHeight": 11.69})["data"]
+    return len(re.findall(rb"/Type /Page\b", base64.b64decode(data)))
 
 
 def _local(url: str) -> bool:

@@ -1,26 +1,30 @@
-"""Look at the explorer as tests do: a store to look at, what it fetches, and its controls in a browser."""
+"""Look at the explorer as tests do: its store and its address as fixtures, what it fetches, its controls in a browser.
+
+Looking changes nothing, so that all tests share one store and one server.
+"""
 
 import csv
 import dataclasses
 import io
 import os
-from pathlib import Path
 
+import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
 from fairsweep.pages import explore
 from fairsweep.store import Store
-from support.pages import until
+from support.pages import served, until
 from support.synthetic import build, image_id, write_labels, write_plan
 
 CHOICE = explore.Choice("audit", "m", "fair-scale4", "gender", "portraits")
 
 
-def build_store(root: Path) -> Store:
-    """Write a store of two sweeps, the older one small; a second classifier reads two prompts of the other."""
-    store = build(root)
+@pytest.fixture(scope="session")
+def explorer_store(tmp_path_factory) -> Store:
+    """Return a store of two sweeps, the older one small; a second classifier reads two prompts of the other."""
+    store = build(tmp_path_factory.mktemp("explorer") / "store")
     labels = [
         {"image_id": image_id("audit", "m", setting, prompt, seed), "attribute": "gender", "score": 0.2 + seed / 10}
         for setting in ("none", "fair-scale4")
@@ -33,6 +37,19 @@ def build_store(root: Path) -> Store:
     write_labels(store, older, sweep="older")
     os.utime(store.root / "plan" / "older.parquet", (0, 0))
     return store
+
+
+@pytest.fixture(scope="session")
+def explorer_sql(explorer_store):
+    """Return a connection as the explorer has it."""
+    return explore.connect(str(explorer_store.root))
+
+
+@pytest.fixture(scope="session")
+def explorer_address(explorer_store):
+    """Yield the address that `fairsweep explore` prints, key and all."""
+    with served("explore", explorer_store) as (_, (address,)):
+        yield address
 
 
 def walls(sql, order="seed", start=0, size=100, filters=explore.NONE, **choice) -> list[dict]:
