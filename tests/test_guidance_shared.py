@@ -57,8 +57,9 @@ def test_threads_share_a_denoiser():
     """Guided and unguided pipelines of one denoiser in several threads: each as alone, and nothing stays behind."""
     pipe = tiny.build_sd()
     edits = [toward_all("old person"), toward_all("female person"), None]
-    # Text encoders of their own: transformers' are not made for threads.
-    pipes = [of_the_same_parts(pipe, text_encoder=copy.deepcopy(pipe.text_encoder)) for _ in edits]
+    # What encodes texts is their own: a tokenizer keeps how it pads, and is not made for threads.
+    texts = {name: pipe.components[name] for name in ("tokenizer", "text_encoder")}
+    pipes = [of_the_same_parts(pipe, **copy.deepcopy(texts)) for _ in edits]
     made = {}
 
     def draw(number: int, steps: int) -> None:
@@ -76,6 +77,26 @@ def test_threads_share_a_denoiser():
         thread.join()
     assert all(relative(made[number], alone[number]) < 1e-5 for number in range(3))
     assert "_compiled_call_impl" not in vars(pipe.unet)
+
+
+def test_a_callback_may_replace_the_prompt_before_an_edit_begins():
+    """The new prompt as concept acts as a stronger guidance from there on."""
+    pipe = tiny.build_sd()
+    embeds, empty = pipe.encode_prompt("a teacher", "cpu", 1, True, "")[:2]
+
+    def replace(scale):
+        def act(pipe, step, time, tensors):
+            if step:
+                return {}
+            pipe._guidance_scale = scale
+            return {"prompt_embeds": torch.cat([empty, embeds])}
+
+        return act
+
+    with fair_guidance(pipe, [toward_all("a teacher", 3.0, warmup_steps=1)]):
+        guided = run(pipe, callback_on_step_end=replace(4.0))
+    assert relative(guided, run(pipe, callback_on_step_end=replace(7.0))) < 1e-5
+    assert relative(guided, run(pipe, callback_on_step_end=replace(4.0))) > 1e-3
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
@@ -119,7 +140,7 @@ def adapted():
 
 
 def test_a_denoiser_may_use_up_what_it_is_given():
-    """One step is the formula, and a mixed batch is as its images alone, whose adapter states hold for concepts too."""
+    """One step is the formula: the picture's states hold for concepts too."""
     pipe = adapted()
     call = {"image": Image.radial_gradient("L").convert("RGB").resize((32, 32)), "height": 32, "width": 32}
     with fair_guidance(pipe, [toward_all("old person")]):
@@ -127,6 +148,33 @@ def test_a_denoiser_may_use_up_what_it_is_given():
     change = guided - run(pipe, steps=1, **call)
     direction = run(pipe, "old person", 1, 7.0, **call) - run(pipe, "old person", 1, 4.0, **call)
     assert relative(change, direction) < 2e-3
+
+
+def picture_adapter(unet) -> dict:
+    """Return the weights of an IP-Adapter: of a picture's 16 numbers four tokens, to which each attention listens."""
+    tokens, width = 4, unet.config.cross_attention_dim
+    attentions = [name.removesuffix(".processor") for name in unet.attn_processors if "attn2" in name]
+    listening = {}
+    for number, name in enumerate(attentions):
+        channels = unet.get_submodule(name).to_k.weight.shape[0]
+        listening[f"{2 * number + 1}.to_k_ip.weight"] = torch.randn(channels, width) * 0.5
+        listening[f"{2 * number + 1}.to_v_ip.weight"] = torch.randn(channels, width) * 2
+    norm = {"norm.weight": torch.ones(width), "norm.bias": torch.zeros(width)}
+    projection = {"proj.weight": torch.randn(tokens * width, 16) * 0.5, "proj.bias": torch.zeros(tokens * width)}
+    return {"image_proj": projection | norm, "ip_adapter": listening}
+
+
+def test_an_adapter_of_pictures_holds_for_concepts():
+    pipe = tiny.build_sd()
+    torch.manual_seed(3)
+    pipe.unet._load_ip_adapter_weights([picture_adapter(pipe.unet)])
+    picture = torch.randn(1, 1, 16)
+    call = {"ip_adapter_image_embeds": [torch.cat([torch.zeros_like(picture), picture])]}
+    with fair_guidance(pipe, [toward_all("old person")]):
+        guided = run(pipe, steps=1, **call)
+    direction = run(pipe, "old person", 1, 7.0, **call) - run(pipe, "old person", 1, 4.0, **call)
+    assert relative(guided - run(pipe, steps=1, **call), direction) < 2e-3
+    assert relative(run(pipe, ip_adapter_image_embeds=[torch.zeros(2, 1, 16)]), run(pipe, **call)) > 1e-2
 
 
 def test_a_scheduler_that_is_stepped_for_parts_of_a_picture_is_refused():

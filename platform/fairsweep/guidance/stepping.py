@@ -70,6 +70,8 @@ class Guidance:
             if edits != self._edits:
                 self._schedule = Schedule(edits)
             self._schedule.to(prediction.device)
+            # Before a callback replaces the prompts' embeddings.
+            self._layout(calls)
         if self._step >= max(self._times(), len(self._pipe.scheduler.timesteps)):
             raise FairsweepError(
                 f"{self._name} steps its scheduler more often than it has time steps, maybe for parts of a picture: it "
