@@ -47,8 +47,9 @@ SCHEDULERS = [
 
 
 @pytest.fixture(scope="module")
-def pipe():
-    return tiny.build_sd()
+def built():
+    pipe = tiny.build_sd()
+    return pipe, pipe.scheduler.config
 
 
 @torch.no_grad()
@@ -75,8 +76,9 @@ def by_hand(pipe, prompt: str, seed: int, edit: Edit | None) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_latents_are_those_of_a_plain_loop(pipe, name):
-    pipe.scheduler = getattr(diffusers, name).from_config(tiny.build_sd().scheduler.config)
+def test_latents_are_those_of_a_plain_loop(built, name):
+    pipe, config = built
+    pipe.scheduler = getattr(diffusers, name).from_config(config)
     wanted = [by_hand(pipe, prompt, seed, edit) for seed, (prompt, edit) in enumerate(zip(PROMPTS, EDITS, strict=True))]
     call = {"num_inference_steps": STEPS, "guidance_scale": SCALE, "output_type": "latent"}
     with fair_guidance(pipe, EDITS):
