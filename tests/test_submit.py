@@ -103,7 +103,7 @@ def test_a_job_passes_its_exit_status_on(folder, dashboard, tmp_path):
     job = submit(folder, "bad.yaml", dashboard, tmp_path / "store")
     printed, errors = job.communicate()
     assert job.returncode == 1, printed + errors
-    assert "1 images and 0 labels failed" in printed
+    assert "1 image and 0 labels failed" in printed
 
 
 @pytest.mark.slow
