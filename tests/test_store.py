@@ -156,6 +156,17 @@ def test_one_large_picture_is_read_without_its_neighbours(tmp_path):
     assert pq.ParquetFile(tmp_path / small).num_row_groups == 1
 
 
+def test_words_have_dictionaries_and_embeddings_none(tmp_path):
+    """Which nothing in them repeats: they would make a file half as large again."""
+    store = Store(tmp_path)
+    rows = [label_row(f"{number:03}", embedding=[number + place / 64 for place in range(64)]) for number in range(50)]
+    group = pq.ParquetFile(tmp_path / store.write_labels("clip", rows)).metadata.row_group(0)
+    columns = [group.column(place) for place in range(group.num_columns)]
+    has = {column.path_in_schema: "RLE_DICTIONARY" in column.encodings for column in columns}
+    assert has["label"] and has["scores.key_value.key"]
+    assert [path for path in has if not has[path]] == ["embedding.list.element"]
+
+
 def test_a_sweep_and_a_classifier_of_one_name_do_not_meet(tmp_path):
     store = Store(tmp_path)
     store.write_classifier("portraits", {"kind": "portraits"})

@@ -29,7 +29,7 @@ from fairsweep.store import Store, files
 from fairsweep.store.files import DamageError, Folder, opened
 from fairsweep.store.names import MANIFEST, name_merged
 from fairsweep.store.places import Entry, Place
-from fairsweep.store.schemas import FOLDERS, MERGED_KEY, WRITING
+from fairsweep.store.schemas import FOLDERS, MERGED_KEY, writing
 from fairsweep.store.verify import DamagedEntryError, set_aside
 
 # What a writer waits for; where readers need longer, the next compaction removes what they may still read.
@@ -223,7 +223,7 @@ def _merge(
         schema = FOLDERS[kind].with_metadata({**FOLDERS[kind].metadata, MERGED_KEY: json.dumps(shards)})
         tables, rows = _tables(place, kind, group, folder.later, left), 0
         with place.scratch(key) as temporary:
-            with pq.ParquetWriter(temporary, schema, **WRITING) as writer:
+            with pq.ParquetWriter(temporary, schema, **writing(FOLDERS[kind])) as writer:
                 for table in _row_groups(tables, LIMITS[kind]):
                     writer.write_table(table)
                     rows += table.num_rows

@@ -1,17 +1,19 @@
 """The columns of every Parquet file in a store."""
 
 import json
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fairsweep.store.names import FORMAT
 
 VERSION_KEY = "fairsweep.store"
 MERGED_KEY = "fairsweep.merged"
 PICTURES = "image"
-# A picture does not get smaller, and a byte that flips in it would be read as another picture but for the checksums.
-WRITING: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
+# No two numbers of embeddings are alike: a dictionary of them is a third of a file and most of the time to write it.
+_UNLIKE = "embedding."
 INPUT_KEY = "fairsweep.input"
 _VERSION = {VERSION_KEY: str(FORMAT)}
 TEXT_MAP = pa.map_(pa.string(), pa.string())
@@ -284,3 +286,17 @@ FOLDERS = {
     "matchings": MATCHINGS,
     "decisions": DECISIONS,
 }
+
+
+@lru_cache
+def writing(schema: pa.Schema) -> dict[str, Any]:
+    """Return how Parquet of a schema is written.
+
+    A picture does not get smaller, and a byte that flips in it would be read as another picture but for the checksums.
+    """
+    sink = pa.BufferOutputStream()
+    pq.write_table(schema.empty_table(), sink)
+    leaves = pq.ParquetFile(sink.getvalue()).schema
+    paths = [leaves.column(place).path for place in range(len(leaves))]
+    repeated = [path for path in paths if not path.startswith(_UNLIKE)]
+    return {"compression": "zstd", "write_page_checksum": True, "use_dictionary": repeated}

@@ -15,7 +15,7 @@ from fairsweep.store import files, names
 from fairsweep.store.disk import whole_file
 from fairsweep.store.files import Files
 from fairsweep.store.places import Place, place_at
-from fairsweep.store.schemas import DATA, DECISIONS, FOLDERS, IMAGES, INPUT_KEY, LABELS, WRITING
+from fairsweep.store.schemas import DATA, DECISIONS, FOLDERS, IMAGES, INPUT_KEY, LABELS, writing
 
 _SOURCES = 16
 
@@ -52,7 +52,7 @@ class Store:
         # Groups of about a mebibyte, so that a picture can be read without all of its neighbours.
         row_group_size = max(1, len(rows) * 2**20 // max(1, table.nbytes)) if schema is IMAGES else None
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, row_group_size, **WRITING)
+        pq.write_table(table, sink, row_group_size, **writing(schema))
         data = sink.getvalue().to_pybytes()
         key = f"{folder}/{names.name_shard((key for key, _ in keyed), data, len(rows))}"
         self.place.put(key, data)
@@ -68,7 +68,7 @@ class Store:
         if not rows:
             return
         sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pylist(rows, DECISIONS), sink, **WRITING)
+        pq.write_table(pa.Table.from_pylist(rows, DECISIONS), sink, **writing(DECISIONS))
         data = sink.getvalue().to_pybytes()
         keys = ("\t".join(map(str, decision_key(row))) for row in rows)
         self.place.put(f"{names.decisions_folder(sweep)}/{names.name_shard(keys, data, len(rows))}", data)
@@ -115,7 +115,7 @@ class Store:
         """Write a sweep's plan, each table as a row group, replacing the plan of that name."""
         key = names.named("plan", sweep)
         schema = FOLDERS["plan"]
-        with self.place.whole(key) as temporary, pq.ParquetWriter(temporary, schema, **WRITING) as writer:
+        with self.place.whole(key) as temporary, pq.ParquetWriter(temporary, schema, **writing(schema)) as writer:
             for table in tables:
                 writer.write_table(table)
         return self.place.path(key)
@@ -125,7 +125,7 @@ class Store:
         schema = FOLDERS["sources"]
         with (
             self.place.whole(self.sources_key(sweep)) as temporary,
-            pq.ParquetWriter(temporary, schema, **WRITING) as writer,
+            pq.ParquetWriter(temporary, schema, **writing(schema)) as writer,
         ):
             # In small groups, so that a picture can be read without all of its neighbours.
             left = iter(rows)
@@ -141,11 +141,9 @@ class Store:
     def data_writer(self, source: str, part: str, made_from: str) -> Iterator[pq.ParquetWriter]:
         """Yield the writer of the index of one part of training data; it appears whole when the block ends well."""
         schema = DATA.with_metadata({**DATA.metadata, INPUT_KEY: json.dumps([part, made_from])})
-        # No two numbers of embeddings are alike: a dictionary of them is a third of the file and most of its time.
-        repeated = [name for name in DATA.names if name != "embedding"]
         with (
             self.place.whole(self._data_key(source, part)) as temporary,
-            pq.ParquetWriter(temporary, schema, use_dictionary=repeated, **WRITING) as writer,
+            pq.ParquetWriter(temporary, schema, **writing(DATA)) as writer,
         ):
             yield writer
 
@@ -181,7 +179,7 @@ class Store:
 
     def _write_table(self, key: str, table: pa.Table) -> None:
         with self.place.whole(key) as temporary:
-            pq.write_table(table, temporary, **WRITING)
+            pq.write_table(table, temporary, **writing(table.schema))
 
     def has_sweep(self, sweep: str) -> bool:
         """Tell whether a sweep of that name was planned or imported."""
@@ -286,7 +284,7 @@ class Store:
 def write_table(path: Path, table: pa.Table, row_group_size: int | None = None) -> Path:
     """Write a Parquet file that appears whole or not at all."""
     with whole_file(path) as temporary:
-        pq.write_table(table, temporary, row_group_size, **WRITING)
+        pq.write_table(table, temporary, row_group_size, **writing(table.schema))
     return path
 
 
