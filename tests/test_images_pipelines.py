@@ -15,7 +15,7 @@ from fairsweep.pipelines import load
 from fairsweep.spec import ModelSpec
 from support import plain_sega, tiny
 from support.checks import ask
-from support.editors import kontext, pix2pix, pix2pix_xl, undistilled
+from support.editors import kontext, noise, pix2pix, pix2pix_xl, undistilled
 from support.specs import small_sweep
 
 STRONG = {"scale": 20.0, "threshold": 0.5, "warmup_steps": 1}
@@ -28,12 +28,6 @@ BUILD = {
     "stable-diffusion-3": tiny.build_sd3,
     "flux": undistilled,
 }
-
-
-def noise(seed: int, size: tuple[int, int] = (32, 32)) -> Image.Image:
-    """Return a picture of smooth noise."""
-    values = np.random.default_rng(seed).integers(0, 256, (4, 4, 3), dtype=np.uint8)
-    return Image.fromarray(values).resize(size, Image.Resampling.BICUBIC)
 
 
 def pixels(images) -> np.ndarray:

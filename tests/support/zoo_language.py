@@ -29,8 +29,8 @@ _QWEN = {
 _PARTS = "{% for message in messages %}{% for part in message['content'] %}{{ part['text'] }}{% endfor %}{% endfor %}"
 
 
-def qwen():
-    return transformers.Qwen2_5_VLForConditionalGeneration(transformers.Qwen2_5_VLConfig(**_QWEN)).eval()
+def qwen(**tokens):
+    return transformers.Qwen2_5_VLForConditionalGeneration(transformers.Qwen2_5_VLConfig(**_QWEN, **tokens)).eval()
 
 
 def _mistral(layers: int) -> transformers.Mistral3Config:
@@ -275,9 +275,13 @@ ZOO: dict[str, tuple[Callable, dict]] = {
     ),
 }
 
-# What a class fixes in its code: as many pixels whatever the size, a thousand tokens for each text.
+# What a class fixes in its code: as many pixels whatever the size, a thousand tokens for each text, instructions in
+# words that the zoo has none of.
+_SEEN = "<|vision_start|><|image_pad|><|vision_end|>"
 SHORT = {
     "HiDreamImagePipeline": {"default_sample_size": 8},
     "HunyuanImagePipeline": {"tokenizer_max_length": 40, "tokenizer_2_max_length": 16},
     "LongCatImagePipeline": {"tokenizer_max_length": 32},
+    "QwenImageEditPipeline": {"prompt_template_encode": _SEEN + "{}", "prompt_template_encode_start_idx": 0},
+    "QwenImageEditPlusPipeline": {"prompt_template_encode": "{}", "prompt_template_encode_start_idx": 0},
 }

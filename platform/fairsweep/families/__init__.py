@@ -31,6 +31,8 @@ FAMILIES = {
     "ChromaPipeline": "fairsweep.families.chroma:Chroma",
     "ZImagePipeline": "fairsweep.families.z_image:ZImage",
     "QwenImagePipeline": "fairsweep.families.qwen_image:QwenImage",
+    "QwenImageEditPipeline": "fairsweep.families.qwen_image:QwenImageEdit",
+    "QwenImageEditPlusPipeline": "fairsweep.families.qwen_image:QwenImageEdit",
     "Flux2KleinPipeline": "fairsweep.families.flux_2:Flux2Klein",
     "Flux2Pipeline": "fairsweep.families.flux_2:Flux2",
     "KolorsPipeline": "fairsweep.families.kolors:Kolors",
@@ -53,6 +55,8 @@ EDITORS = {
     "FluxImg2ImgPipeline": True,
     "FluxKontextPipeline": False,
     "StableDiffusionInstructPix2PixPipeline": False,
+    "QwenImageEditPipeline": False,
+    "QwenImageEditPlusPipeline": False,
 }
 # Of those, the ones that round a part of a step up.
 STARTED_STEPS = (
@@ -76,8 +80,6 @@ UNSUITED = {
     "StableCascadePriorPipeline": "draws embeddings, which another pipeline makes pictures of",
     "StableCascadeDecoderPipeline": "starts from another pipeline's embeddings",
     "StableCascadeCombinedPipeline": "runs two denoisers one after the other",
-    "QwenImageEditPipeline": "encodes each prompt together with its picture",
-    "QwenImageEditPlusPipeline": "encodes each prompt together with its pictures",
 }
 
 

@@ -21,6 +21,7 @@ class Family:
     pads: the pipeline pads its texts with zeros after they are encoded, and says how long each is.
     upcasts: a half-precision autoencoder that says so (force_upcast) decodes in single precision.
     dims: the dimension of texts of what `encode` returns, where it is not the first.
+    alone: each prompt is encoded together with its picture, so that each image has a call of its own.
     unfit: what `offload` and `quantize` of a model may not be, as its class reads weights past their modules.
     """
 
@@ -30,6 +31,7 @@ class Family:
     encoding: str = "encode_prompt"
     pads: bool = False
     upcasts: bool = False
+    alone: bool = False
     dims: ClassVar[dict[str, int]] = {}
     unfit: ClassVar[tuple[str, ...]] = ()
 

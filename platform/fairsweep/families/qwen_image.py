@@ -1,7 +1,11 @@
-"""Qwen-Image: packed latents, true guidance in two calls, an autoencoder of video."""
+"""Qwen-Image and its editors: packed latents, true guidance in two calls, an autoencoder of video."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
+from PIL import Image
 
 from fairsweep.families.general import General
 
@@ -19,3 +23,23 @@ class QwenImage(General):
             torch.tensor(value).view(1, -1, 1, 1, 1).to(latents) for value in (config.latents_mean, config.latents_std)
         )
         return latents * std + mean
+
+
+class QwenImageEdit(QwenImage):
+    """Edits by instruction: its text encoder sees the source picture, and so does its transformer, behind the image."""
+
+    alone = True
+
+    def encode(self, pipe: DiffusionPipeline, text: str | None, negative: bool = False) -> dict[str, Any]:
+        # Its picture is known to the call alone.
+        return {"prompt": [text or ""]}
+
+    def options(self, pipe: DiffusionPipeline, guidance_scale: float, negative: bool) -> dict[str, Any]:
+        options = super().options(pipe, guidance_scale, negative)
+        del options["negative_prompt"]
+        return options
+
+    def sources(self, pictures: Sequence[Image.Image], height: int, width: int) -> dict[str, Any]:
+        # No list: its pictures would reach the text encoder in another size than a picture does.
+        (picture,) = pictures
+        return {"image": picture}

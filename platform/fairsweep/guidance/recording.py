@@ -74,7 +74,10 @@ class Recorder:
 
         None stands for what all texts share. Found by encoding two texts beside one: a shape alone cannot tell one
         row from a thing that all rows share. Negative prompts' outputs are those that come with a second branch only.
+        Where a text is encoded together with a picture there is one of each, and every output is of it.
         """
+        if self.family.alone:
+            return dict.fromkeys(range(len(self.encodings[number].outputs)), 0)
         if number not in self._places:
             text = self._concepts[0]
             one, two = self._repeated(number, [text]), self._repeated(number, [text, text])

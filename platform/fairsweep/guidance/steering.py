@@ -38,6 +38,10 @@ def guide(pipe, edits: Sequence[Edit | None], texts: TextCache | None = None) ->
     if any(edits):
         check_steerable(stock)
     family = family_of(pipe)
+    if family.alone and len(edits) > 1 and any(edits):
+        raise FairsweepError(
+            f"{stock.__name__} encodes each prompt and concept together with its picture: guide one image a call"
+        )
     if hasattr(stock, "fairsweep_guides"):
         raise FairsweepError("this pipeline is guided already: give all edits in one fair_guidance block")
     guidance = Guidance(pipe, family, edits)

@@ -75,13 +75,14 @@ class Pipeline:
 
         pictures: what each starts from; one of another size is scaled to cover the image's and cropped at its middle.
         Some pipelines pad the prompts of a call to the longest, and an image depends on its padding: there each length
-        has a call of its own, so that an image is what it is alone.
+        has a call of its own, so that an image is what it is alone. So has each image where prompts are encoded
+        together with pictures.
         """
         conditionings = [replace(asked, prompt=self.worded(asked.prompt)) for asked in conditionings]
         calls: dict[tuple, list[int]] = {}
         for place, asked in enumerate(conditionings):
             form = self._texts.form(asked.prompt), self._texts.form(asked.negative_prompt or None, negative=True)
-            calls.setdefault(form, []).append(place)
+            calls.setdefault((*form, place if self._family.alone else None), []).append(place)
         latents: list[torch.Tensor] = [torch.empty(0)] * len(conditionings)
         with products(self.model.dtype):
             for places in calls.values():
