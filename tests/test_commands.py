@@ -12,6 +12,7 @@ import pytest
 
 import fairsweep
 from fairsweep import cli
+from fairsweep.commands.sweep import possible_spec
 from fairsweep.engine.outcome import Outcome
 from fairsweep.plan.plan import write_plan
 from fairsweep.spec import SweepSpec
@@ -183,6 +184,11 @@ def test_a_model_that_is_not_there_is_known_before_a_run(tmp_path, tiny_data, wr
         printed = capsys.readouterr()
         assert printed.err.startswith("error: model tiny: there is no /") and printed.err.count("\n") == 1
         assert not printed.out
+
+
+def test_a_model_may_lie_on_the_nodes_of_a_cluster_alone(tiny_data, write_spec):
+    tiny_data["models"][0]["source"] = "/on/the/nodes/alone"
+    assert possible_spec(write_spec(tiny_data), None, folders=False)
 
 
 def test_compact(store, capsys):

@@ -59,7 +59,8 @@ def run(
 ) -> None:
     """Make and label what the store lacks; Ctrl-C stops, the same command resumes."""
     with resumable() as ending:
-        loaded = possible_spec(spec, most_images, model or ())
+        elsewhere = address or os.environ.get("RAY_ADDRESS")
+        loaded = possible_spec(spec, most_images, model or (), folders=not elsewhere)
         from fairsweep.engine import cluster
         from fairsweep.engine.run import Run
         from fairsweep.store import Store
@@ -88,13 +89,15 @@ def run(
     raise typer.Exit(0 if outcome.complete else 1)
 
 
-def possible_spec(path: Path, most_images: int | None, models: Sequence[str] = (), here: bool = True):
+def possible_spec(
+    path: Path, most_images: int | None, models: Sequence[str] = (), here: bool = True, folders: bool = True
+):
     """Return the spec of a file once all is checked that needs no weights: a cluster takes its time to start.
 
-    here: it will run with this machine's packages.
+    here: it will run with this machine's packages; folders: on this machine, which no node of a cluster need be.
     """
     from fairsweep.pipelines.names import check_names
-    from fairsweep.plan.possible import check_possible, steers
+    from fairsweep.plan.possible import check_folders, check_possible, steers
     from fairsweep.plan.sources import check_sources
     from fairsweep.spec import load_spec
 
@@ -103,6 +106,8 @@ def possible_spec(path: Path, most_images: int | None, models: Sequence[str] = (
     check_names(spec.models, guided=steers(spec), edits=spec.images is not None)
     if here:
         check_sources(spec)
+        if folders:
+            check_folders(spec.models)
     return spec
 
 

@@ -1,7 +1,7 @@
 """Refuse, before a run starts, what could only fail or do nothing in it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 
 from fairsweep.errors import SpecError
@@ -18,19 +18,14 @@ QUANTIZERS = {"int8": "torchao", "fp8": "torchao", "nf4": "bitsandbytes"}
 
 
 def check_possible(spec: SweepSpec, here: bool = True) -> None:
-    """Raise SpecError for a folder or package that is lacking, and a strength or setting that no step is left to.
+    """Raise SpecError for a package that is lacking, and a strength or setting that no step is left to.
 
-    here: this machine's files and packages are those of the run. Nothing of a model is read, nothing heavy imported.
+    here: this machine's packages are those of the run. Nothing of a model is read, nothing heavy imported.
     """
     for model in spec.models:
         if model.steps_taken < 1:
             raise SpecError(
                 f"model {model.name}: strength {model.strength} of {model.steps} steps leaves none: give more of either"
-            )
-        if here and os.path.isabs(model.source) and not os.path.exists(model.source):
-            raise SpecError(
-                f"model {model.name}: there is no {model.source}: give a diffusers folder, a .safetensors file or a "
-                "Hub id"
             )
         # With an environment of its own a cluster may hold what this machine lacks.
         if here and not spec.run.runtime_env:
@@ -45,6 +40,16 @@ def check_possible(spec: SweepSpec, here: bool = True) -> None:
                     f"setting {setting.name} steers no step of model {model.name}: warm-up {first} of {steps} steps: "
                     "give fewer warmup_steps, a later cool-down, or more steps"
                 )
+
+
+def check_folders(models: Sequence[ModelSpec]) -> None:
+    """Raise SpecError for a model's folder or file that is not there, where actors are on this machine."""
+    for model in models:
+        if os.path.isabs(model.source) and not os.path.exists(model.source):
+            raise SpecError(
+                f"model {model.name}: there is no {model.source}: give a diffusers folder, a .safetensors file or a "
+                "Hub id"
+            )
 
 
 def steers(spec: SweepSpec) -> bool:
