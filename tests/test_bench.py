@@ -44,7 +44,7 @@ def test_guidance_counts_the_rows_of_the_shipped_settings(one_thread):
 
 def test_guidance_compares_images_per_second(one_thread, monkeypatch):
     """Ratios by hand from given seconds: four images in 2 s by the wrapper, one in 0.25 s or four in 8 s by SEGA."""
-    seconds = {"stock": 1.0, "sega_one_per_call": 0.25, "sega_batch": 8.0, "wrapper": 2.0}
+    seconds = {"stock": 1.0, "sega_one_per_call": 0.25, "sega_batch": 8.0, "wrapper": 2.0, "joined": 1.5}
 
     def given(bench, draws):
         bench.guided_rows = 16
@@ -55,6 +55,9 @@ def test_guidance_compares_images_per_second(one_thread, monkeypatch):
     assert figures["wrapper_images_per_second"] == 2.0
     assert figures["wrapper_over_sega_one_per_call"] == 0.5
     assert figures["wrapper_over_sega_batch"] == 4.0
+    # 16 rows in 2 s, beside four rows an image: of the stock pipeline in 1 s, and of as many at once in 1.5 s.
+    assert figures["rows_per_second_kept"] == 0.5
+    assert figures["rows_per_second_kept_of_joined"] == 0.75
 
 
 def test_the_fastest_of_the_counts_after_the_first(monkeypatch):

@@ -35,6 +35,7 @@ def cosines(views, values):
         select 's' as sweep, model, 'none' as setting, prompt, prompt as prompt_name, seed, image_id from drawn;
         create or replace temp table features as
         select image_id, 'clip' as classifier, value as score from drawn;
+        create or replace temp table readers as select 's' as sweep, 'clip' as classifier;
         create or replace temp table scene_values as
         select 's' as sweep, model, 'none' as setting, prompt, prompt as prompt_name, 'clip' as classifier, seed, value
         from drawn"""
@@ -73,7 +74,7 @@ def test_mean_cosines(views, prompts, seed_effect):
     )
     figures = ("prompt_alignment", "scene_similarity")
     metrics = [metric for metric in list_metrics() if metric.name in figures]
-    there = ["distributions", "distributions_without_seeds", "scene_values"]
+    there = ["distributions", "distributions_without_seeds", "scene_values", "readers"]
     query = summary.summary_query(views, metrics, summary.bodies(), there)
     for figure in figures:
         columns = f"select {figure}_low, {figure}_high from ({query}) order by model::int"
@@ -114,7 +115,8 @@ def test_soft_shares(views, seeds):
         create or replace temp table label_rows as
         select image_id, 'gender' as attribute, 'c' as classifier, 'male' as label, null as error,
             map {'female': value, 'male': 1 - value} as scores
-        from drawn"""
+        from drawn;
+        create or replace temp table readers as select 's' as sweep, 'c' as classifier"""
     )
     query = """select low, high from soft_share where "group" = 'female'"""
     assert covered(views, query, np.full(2000, 0.5)) == pytest.approx(0.95, abs=0.02)

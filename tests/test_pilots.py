@@ -195,8 +195,8 @@ def test_a_group_that_is_never_drawn_and_a_prompt_without_a_face_have_their_verd
     screen = Console(file=StringIO(), width=300)
     findings.show(world.store, spec.name, Outcome(), None, screen)
     lines = screen.file.getvalue()
-    assert "tiny / fair: the pilot of gender: not reachable on 1 prompts: nurse (at best 50 % off)" in lines
-    assert "tiny / fair: the pilot of gender: unreadable on 1 prompts: doctor" in lines
+    assert "tiny / fair: the pilot of gender: not reachable on 1 prompt: nurse (at best 50 % off)" in lines
+    assert "tiny / fair: the pilot of gender: unreadable on 1 prompt: doctor" in lines
     assert why == "quota 50 : 50 %, foreseen 100 : 0 %, scale 1"
     assert world.run(spec) == 0
     assert sum(not row["pilot"] for row in world.rows(spec)) == 160
