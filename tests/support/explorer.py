@@ -84,7 +84,8 @@ def tick(driver, selector: str) -> None:
 
 def view(driver, name: str) -> None:
     """Go to a view by its name."""
-    driver.find_element("link text", name).click()
+    # What the page replaces between the finding and the click is looked for again.
+    until(lambda: driver.find_element("link text", name).click() or True)
     until(lambda: find(driver, "nav [aria-current=page]")[0].text == name)
 
 
