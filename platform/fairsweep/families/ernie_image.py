@@ -8,28 +8,22 @@ from torch.nn.utils.rnn import pad_sequence
 
 from fairsweep.errors import FairsweepError
 from fairsweep.families.flux_2 import denormalised
-from fairsweep.families.general import General
+from fairsweep.families.general import FromTexts
 
 _EPSILON = 1e-5  # the pipeline's own, whatever its autoencoder says
 
 
-class ErnieImage(General):
-    """A transformer over one sequence of image and text, whose call takes texts or embeddings, and never both."""
+class ErnieImage(FromTexts):
+    """A transformer over one sequence of image and text, whose call takes texts or embeddings, and never both.
+
+    Each text is encoded by itself, and what pads it is masked.
+    """
 
     pads = True
-
-    def encode(self, pipe: DiffusionPipeline, text: str | None, negative: bool = False) -> dict[str, Any]:
-        # Each is encoded by itself, and what pads it is masked.
-        return {"prompt": [text or ""]}
 
     def told(self, outputs: list[Any], branched: bool) -> list[Any]:
         (texts,) = outputs
         return [pad_sequence(texts, batch_first=True), torch.tensor([len(text) for text in texts])]
-
-    def options(self, pipe: DiffusionPipeline, guidance_scale: float, negative: bool) -> dict[str, Any]:
-        options = super().options(pipe, guidance_scale, negative)
-        del options["negative_prompt"]
-        return options
 
     def rewritten(self, pipe: DiffusionPipeline, text: str, height: int, width: int) -> str:
         if pipe.pe is None or pipe.pe_tokenizer is None:

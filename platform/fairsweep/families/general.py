@@ -63,3 +63,15 @@ class General(Family):
             raise FairsweepError(f"{type(pipe).__name__} takes no negative prompt")
         scale = {self.scale: guidance_scale if guidance_scale > 1 else self.unguided}
         return scale | {name: value for name, value in _FIXED.items() if name in self._call}
+
+
+class FromTexts(General):
+    """A class whose call takes texts, and encodes them itself: embeddings alone are of no use to it."""
+
+    def encode(self, pipe: DiffusionPipeline, text: str | None, negative: bool = False) -> dict[str, Any]:
+        return {"prompt": [text or ""]}
+
+    def options(self, pipe: DiffusionPipeline, guidance_scale: float, negative: bool) -> dict[str, Any]:
+        options = super().options(pipe, guidance_scale, negative)
+        del options["negative_prompt"]
+        return options

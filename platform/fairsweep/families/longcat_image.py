@@ -1,26 +1,15 @@
 """LongCat-Image: FLUX's packed latents, two calls; its own text encoder may rewrite the prompts."""
 
-from typing import Any
-
 import torch
 from diffusers import DiffusionPipeline
 
-from fairsweep.families.general import General
+from fairsweep.families.general import FromTexts
 
 
-class LongCatImage(General):
-    """A transformer whose call takes texts alone: it has no use for embeddings without their prompt."""
+class LongCatImage(FromTexts):
+    """A transformer whose texts are all padded to one length, so that they share a call."""
 
     unfit = ("sequential",)
-
-    def encode(self, pipe: DiffusionPipeline, text: str | None, negative: bool = False) -> dict[str, Any]:
-        # All are padded to one length, so that they share a call.
-        return {"prompt": [text or ""]}
-
-    def options(self, pipe: DiffusionPipeline, guidance_scale: float, negative: bool) -> dict[str, Any]:
-        options = super().options(pipe, guidance_scale, negative)
-        del options["negative_prompt"]
-        return options
 
     def rewritten(self, pipe: DiffusionPipeline, text: str, height: int, width: int) -> str:
         return pipe.rewire_prompt([text], pipe._execution_device)[0]

@@ -7,7 +7,7 @@ import torch
 from diffusers import DiffusionPipeline
 from PIL import Image
 
-from fairsweep.families.general import General
+from fairsweep.families.general import FromTexts, General
 
 
 class QwenImage(General):
@@ -25,19 +25,13 @@ class QwenImage(General):
         return latents * std + mean
 
 
-class QwenImageEdit(QwenImage):
-    """Edits by instruction: its text encoder sees the source picture, and so does its transformer, behind the image."""
+class QwenImageEdit(FromTexts, QwenImage):
+    """Edits by instruction: its text encoder sees the source picture, and so does its transformer, behind the image.
+
+    Texts are encoded by the call, which alone knows the picture.
+    """
 
     alone = True
-
-    def encode(self, pipe: DiffusionPipeline, text: str | None, negative: bool = False) -> dict[str, Any]:
-        # Its picture is known to the call alone.
-        return {"prompt": [text or ""]}
-
-    def options(self, pipe: DiffusionPipeline, guidance_scale: float, negative: bool) -> dict[str, Any]:
-        options = super().options(pipe, guidance_scale, negative)
-        del options["negative_prompt"]
-        return options
 
     def sources(self, pictures: Sequence[Image.Image], height: int, width: int) -> dict[str, Any]:
         # No list: its pictures would reach the text encoder in another size than a picture does.

@@ -38,7 +38,7 @@ class Dying(Cuda):
 
 
 def shared_card(card: Card) -> Verdict:
-    """A sweep by two actors on one card is complete, on that card; and what one actor alone makes in the time."""
+    """A sweep by two actors on one card is complete, on that card; and how long one actor alone takes."""
     figures, alone = _swept(actors=2, share=0.5), _swept(actors=1, share=1)
     figures["seconds_alone"] = alone["seconds"]
     return verdict(figures["complete"] and figures["on_card"]), figures
@@ -101,7 +101,6 @@ def _swept(actors: int, share: float) -> dict[str, Any]:
         "complete": outcome.complete,
         "on_card": bool(outcome.places) and all("gpu 0" in place for place in outcome.places),
         "seconds": seconds,
-        "generating_s": outcome.seconds,
         "made": outcome.made,
         "labelled": outcome.labelled,
         "failed": [why for _, why in outcome.failed],
