@@ -1,5 +1,6 @@
 """Nodes, simulated GPUs and kills on real Ray: who sits where, and that nothing is lost or made twice."""
 
+import json
 import os
 import signal
 import subprocess
@@ -258,17 +259,22 @@ def test_an_interrupted_and_a_killed_driver_resume(slow_data, tmp_path, ray_clus
 def test_label_actors_are_used_in_turn_from_the_first_batch(tiny_data, tmp_path, run_sweep, nodes, monkeypatch):
     """Two generators beside two label actors: their first batches go to different ones, their next to the others."""
     monkeypatch.setattr(engine, "_GENERATORS_PER_LABELLER", 1)
+    # However long one of them takes to start, both draw two batches.
+    faults = tmp_path / "faults"
+    faults.mkdir()
+    (faults / "faults.json").write_text(json.dumps([{"fault": "meet", "batches": 2, "processes": 2}]))
+    monkeypatch.setenv("FAULTS_FOLDER", str(faults))
     cluster = nodes({"num_cpus": 4, "num_gpus": 4})
     data = tiny_data | {"seeds": 8, "classifiers": [{"name": "signed", "kind": "pixels:Signed"}]}
     data["run"] = {"batch_size": 4, "actors": 2, "cpus_per_actor": 1, "gpus_per_actor": 1, "classifier_gpus": 1}
-    outcome = run_sweep(data, tmp_path, address=cluster.address)
+    outcome = run_sweep(data, tmp_path / "store", address=cluster.address)
     assert outcome.complete and outcome.labelled == 32
     query = """select device, list(process order by made) from (
         select device, batch, min(created) as made, min(label_rows.score) as process
         from images join plan using (image_id) join label_rows using (image_id)
         where attribute = 'gender' group by device, batch
     ) group by device"""
-    first, second = (processes for _, processes in ask(tmp_path, query))
+    first, second = (processes for _, processes in ask(tmp_path / "store", query))
     assert first[0] != second[0]
     assert set(first[:2]) == set(second[:2]) == {first[0], second[0]}
 

@@ -11,11 +11,13 @@ import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import ray
 import yaml
 from ray._private.runtime_env.packaging import create_package
+from ray._private.utils import write_ray_address
 from ray.job_submission import JobSubmissionClient
 from ray.runtime_env import RuntimeEnv
 
@@ -30,10 +32,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="module")
 def cluster():
-    """Return a cluster with a dashboard."""
-    cluster = start_cluster({"num_cpus": 2, "include_dashboard": True, "dashboard_port": free_port()})
-    yield cluster
-    cluster.shutdown()
+    """Return a cluster with a dashboard.
+
+    A job joins the cluster that its node's temporary folder names: of those that share one, the last to start.
+    """
+    # A short path: sockets lie in it.
+    with TemporaryDirectory() as folder:
+        options = {"include_dashboard": True, "dashboard_port": free_port(), "temp_dir": folder}
+        cluster = start_cluster({"num_cpus": 2, **options})
+        write_ray_address(cluster.address, folder)
+        yield cluster
+        cluster.shutdown()
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ Ray id; everywhere where silent), and `times`: how often it happens in all (for 
 - written: the process ends once it has stored rows whose prompt holds `text`
 - sticky: the first denoising ruins the device: every later call fails
 - slow: a batch takes `seconds` longer
+- meet: a process waits with each of its first `batches` batches until `processes` of them have begun as many
 """
 
 import json
@@ -32,7 +33,7 @@ class Card(Device):
 
     def __init__(self):
         gpus = [str(number) for number in ray.get_gpu_ids()]
-        self._dead = False
+        self._dead, self._begun = False, 0
         faults = json.loads((_folder() / "faults.json").read_text()) if "FAULTS_FOLDER" in os.environ else []
         self._faults = [
             fault
@@ -61,6 +62,8 @@ class Card(Device):
                 raise RuntimeError("CUDA error: an illegal memory access was encountered")
             if fault := self._strikes("slow"):
                 time.sleep(fault["seconds"])
+            if fault := self._strikes("meet"):
+                self._meet(fault["batches"], fault["processes"])
             return denoise(pipeline, conditionings, seeds, *pictures)
 
         def writing(store, rows):
@@ -70,6 +73,12 @@ class Card(Device):
 
         pipelines.load, Pipeline.denoise, Store.write_images = loading, denoising, writing
         return "simulated card"
+
+    def _meet(self, batches: int, processes: int) -> None:
+        self._begun = min(self._begun + 1, batches)
+        (_folder() / f"begun-{os.getpid()}").write_bytes(bytes(self._begun))
+        while sum(file.stat().st_size >= self._begun for file in _folder().glob("begun-*")) < processes:
+            time.sleep(0.05)
 
     def probe(self) -> None:
         if self._dead:
