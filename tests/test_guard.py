@@ -46,11 +46,12 @@ def ends_in_one_line(process: subprocess.Popen, what: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_runs_own_cluster_listens_on_loopback_alone_and_its_raylets_end_is_one_line(run, tmp_path: Path):
+def test_a_runs_own_cluster_is_on_loopback_alone_at_its_priority_and_its_raylets_end_is_one_line(run, tmp_path):
     members = family(run)
     sockets = [(member.name(), *socket.laddr) for member in members for socket in listening(member)]
     assert {name for name, *_ in sockets} >= {"raylet", "gcs_server"}
     assert [socket for socket in sockets if socket[1] not in LOOPBACK] == []
+    assert {member.nice() for member in members} == {psutil.Process().nice()}
     named(run, "raylet").kill()
     ends_in_one_line(run, "its raylet on this machine")
     assert_gone(members)

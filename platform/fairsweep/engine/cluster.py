@@ -65,7 +65,7 @@ def connected(address: str | None, run: RunSpec | None = None) -> Iterator[str]:
         return
     address = address or os.environ.get("RAY_ADDRESS")
     _check_reachable(address)
-    with nullcontext() if address else loopback():
+    with nullcontext() if address else _own():
         yield from _joined(address, run)
 
 
@@ -107,21 +107,27 @@ def _joined(address: str | None, run: RunSpec | None) -> Iterator[str]:
 
 
 @contextmanager
-def loopback() -> Iterator[None]:
-    """Let a cluster that is started inside the block listen on loopback alone, and on no other interface."""
+def _own() -> Iterator[None]:
+    """Let a cluster that is started inside the block listen on loopback alone, and its actors stand back for nobody.
+
+    Ray has its workers give way to whatever else runs: beside a process per core they stand still. Who sets Ray's
+    variables decides.
+    """
     from ray._private import ray_constants as constants
 
-    # Ray's own way for systems whose firewalls would ask; who sets the variable decides.
-    name, before = constants.ENABLE_RAY_CLUSTERS_ENV_VAR, constants.ENABLE_RAY_CLUSTER
-    if name in os.environ:
-        yield
-        return
-    os.environ[name], constants.ENABLE_RAY_CLUSTER = "0", False
+    listening = constants.ENABLE_RAY_CLUSTER
+    # Ray's own way for systems whose firewalls would ask.
+    settings = {constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0", constants.RAY_WORKER_NICENESS: "0"}
+    settings = {name: value for name, value in settings.items() if name not in os.environ}
+    os.environ |= settings
+    if constants.ENABLE_RAY_CLUSTERS_ENV_VAR in settings:
+        constants.ENABLE_RAY_CLUSTER = False
     try:
         yield
     finally:
-        del os.environ[name]
-        constants.ENABLE_RAY_CLUSTER = before
+        for name in settings:
+            del os.environ[name]
+        constants.ENABLE_RAY_CLUSTER = listening
 
 
 def _grows() -> bool:
