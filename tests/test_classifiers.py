@@ -6,10 +6,12 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from torchvision.transforms import Compose, Lambda
 
 from fairsweep.attributes import AttributeSpec
 from fairsweep.classifiers import Classifier, Label, get_classifier
 from fairsweep.classifiers.base import ClassifierParams, label_of
+from fairsweep.classifiers.clip import Clip
 from fairsweep.errors import FairsweepError, ModelLoadError
 from support import tiny
 
@@ -105,6 +107,19 @@ def test_open_clip_is_zero_shot_over_the_group_texts(clip_folder):
             assert list(age.scores.values()) == pytest.approx(wanted.tolist(), abs=1e-5)
             assert age.label == ["young", "old"][wanted.argmax()]
             assert gender.label in ("female", "male")
+
+
+def test_open_clips_own_transforms_decide_every_bit(clip_folder):
+    clip = Clip(f"local-dir:{clip_folder}")
+    sizes = [(32, 32), (40, 64), (64, 40), (31, 33)]
+    pictures = [Image.effect_noise(size, 90).convert(mode) for size in sizes for mode in ("RGB", "L", "RGBA", "P")]
+    with torch.inference_mode():
+        pixels = torch.stack([clip.preprocess(picture.convert("RGB")) for picture in pictures])
+        wanted = clip.model.encode_image(pixels, normalize=True)
+    assert torch.equal(clip.embed_images(pictures), wanted)
+    # Transforms that are none of open_clip's.
+    clip.preprocess = Compose([*clip.preprocess.transforms, Lambda(torch.clone)])
+    assert torch.equal(clip.embed_images(pictures), wanted)
 
 
 def test_open_clip_margin_and_no_face(clip_folder):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from PIL.Image import Image
 
@@ -45,5 +46,21 @@ class Clip:
     @torch.inference_mode()
     def embed_images(self, images: Sequence[Image]) -> torch.Tensor:
         """Return the images' features, [images, dimensions]."""
-        pixels = torch.stack([self.preprocess(image.convert("RGB")) for image in images])
-        return self.model.encode_image(pixels.to(self.device), normalize=True)
+        return self.model.encode_image(self._pixels(images).to(self.device), normalize=True)
+
+    def _pixels(self, images: Sequence[Image]) -> torch.Tensor:
+        """Return what the model's own transforms make of the images, to the last bit.
+
+        Those that open_clip ends with, from integers to numbers and to their mean and deviation, treat each pixel by
+        itself: they run once over all images.
+        """
+        from torchvision.transforms import Normalize, ToTensor
+
+        images = [image if image.mode == "RGB" else image.convert("RGB") for image in images]
+        *first, to_tensor, normalize = self.preprocess.transforms
+        if not isinstance(to_tensor, ToTensor) or not isinstance(normalize, Normalize):
+            return torch.stack([self.preprocess(image) for image in images])
+        for transform in first:
+            images = [transform(image) for image in images]
+        pixels = torch.from_numpy(np.stack([np.asarray(image) for image in images]))
+        return normalize(pixels.permute(0, 3, 1, 2).contiguous().float().div(255))
