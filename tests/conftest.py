@@ -23,6 +23,9 @@ PLUGINS = TESTS / "support" / "plugins"
 os.environ["PYTHONPATH"] = os.pathsep.join(map(str, filter(None, [TESTS, PLUGINS, os.environ.get("PYTHONPATH")])))
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 os.environ["RAY_AUTH_MODE"] = "disabled"
+# What hundreds of processes import is compiled once, whatever the shell says.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ |= ENVIRONMENT
 # What a script starts in the background ignores Ctrl-C, and so would the commands that the tests interrupt.

@@ -5,9 +5,9 @@ import math
 import shutil
 import subprocess
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import duckdb
-import pandas as pd
 
 from fairsweep.measure.catalogue import connect
 from fairsweep.measure.sql import rows
@@ -15,6 +15,10 @@ from fairsweep.measure.verdicts import Verdict, verdicts
 from fairsweep.pages import pictures
 from fairsweep.store import Store
 from fairsweep.tracking import view
+
+if TYPE_CHECKING:
+    # Most runs of this module end before a frame is asked for.
+    import pandas as pd
 
 SEEDS_SHOWN = 4
 PROMPTS_SHOWN = 24
@@ -144,7 +148,7 @@ class Logbook:
         pixels = pictures.read(self.store, self.sql, [row["image_id"] for row in rows])
         return [{**row, "png": pixels[row["image_id"]]} for row in rows if row["image_id"] in pixels]
 
-    def frame(self, query: str, cell: Cell | None = None) -> pd.DataFrame:
+    def frame(self, query: str, cell: Cell | None = None) -> "pd.DataFrame":
         """Return a query's rows; it may name $sweep, and with a cell $model and $setting."""
         return self.relation(query, cell).df()
 
