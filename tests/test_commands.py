@@ -14,6 +14,8 @@ import fairsweep
 from fairsweep import cli
 from fairsweep.commands.sweep import possible_spec
 from fairsweep.engine.outcome import Outcome
+from fairsweep.errors import FairsweepError
+from fairsweep.pages import serve
 from fairsweep.plan.plan import write_plan
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store
@@ -230,3 +232,11 @@ def test_a_run_whose_mlflow_server_is_away_keeps_its_results(tiny_data, tmp_path
 def test_a_cluster_that_is_not_there(tiny_data, tmp_path, write_spec, capsys):
     assert cli.run(["run", str(write_spec(tiny_data)), "--address", "127.0.0.1:1", "--store", str(tmp_path)]) == 2
     assert "cannot join the Ray cluster at 127.0.0.1:1: Connection refused" in capsys.readouterr().err
+
+
+def test_what_a_server_says_before_it_answers_is_shown_where_it_ends(capsys):
+    command = [sys.executable, "-c", "import sys; print('here'); print('there', file=sys.stderr); sys.exit(3)"]
+    with pytest.raises(FairsweepError, match="the server ended with exit code 3; its messages stand above"):
+        serve.run(command, free_port(), lambda: None)
+    printed = capsys.readouterr()
+    assert printed.out == "" and sorted(printed.err.split()) == ["here", "there"]

@@ -12,6 +12,7 @@ from PIL import Image
 from fairsweep.classifiers.base import Classifier, Label
 from fairsweep.cli import run
 from fairsweep.measure.catalogue import connect
+from fairsweep.measure.status import status
 from fairsweep.store import Store
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "fair_diffusion_counts.csv"
@@ -84,6 +85,11 @@ def test_counts_wide_and_long_are_the_same(tmp_path):
     query = 'select "group", count, n, images, missing, share from share order by 1'
     assert ask(tmp_path / "a", query) == [("female", 3, 4, 6, 2, 0.75), ("male", 1, 4, 6, 2, 0.25)]
     assert ask(tmp_path / "a", query) == ask(tmp_path / "b", query)
+
+
+def test_the_status_of_results_without_images_claims_none(tmp_path):
+    bring(tmp_path, "prompt,female,male\nnurse,3,1\n", "--groups", "gender=female,male", "--model", "m")
+    assert [row[:7] for row in status(Store(tmp_path / "store"))] == [("results", "m", "none", 4, None, 4, 0)]
 
 
 def test_counts_as_a_reference(tmp_path, capsys):

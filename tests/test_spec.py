@@ -42,6 +42,7 @@ BAD = [
     ("unknown key", "    steps: 20", "    stpes: 20", 4, "models[0].stpes: unknown key; did you mean 'steps'?"),
     ("unknown top key", "seeds: 4", "seed: 4", 23, "seed: unknown key; did you mean 'seeds'?"),
     ("wrong type", "    steps: 20", "    steps: many", 4, "models[0].steps: give a whole number, not 'many'"),
+    ("a size", "    steps: 20", "    width: 63", 4, "models[0].width: input should be a multiple of 8, not 63"),
     ("empty list", "    occupation: [nurse, pilot]", "    occupation: []", 5, "'occupation' has no values"),
     ("no models", "models:\n  - source: builtin:portraits\n    steps: 20", "models: []", 2, "models: "),
     ("targets", "      female: 0.5", "      female: 0.9", 11, "the target shares sum to 1.4, not to 1"),

@@ -65,6 +65,11 @@ def test_rows_that_fit_are_a_table(store):
     assert len(lines) == 7
 
 
+def test_a_row_is_one_line_in_a_pipe_whatever_it_holds(store):
+    query = "select 'one' || chr(10) || 'two' as text, 3 as n"
+    assert in_a_pipe(store, "sql", query) == ["text      n", r"one\ntwo  3"]
+
+
 def test_nothing_wraps_in_a_pipe(store):
     header, *rows = in_a_pipe(store, "sql", "select image_id, * exclude (image_id) from plan order by image_id")
     assert header.split()[0] == "image_id"

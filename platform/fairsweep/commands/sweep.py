@@ -223,7 +223,5 @@ def verify(store: StoreOption = DEFAULT_STORE) -> None:
         count, damaged = read(opened)
         if damaged:
             write_catalogue(opened)
-    for key in damaged:
-        typer.echo(f"set aside {key}")
     typer.echo(f"{count:,} files read, {len(damaged):,} damaged")
     raise typer.Exit(1 if damaged else 0)

@@ -29,6 +29,7 @@ _KINDS = ("plan", "images", "labels")
 def status(store: Store) -> list[tuple]:
     """Return a row for each cell of each sweep, see COLUMNS; error: that of a failed image.
 
+    done: images made; None of results that came without their images.
     labelled: images that the slowest of the sweep's own classifiers has labelled without a failure; of results that
     fairsweep did not make, of all who labelled any. Raises StoreError where there is no store.
     """
@@ -97,8 +98,9 @@ def count(files: dict[str, Files], own: Mapping[str, Collection[str]]) -> list[t
     rows = []
     for cell, (planned, done, *counts) in cells.items():
         there = dict(zip(readers, counts, strict=True))
-        labelled = [there.get(name, 0) - unlabelled.get((*cell, name), 0) for name in read[cell[0]]]
-        rows.append((*cell, planned, done, min(labelled, default=0), *failed.get(cell, (0, ""))))
+        labelled = min((there.get(name, 0) - unlabelled.get((*cell, name), 0) for name in read[cell[0]]), default=0)
+        elsewhere = labelled and not done and not own.get(cell[0])
+        rows.append((*cell, planned, None if elsewhere else done, labelled, *failed.get(cell, (0, ""))))
     return rows
 
 

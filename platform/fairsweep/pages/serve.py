@@ -5,8 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -35,22 +36,32 @@ def run(
 ) -> None:
     """Start a server, call `announce` once it answers on `port`, and stop it with this process.
 
-    What it prints goes to standard error, so that the output is what `announce` says. Raises FairsweepError if it
-    ends before it answers.
+    What it prints from then on goes to standard error, so that the output is what `announce` says; what it prints
+    before is shown only if it ends before it answers, which raises FairsweepError.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = subprocess.Popen(
         command,
         env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL,
-        stdout=sys.__stderr__,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
         start_new_session=True,
     )
+    answers = threading.Event()
+    before: list[str] = []
+    listener = threading.Thread(target=_listen, args=(server.stdout, answers, before), daemon=True)
+    listener.start()
     try:
         while not _answers(port):
             if server.poll() is not None:
+                listener.join()
+                print(*before, sep="", end="", file=sys.stderr)
                 raise FairsweepError(f"the server ended with exit code {server.returncode}; its messages stand above")
             time.sleep(0.1)
+        answers.set()
         announce()
         server.wait()
     except KeyboardInterrupt:
@@ -75,6 +86,15 @@ def here(app: Any, port: int, announce: Callable[[], None]) -> None:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(printed: Iterable[str], answers: threading.Event, before: list[str]) -> None:
+    """Keep what a server prints before it answers, and pass on the rest."""
+    for line in printed:
+        if answers.is_set():
+            print(line, end="", file=sys.stderr, flush=True)
+        else:
+            before.append(line)
 
 
 def _answers(port: int) -> bool:

@@ -20,6 +20,8 @@ from fairsweep.spec.prompts import PromptsSpec
 from fairsweep.spec.sampling import SamplingSpec
 from fairsweep.spec.size import MOST_IMAGES
 
+_SIZE = "pixels, in steps of 8; the model's own size where silent"
+
 
 class ModelSpec(Frozen):
     """One text-to-image model at one set of sampling options."""
@@ -38,8 +40,8 @@ class ModelSpec(Frozen):
     guidance_scale: float = Field(
         default=7.0, ge=0, allow_inf_nan=False, description="of classifier-free guidance; 1 or less: none"
     )
-    width: int | None = Field(default=None, ge=8, le=16_384, description="pixels; the model's own size where silent")
-    height: int | None = Field(default=None, ge=8, le=16_384, description="pixels; the model's own size where silent")
+    width: int | None = Field(default=None, ge=8, le=16_384, multiple_of=8, description=_SIZE)
+    height: int | None = Field(default=None, ge=8, le=16_384, multiple_of=8, description=_SIZE)
     dtype: Literal["float32", "float16", "bfloat16", "tf32"] = Field(
         default="float32", description="tf32: float32 whose products a card rounds, faster from Ampere on"
     )

@@ -124,7 +124,9 @@ class Disk(Place):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 file.seek(0)
-                raise StoreError(f"another run is writing to {self.root} ({file.read().strip()})") from None
+                who = file.read().strip()
+                busy = f"another run is writing to {self.root} ({who})"
+                raise StoreError(f"{busy}: wait for its end, or end it") from None
             except OSError as error:
                 raise StoreError(f"cannot lock {self.root}: {error.strerror}; use another file system") from None
             for folder, depth in depths.items():

@@ -103,7 +103,8 @@ class Lease:
             if before and not before.over:
                 until = datetime.fromtimestamp(before.until, UTC).strftime("%H:%M:%S UTC")
                 who = f"{before.holder}, until {until} unless it goes on"
-                raise StoreError(f"another run is writing to {self._objects.address} ({who})")
+                busy = f"another run is writing to {self._objects.address} ({who})"
+                raise StoreError(f"{busy}: wait for its end, or end it")
             self._term = Term(
                 number=before.number + 1 if before else 1,
                 holder=f"process {os.getpid()} on {socket.gethostname()}",

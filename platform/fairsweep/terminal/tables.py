@@ -44,6 +44,8 @@ def print_rows(columns: list[str], rows: list[tuple], screen: Console) -> None:
     Where the output is no terminal every row is one line, whatever its width: what reads it sees each value whole.
     """
     cells = [[_cell(value) for value in row] for row in rows]
+    if not screen.is_terminal:
+        cells = [[value.replace("\n", "\\n") for value in row] for row in cells]
     widths = [max(map(_width, column)) for column in zip(columns, *cells, strict=True)]
     width = sum(widths) + _GAP * max(0, len(columns) - 1)
     if screen.is_terminal and width > screen.width and rows:
