@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
+from diffusers.hooks.hooks import StateManager
 
+from fairsweep.errors import FairsweepError
 from fairsweep.guidance.arguments import PARTS, Path, Rows, count, is_list_of_tensors, join, like, rebuild, take
 from fairsweep.guidance.locate import Call, Layout
 from fairsweep.guidance.recording import Recorder
@@ -149,6 +151,20 @@ def _shape(texts: dict[int, list[Any]]) -> str:
         return [shape(part) for part in value] if isinstance(value, list | tuple) else None
 
     return repr({number: shape(outputs) for number, outputs in texts.items()})
+
+
+def check_caches(module: torch.nn.Module, name: str) -> None:
+    """Raise FairsweepError for a cache that takes every call for the same: concepts would get what prompts left there.
+
+    Most of diffusers' caches keep a state for each context; what stands in hooks without one is shared by all.
+    """
+    for part in module.modules():
+        for hook in getattr(getattr(part, "_diffusers_hook", None), "hooks", {}).values():
+            if hook._is_stateful and not any(isinstance(value, StateManager) for value in vars(hook).values()):
+                raise FairsweepError(
+                    f"{name} has a cache that cannot tell concepts from prompts ({type(hook).__name__}): call "
+                    "disable_cache(), or enable one with contexts, such as FirstBlockCacheConfig"
+                )
 
 
 def _cache_context(denoiser: Any, name: str) -> AbstractContextManager:

@@ -5,6 +5,7 @@ denoiser's calls are noted, and the scheduler's `step` gets edited predictions. 
 the block (another denoiser, adapters, a device, a copy, a pipeline of the same parts) is done to the stock one.
 """
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -78,15 +79,18 @@ def _guided(stock: type, pipe, during_call: Callable) -> type:
 def _during_call(pipe, family: Family, guidance: Guidance, texts: TextCache | None) -> Iterator[None]:
     denoiser = getattr(pipe, family.denoiser)
     encode, step = getattr(pipe, family.encoding), pipe.scheduler.step
+    names = list(inspect.signature(step).parameters)
+    place = names.index("sample") if "sample" in names else len(names)
     recorder = Recorder(pipe, family, encode, guidance.texts, texts)
 
     @wraps(step)
     def edited_step(*args, **kwargs) -> Any:
         if not calls(pipe):
             return step(*args, **kwargs)
+        sample = kwargs.get("sample", args[place] if place < len(args) else None)
         if args:
-            return step(guidance.edited(args[0]), *args[1:], **kwargs)
-        return step(**kwargs | {"model_output": guidance.edited(kwargs["model_output"])})
+            return step(guidance.edited(args[0], sample), *args[1:], **kwargs)
+        return step(**kwargs | {"model_output": guidance.edited(kwargs["model_output"], sample)})
 
     @wraps(encode)
     def encode_prompt(*args, **kwargs) -> Any:
@@ -99,6 +103,7 @@ def _during_call(pipe, family: Family, guidance: Guidance, texts: TextCache | No
     ):
         guidance.begin(_Bare(denoiser, forward), recorder)
         yield
+        guidance.end()
 
 
 class _Bare:

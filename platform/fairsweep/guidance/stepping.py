@@ -11,7 +11,7 @@ from fairsweep.guidance.concepts import Edit
 from fairsweep.guidance.locate import Call, Layout, locate
 from fairsweep.guidance.prediction import aligned, sign_of
 from fairsweep.guidance.recording import Recorder
-from fairsweep.guidance.rows import ConceptRows, encoded, rows_of
+from fairsweep.guidance.rows import ConceptRows, check_caches, encoded, rows_of
 from fairsweep.guidance.schedule import Asked, Phase, Schedule
 from fairsweep.guidance.sega import Momentum, directions, term
 from fairsweep.guidance.trial import attempt
@@ -56,20 +56,28 @@ class Guidance:
         self.rows += len(call.output)
         self._pending.append(call)
 
-    def edited(self, prediction: torch.Tensor) -> torch.Tensor:
-        """Return a step's prediction, [images, ...], with the edits added to the images that have one."""
+    def edited(self, prediction: torch.Tensor, sample: torch.Tensor | None = None) -> torch.Tensor:
+        """Return a step's prediction, [images, ...], with the edits added to the images that have one.
+
+        sample: the latents that are stepped: what the prediction has beyond their channels is learned variance.
+        """
+        if sample is not None and prediction.dim() == sample.dim() and prediction.shape[2:] == sample.shape[2:]:
+            channels = sample.shape[1]
+            if prediction.shape[1] > channels:
+                return torch.cat([self.edited(prediction[:, :channels]), prediction[:, channels:]], 1)
         if len(prediction) != self._images:
             raise FairsweepError(
                 f"{self._images} edits are given, but the call makes {len(prediction)} images: give one each"
             )
         calls, self._pending = self._pending, []
-        if not calls or not self._schedule.edits:
+        if not self._schedule.edits:
             return prediction
         if self._step == 0:
             edits = [edit and edit.counted(self._steps()) for edit in self._edits]
             if edits != self._edits:
                 self._schedule = Schedule(edits)
             self._schedule.to(prediction.device)
+            self._check(calls)
             # Before a callback replaces the prompts' embeddings.
             self._layout(calls)
         if self._step >= max(self._times(), len(self._pipe.scheduler.timesteps)):
@@ -82,18 +90,34 @@ class Guidance:
         self._step += 1
         if phase.idle:
             return prediction
+        self._check(calls)
         guidance = self._guidance(calls, phase, self._schedule.asked(step), prediction)
         edit = self._family.from_channels(term(guidance, phase, self._momentum), prediction)
         return prediction.index_add(0, phase.edited, (self._sign * edit).to(prediction))
+
+    def end(self) -> None:
+        """Refuse what a call returns that never stepped the pipeline's own scheduler: no edit is in it."""
+        if self._schedule.edits and not self._step:
+            raise FairsweepError(
+                f"{self._name} took no step of its own, maybe because it calls another pipeline: its images are not "
+                "guided"
+            )
+
+    def _check(self, calls: list[Call]) -> None:
+        if not calls:
+            raise FairsweepError(
+                f"{self._name} makes a prediction without its {self._family.denoiser}, maybe by a second one: it "
+                "cannot be guided"
+            )
 
     def _guidance(self, calls: list[Call], phase: Phase, asked: Asked, prediction: torch.Tensor) -> torch.Tensor:
         """Return what the phase's concepts say, [rows, channels, positions]: asked now, or as they said it last."""
         if not asked.rows and phase.asked.rows:
             return self._latest(phase)
         layout, rows = self._layout(calls)
-        conditional, unconditional = self._branches(calls, layout, prediction)
+        unconditional = self._unconditional(calls, layout, prediction)
         if self._sign is None:
-            self._sign = sign_of(prediction, conditional, unconditional, self._name)
+            self._sign = sign_of(prediction, self._blocks(calls, layout, prediction), self._name)
         context = f"concepts of step {phase.start}"
         if asked is not phase.asked:
             context += f", images {sorted({image for image, _ in asked.rows})}"
@@ -132,20 +156,28 @@ class Guidance:
                 concepts.append(None)
             if not self._layouts:
                 module = getattr(self._pipe, self._family.denoiser)
+                check_caches(module, self._name)
                 attempt(module, self._denoiser, calls, layout, self._images, self._recorder, self._name)
             texts = [encoded(layout, self._recorder, concept) for concept in concepts]
             self._layouts[kind] = layout, ConceptRows(layout, self._images, texts)
         return self._layouts[kind]
 
-    def _branches(
-        self, calls: list[Call], layout: Layout, prediction: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        def block(call: int, number: int) -> torch.Tensor:
-            rows = calls[call].output[number * self._images : (number + 1) * self._images]
-            return aligned(rows, prediction, self._name)
+    def _unconditional(self, calls: list[Call], layout: Layout, prediction: torch.Tensor) -> torch.Tensor | None:
+        if layout.unconditional is None:
+            return None
+        call, block = layout.unconditional
+        rows = calls[call].output[block * self._images : (block + 1) * self._images]
+        return aligned(rows, prediction, self._name)
 
-        unconditional = None if layout.unconditional is None else block(*layout.unconditional)
-        return block(layout.call, layout.block), unconditional
+    def _blocks(self, calls: list[Call], layout: Layout, prediction: torch.Tensor) -> list[torch.Tensor]:
+        """Return every block of rows that has the form of the conditional ones."""
+        form = calls[layout.call].output.shape[1:]
+        return [
+            aligned(rows, prediction, self._name)
+            for call in calls
+            if call.output.shape[1:] == form and len(call.output) % self._images == 0
+            for rows in call.output.split(self._images)
+        ]
 
     def _concepts(
         self,
