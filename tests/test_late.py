@@ -74,6 +74,8 @@ def test_what_both_takes_made_counts_once(store, tmp_path, merged, mend):
                     store.write_labels("clip", [{"image_id": f"other {number}", "attribute": "age", "label": "old"}])
                 merge(store)
             before = len(ask(store.place, IMAGES))
+            # Buckets tell times in seconds, and what is late is later than that.
+            time.sleep(1)
             os.kill(actor.pid, signal.SIGCONT)
             actor.join()
         finally:

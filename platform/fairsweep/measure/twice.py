@@ -6,8 +6,9 @@ from collections.abc import Mapping
 import duckdb
 
 from fairsweep.measure.sql import in_memory, listed
-from fairsweep.store.compact import LIMITS, Twice
+from fairsweep.store.compact import Twice
 from fairsweep.store.files import Folder, parsed
+from fairsweep.store.merge import LIMITS
 from fairsweep.store.places import Entry, Place
 from fairsweep.store.schemas import PICTURES
 from fairsweep.store.verify import first_damaged
