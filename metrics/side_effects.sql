@@ -40,8 +40,10 @@ tested as (
         if(side_effect is null, null, least(1e0, side_effect + above)) as high,
         case
             when side_effect = 0 then 1e0
-            when if(side_effect > 0, below, above) > 0 then 2e0 * normal_tail_(
-                interval_z(confidence_level(), 1) * abs(side_effect) / if(side_effect > 0, below, above))
+            when if(side_effect > 0, below, above) > 0 then list_transform(
+                [interval_z(confidence_level(), 1) * abs(side_effect) / if(side_effect > 0, below, above)],
+                lambda deviation: 2e0 * normal_tail_(deviation)
+            )[1]
         end as p_value,
         reason
     from changes

@@ -170,6 +170,31 @@ def test_every_prompt_counts_the_same_in_the_mean(tmp_path):
     assert rows.fetchall() == [("female", 0.625, 2, 4, 6), ("male", 0.375, 2, 2, 6)]
 
 
+def test_attributes_may_be_called_like_their_groups(tmp_path):
+    """Glasses on all four images, a hat on one: neither is taken for the other."""
+    groups = {"glasses": ("glasses", "none"), "hat": ("hat", "none")}
+    store = Store(tmp_path)
+    labels = [{"seed": seed, "glasses": "glasses", "hat": "none" if seed else "hat"} for seed in range(4)]
+    write_plan(store, labels, groups)
+    write_labels(store, labels, groups)
+    query = "select attribute, count, n from share where position = 1 order by attribute"
+    assert connect(store).execute(query).fetchall() == [("glasses", 4, 4), ("hat", 1, 4)]
+
+
+def test_models_and_prompts_may_have_each_others_names(tmp_path):
+    """Of two models and two prompts, each called 1 and 2, as many women as the two numbers make."""
+    labels = [
+        {"model": model, "prompt": prompt, "seed": seed, "gender": "female" if seed < count else "male"}
+        for model, prompt, count in (("1", "1", 0), ("1", "2", 1), ("2", "1", 2), ("2", "2", 3))
+        for seed in range(4)
+    ]
+    store = Store(tmp_path)
+    write_plan(store, labels, GENDER)
+    write_labels(store, labels, GENDER)
+    query = """select model, prompt_name, count from share where "group" = 'female' order by 1, 2"""
+    assert connect(store).execute(query).fetchall() == [("1", "1", 0), ("1", "2", 1), ("2", "1", 2), ("2", "2", 3)]
+
+
 def test_every_planned_image_has_one_outcome(tmp_path):
     connection = connected(tmp_path, ["female", "no_face", "a dog", None])
     rows = connection.execute("select outcome, count(*) from outcomes group by all order by 1").fetchall()

@@ -1,23 +1,22 @@
 -- Distances between distributions, as functions of two aligned lists of shares: p observed, t the target.
 
 create or replace macro total_variation_of(p, t) as
-    list_sum(list_transform(range(1, len(p) + 1), lambda i: abs(p[i] - t[i]))) / 2e0;
+    list_sum(list_transform(p, lambda x, i: abs(x - t[i]))) / 2e0;
 
 -- A share of 0 adds nothing; a share above 0 where the target is 0 makes the divergence infinite.
 create or replace macro kl_term_(p, t) as case
     when p <= 0 then 0e0 when t <= 0 then 'infinity'::double else p * log2(p / t) end;
 create or replace macro kl_divergence_of(p, t) as
-    list_sum(list_transform(range(1, len(p) + 1), lambda i: kl_term_(p[i], t[i])));
+    list_sum(list_transform(p, lambda x, i: kl_term_(x, t[i])));
 create or replace macro jensen_shannon_of(p, t) as
     list_sum(list_transform(
-        range(1, len(p) + 1),
-        lambda i: (kl_term_(p[i], (p[i] + t[i]) / 2e0) + kl_term_(t[i], (p[i] + t[i]) / 2e0)) / 2e0
+        p, lambda x, i: (kl_term_(x, (x + t[i]) / 2e0) + kl_term_(t[i], (x + t[i]) / 2e0)) / 2e0
     ));
 create or replace macro chi_square_of(p, t) as
     list_sum(list_transform(
-        range(1, len(p) + 1),
-        lambda i: case
-            when t[i] > 0 then (p[i] - t[i]) ** 2 / t[i] when p[i] > 0 then 'infinity'::double else 0e0 end
+        p,
+        lambda x, i: case
+            when t[i] > 0 then (x - t[i]) ** 2 / t[i] when x > 0 then 'infinity'::double else 0e0 end
     ));
 create or replace macro relative_deviation_of(p, t) as
     list_avg(list_transform(
@@ -55,5 +54,6 @@ create or replace macro expected_total_variation(targets, n) as list_sum(list_tr
 -- absolute value of a normal deviate whose mean is that far from 0; nothing from one and a half standard deviations on.
 create or replace macro chance_left_(floor, u) as
     if(u >= 1.5e0, 0e0, floor * (exp(-(u * u) / 2e0) - u * sqrt(2e0 * pi()) * normal_tail_(u)));
-create or replace macro chance_left(floor, least) as
-    if(floor > 0, chance_left_(floor, greatest(0e0, least) / (floor * sqrt(pi() / 2e0))), 0e0);
+create or replace macro chance_left(floor, least) as if(floor > 0, list_transform(
+    [greatest(0e0, least) / (floor * sqrt(pi() / 2e0))], lambda u: chance_left_(floor, u)
+)[1], 0e0);

@@ -3,20 +3,22 @@
 
 -- Student's t quantile of the confidence level, whose z is given: exact for 1 and 2 degrees of freedom, else by Cornish
 -- and Fisher's expansion (Abramowitz & Stegun 26.7.5), within 1 % from 3 on.
-create or replace macro student_quantile(z, df) as case
+create or replace macro student_quantile_(z, df) as case
     when df is null then z
     when df < 1.5e0 then tan(pi() * confidence_level() / 2)
     when df < 2.5e0 then confidence_level() * sqrt(2e0 / (1e0 - confidence_level() ** 2))
     else z + (z ** 3 + z) / (4e0 * df) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96e0 * df ** 2)
         + (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / (384e0 * df ** 3)
 end;
+create or replace macro student_quantile(z, df) as list_transform([df], lambda df_: student_quantile_(z, df_))[1];
 
 -- By how much z squared variances of a value that lies at the border of what it can be by chance alone, the absolute value of
 -- a normal deviate of mean 1, exceed its mean square, which is all that its own interval reaches back to the border.
 create or replace macro border_variance() as interval_z(confidence_level(), 1) ** 2 * (pi() / 2 - 1) - pi() / 2;
 
--- `source` names a view or CTE of: sweep, cell, metric, prompt, seed_block, value, low, high, floor, above, below, bias. A row without
--- a seed_block is that prompt's value with its own interval; one with a seed_block is the value without that block's seeds.
+-- `source` names a view or CTE of: sweep, cell (of one sweep alone), metric, prompt, seed_block, value, low, high, floor, above, below,
+-- bias. A row without a seed_block is that prompt's value with its own interval; one with a seed_block is the value without that
+-- block's seeds.
 -- above and below say how much a prompt's value may lie above and below its truth by chance alone, on average (a
 -- distance is never below 0, so that few images push it up); null or 0 where the value is unbiased. low and high leave that
 -- out, but for the border of what the value can be. Whatever has a floor is
@@ -38,7 +40,7 @@ with given as (
 ),
 cells as (
     select
-        sweep, cell, metric, avg(value) as mean, count(*) as prompts, any_value(low) as low_one, any_value(high) as high_one,
+        any_value(sweep) as sweep, cell, metric, avg(value) as mean, count(*) as prompts, any_value(low) as low_one, any_value(high) as high_one,
         avg(floor) as floor, avg(above) as above, avg(below) as below, avg(bias) as bias, max(above + below) > 0 or count(floor) > 0 as biased,
         sum((value - low) ** 2 + border_variance() * above ** 2) / count(*) ** 2 as reach_low,
         sum((high - value) ** 2 + border_variance() * below ** 2) / count(*) ** 2 as reach_high,
@@ -49,44 +51,44 @@ cells as (
         var_samp(value) filter (isfinite(value)) / count(*) as prompt_variance
     from given
     where seed_block is null
-    group by sweep, cell, metric
+    group by cell, metric
 ),
 blocks as (
-    select sweep, cell, metric, seed_block, avg(value) as value
+    select cell, metric, seed_block, avg(value) as value
     from given
     where seed_block is not null and isfinite(value)
-    group by sweep, cell, metric, seed_block
+    group by cell, metric, seed_block
 ),
 seeds as (
     select
-        sweep, cell, metric, count(*) as blocks, avg(value) as mean_without,
+        cell, metric, count(*) as blocks, avg(value) as mean_without,
         (count(*) - 1) * var_pop(value) as seed_variance
     from blocks
-    group by sweep, cell, metric
+    group by cell, metric
     having count(*) > 1
 ),
 -- The same variance were no seed shared: each prompt's own jackknife; inside: of the prompts that are not at the border.
 apart as (
     select
-        sweep, cell, metric, sum(variance) / count(variance) ** 2 as apart_variance,
+        cell, metric, sum(variance) / count(variance) ** 2 as apart_variance,
         coalesce(sum(variance) filter (not border), 0) / nullif(count(variance), 0) ** 2 as inside_variance
     from (
         select
-            sweep, cell, metric, prompt, max(above + below) > 0 as border,
+            cell, metric, prompt, max(above + below) > 0 as border,
             (count(seed_block) - 1) * var_pop(value) filter (seed_block is not null) as variance
         from given
         where isfinite(value)
-        group by sweep, cell, metric, prompt
+        group by cell, metric, prompt
     )
-    group by sweep, cell, metric
+    group by cell, metric
 ),
 varied as (
     select
         *, interval_z(confidence_level(), 1) as z,
         greatest(0e0, coalesce(seed_variance - coalesce(apart_variance, 0e0), 0e0)) as shared_variance
     from cells
-    left join seeds using (sweep, cell, metric)
-    left join apart using (sweep, cell, metric)
+    left join seeds using (cell, metric)
+    left join apart using (cell, metric)
 ),
 halves as (
     select

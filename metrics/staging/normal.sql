@@ -1,4 +1,5 @@
 -- The normal distribution in plain SQL, to double precision.
+-- [x] as a list of one is how a macro names a number that it needs more than once: DuckDB plans each mention by itself.
 
 -- Hart's rational approximation as given by West, "Better approximations to cumulative normal functions" (2005).
 create or replace macro normal_tail_(a) as case
@@ -49,4 +50,6 @@ create or replace macro normal_quantile(p) as case
 end;
 
 -- The z of a two-sided level, shared out over `ways` simultaneous intervals (Bonferroni).
-create or replace macro interval_z(level, ways) as normal_quantile(1e0 - (1e0 - level) / (2e0 * ways));
+create or replace macro interval_z(level, ways) as list_transform(
+    [1e0 - (1e0 - level) / (2e0 * ways)], lambda chance: normal_quantile(chance)
+)[1];

@@ -10,8 +10,8 @@ create or replace macro toward_step_(p, goal, lows, highs) as list_min(list_tran
     end
 ));
 create or replace macro toward(p, goal, lows, highs) as list_transform(
-    range(1, len(p) + 1), lambda i: p[i] + toward_step_(p, goal, lows, highs) * (goal[i] - p[i])
-);
+    [toward_step_(p, goal, lows, highs)], lambda step: list_transform(p, lambda x, i: x + step * (goal[i] - x))
+)[1];
 
 -- Each group in turn at its bound, the others sharing what is left as they do in p.
 create or replace macro extreme_(p, i, bound) as list_transform(

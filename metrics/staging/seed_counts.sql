@@ -1,29 +1,22 @@
 -- The counts of a seed over all prompts of a cell, as lists over the declared groups in their declared order: what a
 -- pooled figure varies by, since images of one seed resemble each other under every prompt. Images without a seed are one
 -- row, whose seed is null.
--- reads: plan, targets, label_rows, readers
+-- reads: plan, targets, label_rows, readers, unit_tallies
 -- one row per: sweep, model, setting, seed, attribute, classifier
 with groups as (
     select sweep, attribute, list("group" order by position) as groups, list(target order by position) as targets
     from targets
     group by sweep, attribute
 ),
--- 64-bit keys as in counts.
-placed as (
-    select hash(image_id) as image, hash(sweep, model, setting, seed) as unit from plan
-),
 units as (
-    select distinct sweep, model, setting, seed, hash(sweep, model, setting, seed) as unit
+    select
+        seed_key(sweep, model, setting, seed) as unit, any_value(sweep) as sweep, any_value(model) as model,
+        any_value(setting) as setting, any_value(seed) as seed
     from plan
-),
-answers as (
-    select hash(image_id) as image, answer_key(attribute, classifier, label) as answer from label_rows
+    group by unit
 ),
 tallies as (
-    select xor(unit, answer) as key, any_value(answer) as answer, count(*) as n
-    from answers
-    join placed using (image)
-    group by key
+    select key, answer, n from unit_tallies where by_seed
 ),
 dictionary as (
     select groups.*, classifier, list_position(groups, label) as place, answer_key(attribute, classifier, label) as answer

@@ -20,7 +20,7 @@ create or replace macro student_normal_(t, df) as list_transform(
 create or replace macro student_tail(t, df) as case
     when t is null or df is null or df < 1 then null
     when isinf(t::double) then 0e0
-    when df > 30 then 2e0 * normal_tail_(student_normal_(t, df))
+    when df > 30 then list_transform([student_normal_(t, df)], lambda deviation: 2e0 * normal_tail_(deviation))[1]
     when df % 2 = 1 then greatest(0e0, 1e0 - 2e0 / pi() * (
         atan(abs(t) / sqrt(df)) + coalesce(abs(t) / sqrt(df) / (1e0 + t ** 2 / df)
             * student_terms_(df / (df + t ** 2), df), 0e0)

@@ -1,6 +1,7 @@
 """Create the views of all metrics, and compose `summary`: one query that counts the labels once for all of them."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import count
@@ -22,11 +23,11 @@ _NO_BOUNDS = ", ".join(["null"] * 6)
 # Read by most metrics, which would otherwise each carry their expressions through DuckDB's optimizer.
 _SHARED = ("distributions", "distributions_without_seeds")
 
-# What is counted by unit anyway needs not be counted by stratum once more.
-STRATA = {
-    "stratum_counts": "select * exclude (seed_block, n), null::bigint as seed_block, sum(n)::bigint as n "
-    "from unit_counts group by all"
-}
+# Made from all labels: a metric that comes to one of these by more ways than one has what it reads as CTEs.
+_COUNTED = ("unit_counts", "stratum_counts", "group_counts")
+
+# What is counted by unit anyway needs not be counted by stratum once more: who reads strata sums what they hold.
+STRATA = {"stratum_counts": "from unit_counts"}
 
 # What `tables` has parsed: the same few texts, asked again for every order and every column.
 _tables: dict[str, list[str]] = {}
@@ -36,7 +37,14 @@ def create_views(connection: duckdb.DuckDBPyConnection, own: Sources = ()) -> No
     """Create every macro and view, and `summary`, on a connection that has the base views of a store."""
     parts = _parts(connection, own)
     ahead = {name: part for name, part in parts.items() if not reads_summary(connection, part.sql)}
-    _create(connection, ahead.values())
+    metrics = {part.name for part in list_metrics(own)}
+    bodies = {name: part.sql for name, part in ahead.items()}
+    counted = {
+        name: replace(part, sql=_counted_once(connection, name, bodies))
+        for name, part in ahead.items()
+        if name in metrics
+    }
+    _create(connection, (ahead | counted).values())
     connection.execute(f"create or replace view summary as {query(connection, parts.values())}")
     _create(connection, [part for name, part in parts.items() if name not in ahead])
 
@@ -113,8 +121,25 @@ def _is_macro(sql: str) -> bool:
     return re.match(r"(\s*--.*\n|\s+)*\s*create\b", sql, re.IGNORECASE) is not None
 
 
+def _counted_once(connection: duckdb.DuckDBPyConnection, name: str, bodies: dict[str, str]) -> str:
+    """Return a metric's query, with what it reads as CTEs where DuckDB would count the same labels several times."""
+    read = upstream(connection, [name], bodies)
+    if "unit_counts" in read:
+        bodies = bodies | STRATA
+    over = [view for view in read if {*_COUNTED} & {*upstream(connection, [view], bodies)}]
+    readers = Counter(table for view in over for table in tables(connection, bodies[view]) if table in over)
+    if not any(readers[view] > 1 for view in over):
+        return bodies[name]
+    ctes = [f'"{view}" as {"materialized " * (view in _SHARED)}({_query(bodies[view])}\n)' for view in over]
+    return f'with {", ".join(ctes)} from "{name}"'
+
+
+def _query(sql: str) -> str:
+    return sql.strip().rstrip(";")
+
+
 def _statement(name: str, sql: str) -> str:
-    return sql if _is_macro(sql) else f'create view "{name}" as {sql.strip().rstrip(";")}'
+    return sql if _is_macro(sql) else f'create view "{name}" as {_query(sql)}'
 
 
 def summary_query(connection, metrics: list[Metric], bodies: dict[str, str], there: Collection[str] = ()) -> str:

@@ -236,8 +236,8 @@ create or replace temp view settings as
     from plan;
 create or replace temp table unit_counts as
     select
-        world::varchar as sweep, hash(world::varchar, replicate::varchar, setting, prompt::varchar) as cell,
-        hash(world::varchar, replicate::varchar, setting, prompt::varchar) as judge, block as seed_block,
+        world::varchar as sweep, prompt_key(world::varchar, replicate::varchar, setting, prompt::varchar) as cell,
+        prompt_key(world::varchar, replicate::varchar, setting, prompt::varchar) as judge, block as seed_block,
         groups[direction + 1] as steered_to, 'group' as attribute, 'c' as classifier,
         coalesce(groups[outcome + 1], 'no_face') as outcome, outcome < len(groups) as declared, n
     from drawn_units join names using (world);
