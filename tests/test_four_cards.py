@@ -6,10 +6,10 @@ import shutil
 import threading
 import time
 
-import psutil
 import pytest
 from ray._private import utils
 
+from support import warm
 from support.checks import ask, shards, wait_for
 from support.clusters import node_options, start_cluster
 
@@ -41,8 +41,8 @@ class TwoNodes:
 
     def generators(self, name: str) -> int:
         """Return how many generators have started on a node."""
-        raylet = psutil.Process(self._nodes[name].all_processes["raylet"][0].process.pid)
-        return sum(process.name().startswith("ray::Generator") for process in raylet.children(recursive=True))
+        raylet = self._nodes[name].all_processes["raylet"][0].process.pid
+        return sum(worker.startswith("ray::Generator") for worker in warm.workers(raylet))
 
     def set_faults(self, *faults: dict) -> None:
         """Say what goes wrong from now on; see support/plugins/faulty.py."""

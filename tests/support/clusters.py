@@ -3,6 +3,8 @@
 import random
 import socket
 
+from support import warm
+
 # Below those that the system hands out to whoever connects: between the choice and the use nobody else gets one.
 _PORTS = range(12_000, 32_000)
 # Where a test asks for metrics; a cluster that nobody asks has better things to do.
@@ -26,12 +28,14 @@ def free_port() -> int:
 def node_options(**more) -> dict:
     """Return the options of a cluster's node; with its agents' ports given, Ray does not wait for them to start."""
     ports = ("metrics_agent_port", "runtime_env_agent_port", "dashboard_agent_listen_port")
-    return _LEFT_OUT | {name: free_port() for name in ports} | more
+    return _LEFT_OUT | {"worker_path": warm.__file__} | {name: free_port() for name in ports} | more
 
 
 def start_cluster(*nodes: dict):
     """Start a local Ray cluster from its nodes' options; a busy machine may need more than one try."""
     from ray.cluster_utils import Cluster
+
+    warm.start_server()
 
     for attempt in range(5):
         cluster = Cluster()
