@@ -9,13 +9,18 @@ from fairsweep.plan import decisions
 from fairsweep.store import Store
 from support.checks import ask, assert_exactly_once
 from support.kills import Sweep, run_over
+from support.specs import small_sweep
+
+
+def in_rounds(data: dict) -> dict:
+    """Return a sweep of the small model that stops by looking."""
+    del data["seeds"]
+    return data | {"sampling": {"most": 12, "round": 4, "margin": 0.2}}
 
 
 @pytest.fixture
 def rounds_data(tiny_data) -> dict:
-    """Return a sweep of the small model that stops by looking."""
-    del tiny_data["seeds"]
-    return tiny_data | {"sampling": {"most": 12, "round": 4, "margin": 0.2}}
+    return in_rounds(tiny_data)
 
 
 def decided(root) -> list:
@@ -48,24 +53,36 @@ def test_a_run_goes_round_by_round_until_nothing_is_left_to_decide(rounds_data, 
     assert (again.made, again.labelled, decided(tmp_path)) == (0, 0, looks)
 
 
-@pytest.mark.slow
-def test_one_or_three_actors_decide_the_same(rounds_data, tmp_path, run_sweep):
-    run_sweep(rounds_data, tmp_path / "one")
-    run_sweep(rounds_data | {"run": rounds_data["run"] | {"actors": 3}}, tmp_path / "three")
-    assert decided(tmp_path / "one") == decided(tmp_path / "three")
+@pytest.fixture(scope="module")
+def whole(tiny_model, run_sweep, tmp_path_factory) -> list:
+    """Return what one actor decides, with nothing in its way."""
+    root = tmp_path_factory.mktemp("whole")
+    run_sweep(in_rounds(small_sweep(tiny_model)), root)
+    looks = decided(root)
+    assert max(look.round for look in looks) >= 1
+    return looks
 
 
 @pytest.mark.slow
-def test_ten_kills_decide_the_same(rounds_data, tmp_path, run_sweep, write_spec):
-    """Driver, worker or all of them, at moments from the start to a decision (Python's random, seed 10)."""
-    run_sweep(rounds_data, tmp_path / "whole")
-    expected = decided(tmp_path / "whole")
-    assert max(look.round for look in expected) >= 1
-    chance = random.Random(10)
-    moments = [
-        (chance.choice(["", "plan/", "images/", "labels/", "decisions/"]), chance.choice(["driver", "worker", "group"]))
-        for _ in range(10)
-    ]
+def test_three_actors_decide_the_same_as_one(rounds_data, tmp_path, run_sweep, whole):
+    run_sweep(rounds_data | {"run": rounds_data["run"] | {"actors": 3}}, tmp_path)
+    assert decided(tmp_path) == whole
+
+
+# What is new in the store, and whom to kill then: each part of a run, and each victim in two of them or more.
+MOMENTS = [
+    ("", "group"),
+    ("plan/", "driver"),
+    ("images/", "worker"),
+    ("labels/", "driver"),
+    ("decisions/", "group"),
+    ("decisions/", "worker"),
+]
+
+
+@pytest.mark.slow
+def test_whatever_is_killed_at_each_part_the_same_is_decided(tmp_path, whole, rounds_data, write_spec):
+    """Moments within the parts by Python's random, seed 10; test_stopping.py kills ten times at random, without Ray."""
     roots = (str(tmp_path / f"store {number}") for number in itertools.count())
-    for root in run_over(Sweep(write_spec(rounds_data)), roots, moments, chance):
-        assert decided(root) == expected
+    for root in run_over(Sweep(write_spec(rounds_data)), roots, MOMENTS, random.Random(10)):
+        assert decided(root) == whole
