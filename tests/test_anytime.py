@@ -31,6 +31,14 @@ CASES = {
     "quota, .98 of three": [[1.0, 0.0, 0.0], [0.97, 0.03, 0.0], [0.97, 0.0, 0.03]],
 }
 
+# What no group claims here is an image without a face.
+LOST = {
+    "free, .5": [[0.4, 0.4]],
+    "quota, .5": [[0.6, 0.0], [0.0, 0.6]],
+    "quota, .4": [[0.45, 0.05], [0.05, 0.75]],
+    "quota, thirds": [[0.5, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 0.5]],
+}
+
 
 @pytest.fixture(scope="module")
 def macros(tmp_path_factory):
@@ -40,14 +48,14 @@ def macros(tmp_path_factory):
 
 
 def bounds(macros, strata: np.ndarray, error: float = ERROR) -> tuple[np.ndarray, np.ndarray]:
-    """Return low and high of every group (rows x groups), for counts of rows x strata x groups."""
+    """Return low and high of every group (rows x groups), for counts of rows x strata x groups and what has none."""
     distinct, where = np.unique(strata.reshape(len(strata), -1), axis=0, return_inverse=True)
     counts = distinct.reshape(-1, *strata.shape[1:]).tolist()
-    listed = [[{"n": sum(stratum), "counts": stratum} for stratum in row if sum(stratum)] for row in counts]
+    listed = [[{"n": sum(own), "missing": lost, "counts": own} for *own, lost in row if sum(own)] for row in counts]
     macros.register("drawn", pa.table({"strata": listed}))
     ends = []
     for name in ("low", "high"):
-        columns = ", ".join(f"anytime_{name}(strata, {i}, {error}::double)" for i in range(1, strata.shape[2] + 1))
+        columns = ", ".join(f"anytime_{name}(strata, {i}, {error}::double)" for i in range(1, strata.shape[2]))
         rows = macros.execute(f"select {columns} from drawn").fetchall()
         ends.append(np.array(rows)[where.ravel()])
     return ends[0], ends[1]
@@ -71,7 +79,7 @@ def test_the_evidence_is_that_of_a_dirichlet_multinomial(macros, counts):
 
 @pytest.mark.parametrize("counts", [(3, 5), (40, 2), (125, 125), (1, 9, 6)])
 def test_the_bounds_of_free_draws_are_where_the_evidence_is_enough(macros, counts):
-    low, high = bounds(macros, np.array([[counts]]))
+    low, high = bounds(macros, np.array([[[*counts, 0]]]))
     for i, k in enumerate(counts):
         pair = (k, sum(counts) - k)
 
@@ -93,7 +101,7 @@ def test_the_bounds_of_strata_are_the_farthest_weighted_means(macros, strata):
     def room(chances):
         return -math.log(ERROR) - sum(log_e(pair, (p, 1 - p)) for pair, p in zip(pairs, chances, strict=True))
 
-    low, high = bounds(macros, counts.astype(int)[None])
+    low, high = bounds(macros, np.pad(counts.astype(int), ((0, 0), (0, 1)))[None])
     for sign, bound in ((1, low[0, 0]), (-1, high[0, 0])):
         best = optimize.minimize(
             lambda chances, sign=sign: sign * weights @ chances,
@@ -153,37 +161,39 @@ def test_dealt_directions_are_strata_of_their_own(tmp_path):
 
 
 def simulate(chances: np.ndarray, sweeps: int, images: int, rng) -> tuple[np.ndarray, np.ndarray]:
-    """Return the counts after every image (sweeps x images x directions x groups) and the truth of each.
+    """Return the counts after every image (sweeps x images x directions x groups, and none) and the truth of each.
 
     Directions are dealt in shuffled blocks of one each. Within each, chances alternate by 0.6 of what room they have
     around their mean, as they do where a second attribute is steered as well.
     """
-    directions, groups = chances.shape
+    chances = np.column_stack([chances, 1 - chances.sum(1)])
+    directions, outcomes = chances.shape
     blocks = -(-images // directions)
     dealt = rng.permuted(np.tile(np.arange(directions), (sweeps, blocks, 1)), axis=2).reshape(sweeps, -1)[:, :images]
     own = chances[dealt]
     if directions > 1:
-        move = np.zeros(groups)
+        move = np.zeros(outcomes)
         move[:2] = 1, -1
         room = 0.6 * np.minimum(chances[:, :2], 1 - chances[:, :2]).min(1)
         turn = rng.permuted(np.tile([1, -1], (sweeps, images // 2 + 1, 1)), axis=2).reshape(sweeps, -1)[:, :images]
         own = own + (turn * room[dealt])[..., None] * move
     shown = (rng.random((sweeps, images, 1)) > np.cumsum(own, 2)[..., :-1]).sum(2)
-    counts = np.zeros((sweeps, images, directions, groups), np.int16)
-    np.put_along_axis(counts.reshape(sweeps, images, -1), (dealt * groups + shown)[..., None], 1, axis=2)
+    counts = np.zeros((sweeps, images, directions, outcomes), np.int16)
+    np.put_along_axis(counts.reshape(sweeps, images, -1), (dealt * outcomes + shown)[..., None], 1, axis=2)
     counts = counts.cumsum(1, dtype=np.int32)
     weights = counts.sum(3) / counts.sum((2, 3))[..., None]
-    return counts, weights @ chances
+    shown = (weights @ chances)[..., :-1]
+    return counts, shown / shown.sum(-1, keepdims=True)
 
 
-def missed(macros, case: str, sweeps: int, images: int, every: int) -> float:
+def missed(macros, case: str, sweeps: int, images: int, every: int, cases=CASES) -> float:
     """Return the proportion of sweeps in which some look's interval of some group misses its truth."""
-    chances = np.array(CASES[case])
+    chances = np.array(cases[case])
     # A generator of its own for each case, from the case's place and 50.
-    counts, truth = simulate(chances, sweeps, images, np.random.default_rng([50, list(CASES).index(case)]))
+    counts, truth = simulate(chances, sweeps, images, np.random.default_rng([50, list(cases).index(case)]))
     counts, truth = counts[:, every - 1 :: every], truth[:, every - 1 :: every]
     groups = chances.shape[1]
-    low, high = bounds(macros, counts.reshape(-1, *chances.shape), ERROR / (groups if groups > 2 else 1))
+    low, high = bounds(macros, counts.reshape(-1, *counts.shape[2:]), ERROR / (groups if groups > 2 else 1))
     held = (low <= truth.reshape(-1, groups) + 1e-9) & (high >= truth.reshape(-1, groups) - 1e-9)
     return 1 - held.all(1).reshape(sweeps, -1).all(1).mean()
 
@@ -200,6 +210,12 @@ def test_looking_up_to_250_images_misses_seldom(macros, case):
     """2,000 sweeps of 250 images, a look after each (of three groups after every third or sixth): at most 5 % miss."""
     every = {(1, 2): 1, (2, 2): 1, (1, 3): 3, (3, 3): 6}[np.array(CASES[case]).shape]
     assert missed(macros, case, 2000, 250, every) <= 0.05
+
+
+@pytest.mark.parametrize("case", LOST)
+def test_images_without_a_face_weigh_by_chance(macros, case):
+    """80 sweeps of 960 images, ten looks: with the directions' weights as they were drawn, a third of them miss."""
+    assert missed(macros, case, 80, 960, 96, LOST) <= 0.05
 
 
 def test_fixed_intervals_miss_when_looked_at_often():

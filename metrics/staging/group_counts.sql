@@ -36,7 +36,7 @@ totals as (
         judge, any_value(cell) as cell, any_value(sweep) as sweep, any_value(attribute) as attribute,
         any_value(classifier) as classifier, sum(images)::bigint as images, sum(n)::bigint as n,
         sum(images - n)::bigint as missing, sum(no_face)::bigint as no_face, sum(unknown)::bigint as unknown,
-        sum(failed)::bigint as failed, list(struct_pack(images, n, names, counts) order by steered_to) as strata
+        sum(failed)::bigint as failed, list(struct_pack(images, n, missing := images - n - failed, names, counts) order by steered_to) as strata
     from by_stratum
     group by judge
 ),
@@ -44,7 +44,9 @@ aligned as (
     select
         totals.* exclude (cell) replace (list_transform(
             strata,
-            lambda s: struct_pack(images := s.images, n := s.n, counts := align_counts(groups, s.names, s.counts))
+            lambda s: struct_pack(
+                images := s.images, n := s.n, missing := s.missing, counts := align_counts(groups, s.names, s.counts)
+            )
         ) as strata),
         cell_names.model, cell_names.setting, cell_names.prompt, cell_names.prompt_name, groups, targets, unmeasured
     from totals

@@ -21,7 +21,7 @@ _FARTHEST, _STEP = 4096, 1.05
 # Of every count of one group at each look: whether its share is then surely off its target, or surely near it.
 _LOOKS = """
 with counts as (
-    select n, k, [struct_pack(n := n, counts := [k, n - k])] as strata
+    select n, k, [struct_pack(n := n, missing := 0, counts := [k, n - k])] as strata
     from (select n, unnest(range(n + 1)) as k from (select unnest($looks::bigint[]) as n))
 ),
 bounds as (
@@ -36,7 +36,7 @@ from bounds group by n
 _LARGER = """
 with steps as (
     select factor, list_transform($strata, lambda s: struct_pack(
-        n := s.n * factor, counts := list_transform(s.counts, lambda k: k * factor)
+        n := s.n * factor, missing := s.missing * factor, counts := list_transform(s.counts, lambda k: k * factor)
     )) as strata
     from (select unnest($factors) as factor)
 ),

@@ -25,7 +25,8 @@ select
     intervals.*, prompt_name, n, images, failed, strata, group_counts.counts as numbers, targets,
     (1e0 - confidence_level()) / group_tests(len(targets)) as error,
     anytime_low(
-        [struct_pack(n := images - failed, counts := [n, images - failed - n])], 2, 1e0 - confidence_level()
+        [struct_pack(n := images - failed, missing := 0, counts := [n, images - failed - n])], 2,
+        1e0 - confidence_level()
     ) > 0.5 as unreadable
 from intervals
 join group_counts using (model, setting, prompt, attribute, classifier)
