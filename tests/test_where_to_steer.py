@@ -92,6 +92,26 @@ def test_a_pilot_that_fails_decides_nothing_and_is_tried_again(data, tmp_path):
     assert ("fair", "nurse", 12, 12) in planned(tmp_path)
 
 
+def test_what_is_steered_otherwise_is_looked_at_anew(data, tmp_path):
+    """Once the spec says that a prompt names a group, it is steered no more, and its verdict is of other images."""
+    del data["seeds"]
+    data["sampling"] = {"most": 48, "round": 16, "margin": 0.2}
+    drawn = world(tmp_path)
+    drawn.run(SweepSpec.model_validate(data))
+    query = "select verdict from decided where setting = 'fair' and prompt = 'nurse' and kind = 'stop'"
+    assert ask(tmp_path, query) == [("on target",)]
+    rows = [{"text": text, "name": text, "gender": "female" if text == "nurse" else "any"} for text in data["prompts"]]
+    data["prompts"] = {"template": "{text}", "rows": rows}
+    spec = SweepSpec.model_validate(data)
+    drawn.run(spec)
+    assert ask(tmp_path, query) == [("off target",)]
+    [(low,)] = ask(
+        tmp_path, """select low from share where setting = 'fair' and prompt = 'nurse' and "group" = 'female'"""
+    )
+    assert low > 0.5
+    assert drawn.run(spec) == 0
+
+
 @pytest.mark.parametrize(
     ("text", "variables", "groups"),
     [

@@ -33,15 +33,26 @@ class Course:
 
 
 class Pilots:
-    """The pilots of a sweep's calibrated settings, as far as their decisions have come."""
+    """The pilots of a sweep's calibrated settings, as far as their decisions have come.
 
-    def __init__(self, spec: SweepSpec, decisions: Iterable[Decision] = ()):
+    steering: the rules by which it is decided where a model and setting steer; pilots are of what is steered there.
+    """
+
+    def __init__(
+        self,
+        spec: SweepSpec,
+        decisions: Iterable[Decision] = (),
+        steering: Callable[[str, str], list[str]] = lambda model, setting: [],
+    ):
         self.spec = spec
         self.plain = Course({name: attribute.target for name, attribute in spec.attributes.items()})
         groups = {name: list(attribute.groups) for name, attribute in spec.attributes.items()}
         self._even = {name: dict.fromkeys(each, 1 / len(each)) for name, each in groups.items()}
         self._rules = {
-            (model.name, setting.name): [self._rule(model, setting, rung) for rung in range(len(_ladder(setting)))]
+            (model.name, setting.name): [
+                self._rule(model, setting, rung, steering(model.name, setting.name))
+                for rung in range(len(_ladder(setting)))
+            ]
             for model in spec.models
             for setting in spec.guidance
             if setting.calibrate
@@ -108,13 +119,14 @@ class Pilots:
         }
         return rung, [name for name in setting.attributes if name in steered and name not in held]
 
-    def _rule(self, model: ModelSpec, setting: GuidanceSpec, rung: int) -> str:
+    def _rule(self, model: ModelSpec, setting: GuidanceSpec, rung: int, steering: list[str]) -> str:
         return rule(
             QUOTA,
             model_identity(model),
             setting.model_dump(mode="json", exclude={"name"}),
             *readings(self.spec, setting.attributes),
             [self.spec.prompts.negative_prompt, self.spec.direction_seed, rung],
+            *steering,
         )
 
 

@@ -37,11 +37,8 @@ class Rounds:
     def __init__(self, spec: SweepSpec, decisions: Iterable[Decision] = (), whole: bool = False):
         self.spec, self._whole = spec, whole
         decisions = list(decisions)
-        self.pilots, self.steering, self.skew = (
-            Pilots(spec, decisions),
-            Steering(spec, decisions),
-            Skew(spec, decisions),
-        )
+        self.steering, self.skew = Steering(spec, decisions), Skew(spec, decisions)
+        self.pilots = Pilots(spec, decisions, self.steering.rules)
         size = spec.sampling.round if spec.sampling else len(spec.seeds)
         self.blocks = [slice(start, start + size) for start in range(0, len(spec.seeds), size)]
         # (model, setting, prompt) -> attribute -> the last look at it
@@ -130,7 +127,7 @@ class Rounds:
         }
 
     def _rule(self, model: ModelSpec, setting: GuidanceSpec, block: slice) -> str:
-        """Return the rule of a look: all that decides its images, what is looked for, and who looks."""
+        """Return the rule of a look: all that decides its images, decisions too, what is looked for, and who looks."""
         assert self.spec.sampling
         return rule(
             STOP,
@@ -139,4 +136,6 @@ class Rounds:
             *readings(self.spec, self.spec.attributes),
             [self.spec.prompts.negative_prompt, self.spec.direction_seed, self.spec.seeds[: block.stop]],
             [self.spec.sampling.margin, self.spec.sampling.round],
+            *self.steering.rules(model.name, setting.name),
+            *self.pilots.rules(model.name, setting.name),
         )
