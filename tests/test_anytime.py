@@ -212,7 +212,9 @@ def test_looking_up_to_250_images_misses_seldom(macros, case):
     assert missed(macros, case, 2000, 250, every) <= 0.05
 
 
-@pytest.mark.parametrize("case", LOST)
+@pytest.mark.parametrize(
+    "case", ["quota, .5", *(pytest.param(case, marks=pytest.mark.slow) for case in LOST if case != "quota, .5")]
+)
 def test_images_without_a_face_weigh_by_chance(macros, case):
     """80 sweeps of 960 images, ten looks: with the directions' weights as they were drawn, a third of them miss."""
     assert missed(macros, case, 80, 960, 96, LOST) <= 0.05
