@@ -47,14 +47,14 @@ def test_what_a_margin_is_too_fine_for_is_out_of_reach_before_the_end(prospects)
     fine, wide = prospects(0.05), prospects(0.2)
     assert fine.chance(96, [48, 48], HALF, ERROR) < LEAST_CHANCE < fine.chance(64, [20, 44], HALF, ERROR)
     assert wide.chance(96, [48, 48], HALF, ERROR) > 0.5
-    strata = [{"n": 48, "counts": [24, 24]}]
+    strata = [{"n": 48, "missing": 0, "counts": [24, 24]}]
     few, many = (each.images_needed(strata, HALF, ERROR) for each in (wide, fine))
     assert 48 < few < 70 and 1200 < many < 2000
     # That many do, and one twentieth fewer do not.
     for needed, margin in ((few, 0.2), (many, 0.05)):
         for n, decided in ((needed, True), (int(needed / 1.05), False)):
             query = "select anytime_low($strata, 1, 0.05::double) >= 0.5 - $margin"
-            bound = {"strata": [{"n": n, "counts": [n / 2, n / 2]}], "margin": margin}
+            bound = {"strata": [{"n": n, "missing": 0, "counts": [n / 2, n / 2]}], "margin": margin}
             assert fine._connection.execute(query, bound).fetchall() == [(decided,)]
 
 
