@@ -4,8 +4,10 @@ import json
 import pickle
 import random
 import threading
+import time
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -119,7 +121,7 @@ def test_who_was_away_too_long_is_taken_over_and_changes_nothing_more(bucket, mo
         write(old)
         old.place.change(manifest, lambda _: b'{"first": []}')
         content, version = objects.get(lease.KEY)
-        objects.put_if(lease.KEY, json.dumps(json.loads(content) | {"until": 0.0}).encode(), version)
+        objects.put_if(lease.KEY, json.dumps(json.loads(content) | {"seconds": -1.0}).encode(), version)
         with new.lock():
             # As if it had been stopped between its look at the clock and its write.
             patch.setattr(old.place._lease, "check", lambda: None)
@@ -140,7 +142,7 @@ def taken_over(bucket, monkeypatch):
         def take() -> Store:
             objects = Objects(bucket)
             content, version = objects.get(lease.KEY)
-            objects.put_if(lease.KEY, json.dumps(json.loads(content) | {"until": 0.0}).encode(), version)
+            objects.put_if(lease.KEY, json.dumps(json.loads(content) | {"seconds": -1.0}).encode(), version)
             store = Store(bucket)
             stack.enter_context(store.lock())
             return store
@@ -419,3 +421,35 @@ def test_without_a_key_it_is_said_where_rights_come_from(monkeypatch, capsys):
         assert cli.run(["status", "--store", "s3://nobodys/sweep"]) == 2
         server.shutdown()
     assert capsys.readouterr().err.startswith("error: no right to use s3://nobodys/sweep: rights come from the env")
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_a_holder_whose_clock_is_wrong_is_not_taken_over(bucket, monkeypatch, hours):
+    """Nor does it keep others out for longer than it holds: its time is told by the bucket's clock."""
+    monkeypatch.setattr(lease, "SECONDS", 2.0)
+    with monkeypatch.context() as patch:
+        wrong = SimpleNamespace(time=lambda: time.time() + 3600 * hours, monotonic=time.monotonic)
+        patch.setattr(lease, "time", wrong)
+        # The holder renews it no more.
+        lease.Lease(Objects(bucket), lease.SECONDS)._ended.set()
+    with pytest.raises(StoreError, match="another run is writing"), Store(bucket).lock():
+        pass
+    if hours > 0:
+        time.sleep(2 * lease.SECONDS)
+        with Store(bucket).lock():
+            pass
+
+
+def test_what_somebody_removed_is_left_out_and_said(bucket, caplog):
+    store = Store(bucket)
+    with store.lock():
+        for number in range(2):
+            store.write_labels("clip", [{"image_id": f"{number}", "attribute": "age", "label": "old"}])
+    gone, _ = store.place.entries("labels", 1)
+    Objects(bucket).delete([gone.key])
+    assert ask(bucket, "select count(*) from labels") == [(1,)]
+    assert "names files that are not there" in caplog.text
+    with Store(bucket).lock():
+        pass
+    caplog.clear()
+    assert ask(bucket, "select count(*) from labels") == [(1,)] and not caplog.text

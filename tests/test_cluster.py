@@ -156,6 +156,26 @@ def test_without_a_gpu_the_cpus_are_shared_out(nodes):
         assert engine.generator_size(RunSpec(cpus_per_actor=1), batches=2).actors == 2
 
 
+def test_no_actor_lies_across_nodes_and_cards_without_cpus_are_named(nodes):
+    cluster = nodes({"num_cpus": 0})
+    with engine.connected(cluster.address):
+        silent, _ = engine.reservations(RunSpec())
+        assert "set run.gpus_per_actor" in silent
+        (one,) = engine.reservations(RunSpec(gpus_per_actor=1))
+        assert one == "no node is there yet, and one actor is asked for: set run.actors to as many as are to come"
+        assert not list(engine.reservations(RunSpec(gpus_per_actor=1, actors=4)))
+        for _ in range(2):
+            cluster.add_node(**node_options(num_cpus=4))
+        assert engine.generator_size(RunSpec(cpus_per_actor=2.5)).actors == 2
+        assert not list(engine.reservations(RunSpec(cpus_per_actor=2.5)))
+        cluster.add_node(**node_options(num_cpus=2, num_gpus=4))
+        assert engine.generator_size(RunSpec(gpus_per_actor=1)).actors == 2
+        (unused,) = engine.reservations(RunSpec())
+        assert unused.startswith("2 of 4 GPUs will have no actor: each actor holds 1 CPUs beside it")
+        assert engine.generator_size(RunSpec(gpus_per_actor=1, cpus_per_actor=0.5)).actors == 4
+        assert not list(engine.reservations(RunSpec(cpus_per_actor=0.5)))
+
+
 @pytest.mark.slow
 def test_a_run_that_starts_without_a_node_grows_as_nodes_appear(tiny_data, tmp_path, run_sweep, nodes, monkeypatch):
     monkeypatch.setattr(crew, "_ASK_EVERY_SECONDS", 0.5)
@@ -293,3 +313,17 @@ def test_what_a_cluster_can_never_give_is_refused_where_nobody_adds_nodes(nodes,
     grown = nodes({"num_cpus": 1, "num_gpus": 1})
     with engine.connected(grown.address, RunSpec(gpus_per_actor=1, classifier_gpus=1)) as where:
         assert where.startswith("joined")
+
+
+@pytest.mark.slow
+def test_a_driver_that_is_ended_while_its_cluster_starts_says_how_to_go_on(tiny_data, tmp_path, write_spec):
+    command = [sys.executable, "-m", "fairsweep.cli", "run", str(write_spec(tiny_data)), "--store", str(tmp_path / "s")]
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    started = psutil.Process(driver.pid)
+    wait_for(lambda: any("gcs_server" in child.name() for child in started.children(recursive=True)))
+    children = started.children(recursive=True)
+    driver.send_signal(signal.SIGTERM)
+    _, errors = driver.communicate()
+    assert (driver.returncode, errors) == (130, "interrupted; the same command resumes\n")
+    psutil.wait_procs(children, timeout=60)
+    assert not any(child.is_running() for child in children)

@@ -115,6 +115,15 @@ def test_an_actor_leaves_its_process_when_its_device_is_dead(run, tmp_path):
     one_loss(outcome, "simulated card, gpu ", "the CUDA context is dead")
 
 
+def test_a_card_on_which_all_fails_though_it_says_that_it_is_well_costs_no_image(run, tmp_path):
+    outcome = run({"fault": "kernels", "gpu": "0"})
+    assert (outcome.complete, outcome.failed_images, outcome.made) == (True, 0, 16)
+    assert_exactly_once(tmp_path, 16)
+    assert ask(tmp_path, "select count(*) from images where error is not null") == [(0,)]
+    assert all("gpu 0" in loss for loss in outcome.losses), outcome.losses
+    assert "CUDNN_STATUS_NOT_INITIALIZED" in outcome.losses[0]
+
+
 def test_a_row_that_ends_its_process_costs_only_itself(run, tmp_path):
     prompts = ["a nurse", "a doctor", "a poisonous teacher"]
     outcome = run({"fault": "poison", "text": "poisonous"}, prompts=prompts, guidance=[{"method": "none"}], seeds=[1])

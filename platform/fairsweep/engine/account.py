@@ -6,6 +6,7 @@ from fairsweep.engine.events import GivenUp, LeftOut, Refused
 from fairsweep.engine.generate import BatchReport
 from fairsweep.engine.label import LabelReport
 from fairsweep.engine.outcome import Outcome
+from fairsweep.errors import StoreError
 from fairsweep.plan.declared import wanted_attributes
 from fairsweep.plan.todo import Batch, LabelTask, stored
 from fairsweep.spec import SweepSpec
@@ -19,7 +20,7 @@ class TooManyFailuresError(Exception):
     """Stop the sweep: nothing has worked for a while."""
 
 
-class DamagedFileError(Exception):
+class DamagedFileError(StoreError):
     """Stop working: a file of images turned out damaged, and its images are to be made again."""
 
 
@@ -121,5 +122,3 @@ class Account:
         self.outcome.labelled += sum(report.labelled.values())
         self.outcome.failed_labels += sum(report.failed.values())
         self.outcome.remember(list(report.errors.items()))
-        for name, why in report.refused.items():
-            self.outcome.refused_classifiers.setdefault(name, why)

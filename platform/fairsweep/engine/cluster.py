@@ -2,9 +2,7 @@
 
 import math
 import os
-import signal
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from fairsweep.engine.device import Device, DeviceError, device
 from fairsweep.engine.guard import guarded
 from fairsweep.engine.journal import Journal
 from fairsweep.engine.places import Place
-from fairsweep.errors import ClusterError, first_line, reason
+from fairsweep.errors import ClusterError, StoreError, first_line, reason
 from fairsweep.memory import keep_freed_memory, loading
 from fairsweep.spec import RunSpec
 from fairsweep.store import Store
@@ -74,12 +72,12 @@ def _joined(address: str | None, run: RunSpec | None) -> Iterator[str]:
     from ray.job_config import JobConfig
 
     more = {} if address else {"include_dashboard": False, "num_cpus": len(os.sched_getaffinity(0))}
-    on_termination = signal.getsignal(signal.SIGTERM)
     # A runtime environment would say the same, and let each worker wait for its agent.
     job = JobConfig(_py_driver_sys_path=list(registry.folders))
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            ray.init(address=address or "local", logging_level="error", log_to_driver=False, job_config=job, **more)
+            with _own_ending():
+                ray.init(address=address or "local", logging_level="error", log_to_driver=False, job_config=job, **more)
             break
         except Exception as error:
             ray.shutdown()
@@ -89,9 +87,6 @@ def _joined(address: str | None, run: RunSpec | None) -> Iterator[str]:
                 where = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
                 raise ClusterError(f"cannot join {where}: {first}") from None
     try:
-        # Ray has put a handler of its own in its place, which ends the process without a word.
-        if threading.current_thread() is threading.main_thread() and on_termination is not None:
-            signal.signal(signal.SIGTERM, on_termination)
         resources = ray.cluster_resources()
         cards = resources.get("GPU", 0)
         if run and not address:
@@ -104,6 +99,18 @@ def _joined(address: str | None, run: RunSpec | None) -> Iterator[str]:
             yield f"{f'joined {address}' if address else own} ({resources.get('CPU', 0):g} CPUs, {cards:g} GPUs)"
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _own_ending() -> Iterator[None]:
+    """Keep the process's own answer to SIGTERM: Ray's, which it has from the start of its nodes on, says nothing."""
+    from ray._private import utils
+
+    theirs, utils.set_sigterm_handler = utils.set_sigterm_handler, lambda _: None
+    try:
+        yield
+    finally:
+        utils.set_sigterm_handler = theirs
 
 
 @contextmanager
@@ -191,13 +198,40 @@ def generator_size(run: RunSpec, batches: float = math.inf) -> Size:
     there = ray.cluster_resources()
     gpus = run.gpus_per_actor if run.gpus_per_actor is not None else float(there.get("GPU", 0) >= 1)
     if gpus:
-        actors = run.actors or room(there.get("GPU", 0), gpus, run.classifier_gpus)
         cpus = run.cpus_per_actor or 1
+        actors = run.actors or min(room(there.get("GPU", 0), gpus, run.classifier_gpus), _beside_each_other(cpus, gpus))
     else:
         total = max(1.0, there.get("CPU", 1))
-        actors = run.actors or (int(total / run.cpus_per_actor) if run.cpus_per_actor else nodes())
+        actors = run.actors or (_beside_each_other(run.cpus_per_actor) if run.cpus_per_actor else nodes())
         cpus = run.cpus_per_actor or max(0.5, int(total / max(1, actors)) or total / actors)
     return Size(int(max(1, min(actors, batches))), cpus, gpus)
+
+
+def _beside_each_other(cpus: float, gpus: float = 0) -> int:
+    """Return how many actors the nodes that are there have CPUs for, where they have cards: none is on two nodes."""
+    import ray
+
+    there = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return sum(_shares(node.get("CPU", 0), cpus) for node in there if not gpus or node.get("GPU", 0))
+
+
+def reservations(run: RunSpec) -> Iterator[str]:
+    """Say what of a cluster a run will not use as its spec is silent: nodes that are to come, cards without CPUs."""
+    import ray
+
+    if not nodes():
+        if run.gpus_per_actor is None:
+            yield "no node is there yet, and actors will hold no GPU: where GPUs are to come, set run.gpus_per_actor"
+        if run.actors is None:
+            yield "no node is there yet, and one actor is asked for: set run.actors to as many as are to come"
+        return
+    cards, size = int(ray.cluster_resources().get("GPU", 0)), generator_size(run)
+    if run.actors or not size.gpus:
+        return
+    per_card = _shares(1, size.gpus)
+    if _beside_each_other(size.cpus, size.gpus) < cards * per_card:
+        unused, remedy = cards - math.ceil(size.actors / per_card), "give fewer in run.cpus_per_actor"
+        yield f"{unused} of {cards} GPUs will have no actor: each actor holds {size.cpus:g} CPUs beside it; {remedy}"
 
 
 def beside_size(run: RunSpec, generators: int) -> Size:
@@ -270,6 +304,7 @@ def settle(threads: int, store: Store) -> tuple[Device, Place, Journal]:
     journal = Journal(store.log("-".join(where).replace(" ", "-")))
     card, problem, name = device(ids), None, "unusable"
     try:
+        store.place.check_held()
         name = card.open()
         share = ray.get_runtime_context().get_assigned_resources().get("GPU", 0)
         if 0 < share < 1:
@@ -277,7 +312,7 @@ def settle(threads: int, store: Store) -> tuple[Device, Place, Journal]:
         # Known before there is work, so that who dies early can be told from others.
         journal.step()
     except Exception as error:
-        problem = str(error) if isinstance(error, DeviceError) else reason(error)
+        problem = str(error) if isinstance(error, DeviceError | StoreError) else reason(error)
     place = Place(", ".join([name, *where]), node, os.getpid(), str(journal.path), problem)
     return card, place, journal
 

@@ -17,6 +17,8 @@ from fairsweep.errors import ClusterError
 GONE_AFTER_SECONDS = 30.0
 _ASK_EVERY_SECONDS = 5.0
 _SILENT_AFTER_SECONDS = 10.0
+# Who is not there after so long may wait for room that others keep.
+_COMES_WITHIN_SECONDS = 60.0
 # Before the next try after each round of starts that failed; who has nobody to work gives up after the last.
 _PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
 
@@ -42,7 +44,9 @@ class Crew:
     def __init__(self, start: Callable[[], Any], size: Callable[[], int], needs: Callable[[], str] = str):
         self._start, self._size, self._needs = start, size, needs
         self._most = 1
-        self._starting: dict[ray.ObjectRef, Any] = {}
+        # The most that were there at one time.
+        self._together = 0
+        self._starting: dict[ray.ObjectRef, tuple[Any, float]] = {}
         self._pings: dict[ray.ObjectRef, tuple[Member, float]] = {}
         self._failed_rounds, self._start_error, self._pause_until = 0, "", 0.0
         self._asked = time.monotonic()
@@ -52,9 +56,11 @@ class Crew:
         self.places = Places()
 
     @property
-    def starting(self) -> bool:
-        """Tell whether an actor is still to come."""
-        return bool(self._starting)
+    def coming(self) -> bool:
+        """Tell whether an actor is about to come, beside those that replace others: maybe to another place."""
+        now = time.monotonic()
+        soon = any(now - since < _COMES_WITHIN_SECONDS for _, since in self._starting.values())
+        return soon and self._together < min(self.wanted, self._most)
 
     @property
     def refs(self) -> list[ray.ObjectRef]:
@@ -64,7 +70,8 @@ class Crew:
     def usable(self) -> list[Member]:
         """Return the actors that get work: where all places are to be left alone, those that can work at all."""
         fine = [member for member in self.members if not self.places.left_alone(member.place)]
-        return fine or [member for member in self.members if not member.place.problem]
+        sure = [member for member in fine if not self.places.doubtful(member.place)]
+        return sure or fine or [member for member in self.members if not member.place.problem]
 
     def recruit(self, most: int) -> None:
         """Start the actors that are wanted, `most` at most, and not there; raises ClusterError where none can be."""
@@ -81,7 +88,7 @@ class Crew:
 
     def _begin(self) -> None:
         actor = self._start()
-        self._starting[actor.ready.remote()] = actor
+        self._starting[actor.ready.remote()] = actor, time.monotonic()
 
     def _short(self, most: int) -> bool:
         # Who cannot work holds a place, and does none of the work that `most` counts.
@@ -92,7 +99,7 @@ class Crew:
     def heard(self, ref: ray.ObjectRef) -> tuple[Member, RayError] | None:
         """Take in that an actor has come or has answered; return one that turned out to be gone, and why."""
         if ref in self._starting:
-            self._arrived(self._starting.pop(ref), ref)
+            self._arrived(self._starting.pop(ref)[0], ref)
         elif ref in self._pings:
             member, _ = self._pings.pop(ref)
             try:
@@ -114,6 +121,7 @@ class Crew:
             self.places.loss(place, place.problem)
         self.arrived.append(place)
         self.members.append(Member(actor, place))
+        self._together = max(self._together, len(self.members))
 
     def _failed(self, why: str) -> None:
         """Say why an actor could not start, once, and pause before the next try, longer each time."""
@@ -171,7 +179,7 @@ class Crew:
         for ref in self._pings:
             with suppress(RayError):
                 ray.cancel(ref)
-        for actor in (*(member.actor for member in self.members), *self._starting.values()):
+        for actor in (*(member.actor for member in self.members), *(actor for actor, _ in self._starting.values())):
             ray.kill(actor, no_restart=True)
         for log in {place.log for place in self.arrived} - self.places.logs:
             Path(log).unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import ActorUnavailableError, RayActorError, RayError, RayTaskError, TaskCancelledError
+from ray.exceptions import ActorUnavailableError, RayError, RayTaskError, TaskCancelledError
 
 from fairsweep.engine.crew import Crew, Member
 from fairsweep.engine.device import DeviceError
@@ -24,7 +24,8 @@ IN_FLIGHT = 2
 _TICK_SECONDS = 1.0
 # A task that takes so many times as long as others do is given to an idle actor too.
 _STRAGGLES = 2.0
-# So many tasks in a row whose actor raised the same error are no matter of their places.
+# So many tasks in a row whose actor raised the same error are no matter of their places, unless all are on one node
+# of several.
 _SAME_ERRORS = 3
 _UNEXPLAINED = 0.5
 
@@ -41,13 +42,17 @@ class Dispatcher:
         self.crew, self._call = crew, call
         self._places = crew.places
         self._queues = Queues(streams)
-        # Tasks that an actor died of: each runs alone, so that it is plain what the next one dies of.
+        # Tasks that an actor died of: each runs alone, so that it is plain what the next one dies of. And tasks that
+        # failed as a whole. Both go elsewhere, where there is another place.
         self._suspects: deque[Task] = deque()
         self._running: dict[ray.ObjectRef, Member] = {}
         self._refused: dict[str, str] = {}
         self._aside: Counter[str] = Counter()
         self._seconds: deque[float] = deque(maxlen=64)
-        self._errors: deque[str] = deque(maxlen=_SAME_ERRORS)
+        # The nodes of actors that raised since a task was done last, by error.
+        self._errors: dict[str, list[str]] = defaultdict(list)
+        # Why a key could not be loaded, as the last place said.
+        self._hindrances: dict[str, str] = {}
 
     def run(self, tick: Callable[[], None]) -> Generator[Any, None, None]:
         """Yield the actors' reports, and GivenUp, Refused and LeftOut, as they come; call `tick` about once a second.
@@ -87,24 +92,24 @@ class Dispatcher:
         members = self.crew.usable()
         holders = Counter(member.key for member in members)
         for member in members:
-            if not member.tasks and not self._give(member, holders):
+            if not member.tasks and not self._give(member, holders, members):
                 self._copy(member)
         if self._waiting(len(members) + 1) > len(members):
             for member in members:
                 if 0 < len(member.tasks) < IN_FLIGHT and not any(task.kills for task in member.tasks.values()):
-                    self._give(member, holders)
-        if members and not self.crew.starting and not self._open():
+                    self._give(member, holders, members)
+        if members and not self.crew.coming and not self._open():
             for key in {task.work.key for task in self._suspects} | self._queues.keys():
-                if self._places.hopeless(key, [member.place for member in members]):
-                    yield from self._refuse(key, "no place is left that can load it")
+                if self._places.hopeless(key, [member.place for member in members], more=False):
+                    yield from self._refuse(key, self._hindrances.get(key, "no place is left that can load it"))
 
-    def _give(self, member: Member, holders: Counter) -> bool:
+    def _give(self, member: Member, holders: Counter, members: Sequence[Member]) -> bool:
         """Give an actor the next task for it; tell whether there was one."""
 
         def fits(key: str) -> bool:
             return self._places.fits(member.place, key)
 
-        suspect = None if member.tasks else next((task for task in self._suspects if fits(task.work.key)), None)
+        suspect = None if member.tasks else self._suspect(member, members)
         if suspect:
             self._suspects.remove(suspect)
             self._send(member, suspect)
@@ -116,6 +121,15 @@ class Dispatcher:
         holders[key] += 1
         self._send(member, self._queues.next(key))
         return True
+
+    def _suspect(self, member: Member, members: Sequence[Member]) -> Task | None:
+        """Return the first suspect for an actor: each goes as far as can be from where something went wrong with it."""
+        for task in self._suspects:
+            places = [other.place for other in members if self._places.fits(other.place, task.work.key)]
+            far = 0 if self.crew.coming else min((place.nearness(task.places) for place in places), default=0)
+            if self._places.fits(member.place, task.work.key) and member.place.nearness(task.places) <= far:
+                return task
+        return None
 
     def _send(self, member: Member, task: Task) -> None:
         ref = self._call(member.actor, task.work)
@@ -132,7 +146,7 @@ class Dispatcher:
         now = time.monotonic()
         for member in sorted(self.crew.members, key=lambda member: member.since):
             for place, (ref, task) in enumerate(member.tasks.items()):
-                once = counts[task] == 1 and not task.done and not task.kills
+                once = counts[task] == 1 and not task.done
                 if once and (place or now - member.since > patience) and self._places.fits(idle.place, task.work.key):
                     if place:
                         ray.cancel(ref)
@@ -144,15 +158,15 @@ class Dispatcher:
         member = self._running[ref]
         try:
             answer: Answer = ray.get(ref)
-        except RayActorError as error:
-            yield from self._lost(member, error)
-            return
         except (RayTaskError, TaskCancelledError) as error:
             if not member.tasks[ref].done:
                 yield from self._raised(member, error)
                 return
             # Recalled, because another actor was faster.
             answer = Answer()
+        except RayError as error:
+            yield from self._lost(member, error)
+            return
         del self._running[ref]
         task, now = member.tasks.pop(ref), time.monotonic()
         spent, member.since = now - member.since, now
@@ -161,13 +175,15 @@ class Dispatcher:
         elif task.done:
             return
         elif answer.refused:
-            task.done = True
-            yield from self._refuse(task.work.key, answer.refused, [task])
+            yield from self._refused_here(member, task, answer)
+        elif answer.failed and self._doubted(member, task, answer.failed):
+            return
         else:
-            task.done = True
-            self._seconds.append(spent)
-            self._errors.clear()
-            self._places.worked(member.place)
+            if not answer.failed:
+                self._seconds.append(spent)
+                self._errors.clear()
+                self._places.worked(member.place, task.work.key)
+            self._settle(task, None if answer.failed else member.place)
             self._recall(task)
             yield answer.report
 
@@ -176,14 +192,50 @@ class Dispatcher:
             for ref in [ref for ref, other in member.tasks.items() if other is task]:
                 ray.cancel(ref)
 
+    def _settle(self, task: Task, where: Place | None = None) -> None:
+        """Take a task for done, well done at a place: then one where it failed as a whole is to blame."""
+        task.done = True
+        if task.doubt:
+            place, why = task.doubt
+            outdone = where is not None and where.nearness([place]) < 2
+            self._places.settle(place, task, why if outdone else "")
+
     # What goes wrong
+
+    def _doubted(self, member: Member, task: Task, why: str) -> bool:
+        """Let another place try what failed at one as a whole, once, where there is another; tell whether one does."""
+        others = [other.place for other in self.crew.usable() if self._places.fits(other.place, task.work.key)]
+        alone = all(place.nearness([member.place]) == 2 for place in others)
+        if task.doubt or (alone and not self.crew.coming):
+            return False
+        task.doubt = member.place, why
+        task.places.append(member.place)
+        self._places.doubt(member.place, task)
+        if task not in self._open():
+            self._suspects.append(task)
+        return True
+
+    def _refused_here(self, member: Member, task: Task, answer: Answer) -> Iterator[Any]:
+        """Believe one node that a model itself is at fault only where no other is there: its files may lie on each."""
+        key, why = task.work.key, answer.refused or ""
+        self._places.unready(key, member.place, own_fault=True)
+        if key not in self._refused and self._hopeless(key, member.place):
+            yield from self._refuse(key, why, [task])
+            return
+        self._hindrances[key] = why
+        Journal(Path(member.place.log)).keep(answer.traceback)
+        self._places.loss(member.place, why)
+        yield from self._back([task])
 
     def _raised(self, member: Member, error: RayError) -> Iterator[Any]:
         """Replace an actor whose device is dead, or that met an error it has no answer to."""
         cause = getattr(error, "cause", None) or error
         if not isinstance(cause, DeviceError):
-            self._errors.append(reason(cause))
-            if len(self._errors) == _SAME_ERRORS and len(set(self._errors)) == 1:
+            nodes = self._errors[reason(cause)]
+            nodes.append(member.place.node)
+            there = {other.place.node for other in self.crew.usable()} | set(nodes)
+            enough = _SAME_ERRORS if self.crew.coming else min(_SAME_ERRORS, len(there))
+            if len(nodes) >= _SAME_ERRORS and len(set(nodes)) >= enough:
                 raise ClusterError(f"an actor failed: {reason(cause)}")
         yield from self._lost(member, error, str(cause) if isinstance(cause, DeviceError) else reason(cause))
 
@@ -197,8 +249,13 @@ class Dispatcher:
 
     def _could_not_load(self, key: str, place: Place, why: str) -> Iterator[Any]:
         self._places.unready(key, place)
-        if self._places.hopeless(key, [place, *(member.place for member in self.crew.usable())]):
-            yield from self._refuse(key, f"{why} ({place.device})")
+        self._hindrances[key] = f"{why} ({place.device})"
+        if self._hopeless(key, place):
+            yield from self._refuse(key, self._hindrances[key])
+
+    def _hopeless(self, key: str, place: Place) -> bool:
+        places = [place, *(member.place for member in self.crew.usable())]
+        return self._places.hopeless(key, places, more=self.crew.coming)
 
     def _lost(self, member: Member, error: RayError | str, why: str = "", blame: bool = True) -> Iterator[Any]:
         """Find out what is to blame for the end of an actor, and let others have what it was given."""
@@ -231,25 +288,34 @@ class Dispatcher:
         for ref in member.tasks:
             del self._running[ref]
         elsewhere = self._open()
-        for task in (*also, *member.tasks.values()):
-            if task.done or task in elsewhere:
+        tasks = [task for task in (*also, *member.tasks.values()) if not task.done and task not in elsewhere]
+        if blame:
+            for task in tasks:
+                task.kills += weight
+                task.places.append(member.place)
+        yield from self._back(tasks, blame)
+
+    def _back(self, tasks: Sequence[Task], blame: str = "") -> Iterator[Any]:
+        """Let tasks wait again, unless they are to blame for what has happened to them."""
+        elsewhere = self._open()
+        for task in tasks:
+            if task in elsewhere:
                 continue
-            task.kills += weight if blame else 0
             if task.work.key in self._refused:
                 yield from self._refuse(task.work.key, self._refused[task.work.key], [task])
             elif task.kills >= DEATHS:
                 yield from self._condemn(task, blame)
-            elif task.kills:
+            elif task.places:
                 self._suspects.append(task)
             else:
                 self._queues.back(task)
 
     def _condemn(self, task: Task, why: str) -> Iterator[Any]:
         """Try the parts of a task that killed twice one by one; give up the one that is left."""
-        task.done = True
+        self._settle(task)
         parts = task.work.split()
         if len(parts) > 1:
-            self._suspects += [Task(part, DEATHS - 1, task.origin) for part in parts]
+            self._suspects += [Task(part, DEATHS - 1, task.origin, places=list(task.places)) for part in parts]
             return
         self._places.acquit(task.origin)
         yield GivenUp(task.work, f"it ends the process that works on it: {why}")
@@ -259,7 +325,7 @@ class Dispatcher:
         tasks = [*tasks, *(task for task in self._suspects if task.work.key == key)]
         self._suspects = deque(task for task in self._suspects if task.work.key != key)
         for task in tasks:
-            task.done = True
+            self._settle(task)
         yield Refused(key, why, chain((task.work for task in tasks), self._queues.drain(key)))
 
 

@@ -11,13 +11,14 @@ from fairsweep.plan.todo import Batch, LabelTask
 class Answer:
     """What an actor says of a task: its report; else why its key can be used nowhere (refused) or not here (unready).
 
-    traceback: of what stood in the way.
+    traceback: of what stood in the way. failed: why nothing of a task came out well, which may be the place's fault.
     """
 
     report: Any = None
     refused: str | None = None
     unready: str | None = None
     traceback: str = ""
+    failed: str = ""
 
 
 @dataclass(frozen=True)

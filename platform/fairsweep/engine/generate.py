@@ -185,7 +185,8 @@ class GeneratorActor:
             if refusal:
                 return refusal
             work = await loop.run_in_executor(self._compute, self._computed, batch, without)
-            return Answer(await loop.run_in_executor(self._output, functools.partial(self._stored, *work)))
+            report = await loop.run_in_executor(self._output, functools.partial(self._stored, *work))
+            return Answer(report, failed="" if report.made else report.failed[0][1])
 
     async def embed(self, task: TextTask) -> Answer:
         """Embed texts by the text encoder of a model."""

@@ -207,7 +207,7 @@ class LabelActor:
         new = [row for row in rows[name] if row["attribute"] not in task.images[row["image_id"]][1]]
         self._labellers.write({name: new})
         self._gauges.labels(report)
-        return Answer(report)
+        return Answer(report, failed="" if report.labelled.get(name) else report.errors.get(name, ""))
 
 
 def _picture(png: bytes):

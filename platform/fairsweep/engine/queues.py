@@ -2,9 +2,11 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Protocol
+
+from fairsweep.engine.places import Place
 
 
 class Work(Protocol):
@@ -18,12 +20,17 @@ class Work(Protocol):
 
 @dataclass(eq=False)
 class Task:
-    """A piece of work, how many actors it may have killed, and the task that it is a part of."""
+    """A piece of work, how many actors it may have killed, and the task that it is a part of.
+
+    places: where something went wrong with it. doubt: where it failed as a whole, and why, until another place tried.
+    """
 
     work: Any
     kills: float = 0
     whole: "Task | None" = None
     done: bool = False
+    places: list[Place] = field(default_factory=list)
+    doubt: tuple[Place, str] | None = None
 
     @property
     def origin(self) -> "Task":

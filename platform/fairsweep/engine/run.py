@@ -69,10 +69,10 @@ class Run:
         path = write_plan(self.spec, self.store)
         try:
             self._work(path, limit)
-        except (duckdb.Error, DamagedFileError):
-            # A file that is damaged inside shows only when it is read.
+        except (duckdb.Error, DamagedFileError) as error:
+            # A file that is damaged inside, or that somebody removed, shows only when it is read.
             _, damaged = verify(self.store)
-            if not damaged:
+            if not damaged and not isinstance(error, duckdb.IOException | DamagedFileError):
                 raise
             self._in_vain = []
             self._work(path, limit)
@@ -202,12 +202,9 @@ class Run:
     def _decided(self) -> RunSpec:
         """Return how the run runs, with what each actor holds of a card: the same until its end."""
         if self._run is None:
-            if not cluster.nodes() and self.spec.run.gpus_per_actor is None:
-                said = (
-                    "no node is there yet, and actors will hold no GPU: where GPUs are to come, set run.gpus_per_actor"
-                )
-                self.console.print(said, soft_wrap=True)
             self._run = cluster.decided(self.spec.run)
+            for line in cluster.reservations(self.spec.run):
+                self.console.print(line, soft_wrap=True, highlight=False)
         return self._run
 
     def _start(self, kind: type, size: cluster.Size, *more, restarts: int = 0) -> Any:

@@ -119,6 +119,9 @@ class RunSpec(Frozen):
         for name in runtime_env or ():
             if name not in RUNTIME_FIELDS:
                 raise ValueError(f"unknown key {name!r}{near(name, RUNTIME_FIELDS)}")
+        variables = (runtime_env or {}).get("env_vars", {})
+        if not isinstance(variables, dict) or not all(isinstance(value, str) for value in variables.values()):
+            raise ValueError("env_vars takes names with texts: put numbers and such in quotes")
         return runtime_env
 
 

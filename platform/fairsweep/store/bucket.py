@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from fairsweep.errors import StoreError
 from fairsweep.store import cache, index, lease
+from fairsweep.store.files import warn
 from fairsweep.store.names import DEPTHS, MANIFEST, of_content, shard_name
 from fairsweep.store.objects import ConflictError, Objects
 from fairsweep.store.places import Entry, Place
@@ -36,6 +37,8 @@ class Bucket(Place):
         # In a process that works for the holder of a lease.
         self._grant: lease.Grant | None = None
         self._index: tuple[int, list[Entry]] | None = None
+        # The number of an index that names what is not there.
+        self._mistaken: int | None = None
 
     def __getstate__(self) -> dict:
         return {"root": self.root, "grant": self._lease.grant if self._lease else self._grant}
@@ -84,11 +87,17 @@ class Bucket(Place):
     def _indexed(self) -> list[Entry] | None:
         """Return everything that the index names, where it counts."""
         number = index.last_number(self._objects)
-        if number is None:
+        if number is None or number == self._mistaken:
             return None
         if self._index is None or self._index[0] != number:
             self._index = index.read(self._objects)
         return self._index[1] if self._index and self._index[0] == number else None
+
+    def relist(self) -> None:
+        if self._lease is None and self._indexed() is not None:
+            self._mistaken = self._index and self._index[0]
+            again = "it is listed anew, and the next run or `fairsweep verify` writes the index again"
+            warn(f"the index of {self.root} names files that are not there: {again}")
 
     def has(self, key: str) -> bool:
         return self._objects.head(key) is not None

@@ -26,6 +26,8 @@ class Disk(Place):
 
     def __init__(self, root: str | os.PathLike):
         self.root = Path(root).expanduser().absolute()
+        # While a run holds it, in its processes on other nodes too.
+        self._lock: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -36,7 +38,9 @@ class Disk(Place):
         return self.root
 
     def below(self, key: str) -> "Disk":
-        return Disk(self.root / key)
+        inside = Disk(self.root / key)
+        inside._lock = self._lock
+        return inside
 
     def exists(self) -> bool:
         return self.root.is_dir()
@@ -72,6 +76,9 @@ class Disk(Place):
                     if stat.S_ISREG(info.st_mode):
                         entries.append(Entry(key, info.st_size, info.st_mtime_ns))
         return entries
+
+    def relist(self) -> None:
+        """Nothing: every listing is a new one."""
 
     def has(self, key: str) -> bool:
         return (self.root / key).is_file()
@@ -135,13 +142,26 @@ class Disk(Place):
             with suppress(OSError):
                 file.truncate(0)
                 os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
-            yield
+            self._lock = self.root / LOCK
+            try:
+                yield
+            finally:
+                self._lock = None
 
     def misnamed(self, depths: dict[str, int]) -> list[str]:
         return []
 
     def check_held(self) -> None:
-        """Nothing: a lock on a file lasts as long as its process."""
+        # A lock on a file lasts as long as its process; but the folder may be another one here.
+        try:
+            if self._lock:
+                self._lock.stat()
+        except FileNotFoundError:
+            remedy = "mount the file system of that folder on every node"
+            raise StoreError(f"the store is not at {self.root} here: {remedy}") from None
+        except OSError:
+            # Nothing is known of a file system that does not answer.
+            return
 
     def log(self, name: str) -> Path:
         return self.root / name

@@ -78,7 +78,7 @@ def find(place: Place, kind: str) -> Files:
             return _find(place, kind)
         except FileNotFoundError:
             # Merged by another process since it was listed, and its time is up: what stands for it is there now.
-            continue
+            place.relist()
     raise StoreError(f"the {kind} of {place.root} change faster than they can be read: try again")
 
 

@@ -1,7 +1,7 @@
 """The lock of a store in a bucket: an object that names who writes and until when, and a number that only rises.
 
-A holder renews it while it lives. After its time, or where its process on this machine has ended, the next writer takes
-it over with a higher number: what the old holder then writes under its own number is refused.
+A holder renews it while it lives. After its time, by the bucket's own clock, or where its process on this machine has
+ended, the next writer takes it over with a higher number: what the old holder then writes under its own is refused.
 """
 
 import json
@@ -26,7 +26,10 @@ _RENEWALS = 4
 
 @dataclass(frozen=True)
 class Term:
-    """What the object says. machine, process, began: what tells on the same machine whether the holder still lives."""
+    """What the object says. machine, process, began: what tells on the same machine whether the holder still lives.
+
+    until: by the holder's clock, for people. seconds: how long it holds from its last renewal on.
+    """
 
     number: int
     holder: str
@@ -36,15 +39,13 @@ class Term:
     process: int = 0
     began: str = ""
     released: bool = False
+    seconds: float = SECONDS
 
     @property
-    def over(self) -> bool:
-        """Tell whether nobody writes any more."""
-        return self.released or self.until < time.time() or self._dead()
-
-    def _dead(self) -> bool:
-        """Tell whether the holder was a process of this machine, and has ended."""
-        return bool(self.machine) and self.machine == _machine() and self.began != _began(self.process)
+    def ended(self) -> bool:
+        """Tell whether the holder has let go of it, or was a process of this machine that has ended."""
+        here = bool(self.machine) and self.machine == _machine()
+        return self.released or (here and self.began != _began(self.process))
 
     @property
     def content(self) -> bytes:
@@ -100,7 +101,7 @@ class Lease:
         while True:
             there = self._objects.get(KEY)
             before = term(there[0], self._objects.address) if there else None
-            if before and not before.over:
+            if there and before and not before.ended and not self._expired(before, there[1]):
                 until = datetime.fromtimestamp(before.until, UTC).strftime("%H:%M:%S UTC")
                 who = f"{before.holder}, until {until} unless it goes on"
                 busy = f"another run is writing to {self._objects.address} ({who})"
@@ -113,6 +114,7 @@ class Lease:
                 machine=_machine(),
                 process=os.getpid(),
                 began=_began(os.getpid()),
+                seconds=self._seconds,
             )
             self._version = there[1] if there else None
             self.clean = before is None or before.released
@@ -122,6 +124,11 @@ class Lease:
             except ConflictError:
                 # Another one was faster; it may hold the lease now.
                 continue
+
+    def _expired(self, before: Term, version: str) -> bool:
+        """Tell whether a holder has not renewed in its time: by one clock, for those of two machines may differ."""
+        entry = self._objects.head(KEY)
+        return bool(entry) and entry.version == version and self._objects.now() - entry.stamp / 1e9 > before.seconds
 
     def _put(self, next_term: Term) -> None:
         started = time.monotonic()

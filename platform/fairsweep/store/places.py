@@ -76,6 +76,10 @@ class Place(ABC):
         """Return the files at most `depth` folders deep below a folder; nothing hidden, no pipes, no devices."""
 
     @abstractmethod
+    def relist(self) -> None:
+        """Take in that a file is gone that a listing named."""
+
+    @abstractmethod
     def has(self, key: str) -> bool:
         """Tell whether anything lies under a key."""
 
@@ -152,7 +156,10 @@ class Place(ABC):
 
     @abstractmethod
     def check_held(self) -> None:
-        """Raise StoreError where another writer took over from this one, which was away too long."""
+        """Raise StoreError where this process cannot write for the holder of the lock: another one has it by now.
+
+        Or where what lies here is another place than the holder writes to.
+        """
 
     @abstractmethod
     def log(self, name: str) -> Path:

@@ -9,6 +9,7 @@ Ray id; everywhere where silent), and `times`: how often it happens in all (for 
 - poison: the process ends on rows, written "prompt seed;", that hold `text`
 - written: the process ends once it has stored rows whose prompt holds `text`
 - sticky: the first denoising ruins the device: every later call fails
+- kernels: denoising fails, and the device says that it is well
 - slow: a batch takes `seconds` longer
 - meet: a process waits with each of its first `batches` batches until `processes` of them have begun as many
 """
@@ -60,6 +61,8 @@ class Card(Device):
             if self._dead or self._strikes("sticky"):
                 self._dead = True
                 raise RuntimeError("CUDA error: an illegal memory access was encountered")
+            if self._strikes("kernels"):
+                raise RuntimeError("cuDNN error: CUDNN_STATUS_NOT_INITIALIZED")
             if fault := self._strikes("slow"):
                 time.sleep(fault["seconds"])
             if fault := self._strikes("meet"):
