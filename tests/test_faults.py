@@ -171,6 +171,14 @@ def test_a_classifier_without_memory_is_asked_of_several_places(run, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_classifier_whose_files_are_missing_at_one_place_labels_every_image(run, tmp_path):
+    reader = {"name": "reader", "kind": "ending:MissingOnce", "mark": str(tmp_path / "missing")}
+    outcome = run(classifiers=[reader], seeds=1)
+    assert (outcome.complete, outcome.labelled, outcome.failed_labels) == (True, 4, 0)
+    assert not outcome.refused_classifiers
+
+
+@pytest.mark.slow
 def test_a_batch_that_never_ends_goes_to_an_idle_actor(run, tmp_path):
     outcome = run({"fault": "slow", "times": 1, "seconds": 3600})
     assert outcome.complete

@@ -115,6 +115,13 @@ BAD = [
         24,
         "encoder.tests[0].b: this key is missing",
     ),
+    (
+        "variables that are no texts",
+        "seeds: 4",
+        "seeds: 4\nrun: {runtime_env: {env_vars: {A: 1}}}",
+        24,
+        "run.runtime_env: env_vars takes names with texts: put numbers and such in quotes",
+    ),
     ("seeds of no form", "seeds: 4", "seeds: many", 23, "seeds: give a count, a list of whole numbers, or {start, co"),
     ("seeds without a count", "seeds: 4", "seeds: {start: 4}", 23, "seeds: give a count, a list of whole numbers, or"),
     ("images of no form", "seeds: 4", "seeds: 4\nimages: 5", 24, "images: give where the pictures lie, or a mapping"),

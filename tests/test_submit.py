@@ -22,6 +22,7 @@ from ray.job_submission import JobSubmissionClient
 from ray.runtime_env import RuntimeEnv
 
 from fairsweep.engine.upload import check_size, package_size, runtime_env, uploaded
+from fairsweep.errors import ClusterError
 from fairsweep.spec import load_spec
 from support.buckets import SECRET
 from support.checks import assert_exactly_once, wait_for
@@ -225,6 +226,24 @@ def test_a_folder_that_ray_would_not_take_is_measured_first(folder, tmp_path):
     assert "the largest: weights.bin (80.0 MiB), more.bin (21.0 MiB), " in errors
     (folder / ".rayignore").write_text("more.bin\n")
     assert folder / "weights.bin" in uploaded(folder) and folder / "more.bin" not in uploaded(folder)
+    check_size(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "why"),
+    [
+        ("loop", lambda path: path.symlink_to("."), "'loop', a link to a folder that it lies in"),
+        ("pipe", os.mkfifo, "'pipe', a pipe"),
+        ("bad\udcff.txt", Path.touch, r"'bad\udcff.txt', whose name is no UTF-8"),
+        ("old.txt", lambda path: (path.touch(), os.utime(path, (0, 0))), "'old.txt', dated before 1980"),
+    ],
+)
+def test_what_ray_cannot_pack_is_named_first(folder, name, make, why):
+    make(folder / name)
+    with pytest.raises(ClusterError) as raised:
+        check_size(folder)
+    assert why in str(raised.value) and str(raised.value).endswith(": leave it out in .rayignore")
+    (folder / ".rayignore").write_text(f"{name[:3]}*\n")
     check_size(folder)
 
 

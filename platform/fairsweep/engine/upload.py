@@ -1,6 +1,8 @@
 """What a job takes along to a cluster: the folder, measured before it is sent, and the environment it runs in."""
 
+import logging
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from fairsweep.spec import SweepSpec
 
 _LEFT_OUT = (".git", ".venv", "__pycache__", "fairsweep-store", "*.parquet", "mlflow.db", "mlruns", "node_modules")
 _NAMED = 3
+_FIRST_YEAR = 1980
 # Passed on without being asked for, where it is set: without it no gated model loads.
 _TOKEN = "HF_TOKEN"
 # Rights to buckets, which would stand in the job's description.
@@ -49,14 +52,38 @@ def package_size(folder: Path) -> int:
 
 
 def uploaded(folder: Path) -> list[Path]:
-    """Return the files of the folder that Ray uploads: .gitignore and .rayignore hold, and what is never needed."""
+    """Return the files of the folder that Ray uploads: .gitignore and .rayignore hold, and what is never needed.
+
+    Raises ClusterError for what Ray would hang on, or give up on with an error that names no file.
+    """
     from ray._private.runtime_env.packaging import _dir_travel, _get_excludes
 
     files: list[Path] = []
+
+    def gather(path: Path) -> None:
+        if why := _unfit(path):
+            name = ascii(str(path.relative_to(folder)))
+            raise ClusterError(f"the folder to upload, {folder}, holds {name}, {why}: leave it out in .rayignore")
+        files.append(path)
+
     include_gitignore = os.environ.get("RAY_RUNTIME_ENV_IGNORE_GITIGNORE", "0") != "1"
     excludes = [_get_excludes(folder, list(_LEFT_OUT))]
-    _dir_travel(folder, excludes, files.append, include_gitignore=include_gitignore)
+    silent = logging.Logger("uploaded", logging.CRITICAL)
+    _dir_travel(folder, excludes, gather, include_gitignore=include_gitignore, logger=silent)
     return [path for path in files if path.is_file()]
+
+
+def _unfit(path: Path) -> str:
+    """Say what keeps a path from being packed; "" where nothing does."""
+    if any("\ud800" <= letter <= "\udfff" for letter in str(path)):
+        return "whose name is no UTF-8"
+    if path.is_symlink() and path.is_dir() and path.parent.resolve().is_relative_to(path.resolve()):
+        return "a link to a folder that it lies in"
+    if path.is_fifo():
+        return "a pipe"
+    if path.is_file() and time.localtime(path.stat().st_mtime).tm_year < _FIRST_YEAR:
+        return f"dated before {_FIRST_YEAR}, which its ZIP cannot hold"
+    return ""
 
 
 def runtime_env(spec: SweepSpec, path: Path, folder: Path, names: Iterable[str]) -> dict:

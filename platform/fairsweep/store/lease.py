@@ -128,7 +128,9 @@ class Lease:
     def _expired(self, before: Term, version: str) -> bool:
         """Tell whether a holder has not renewed in its time: by one clock, for those of two machines may differ."""
         entry = self._objects.head(KEY)
-        return bool(entry) and entry.version == version and self._objects.now() - entry.stamp / 1e9 > before.seconds
+        if entry is None or entry.version != version:
+            return False
+        return self._objects.now() - entry.stamp / 1e9 > before.seconds
 
     def _put(self, next_term: Term) -> None:
         started = time.monotonic()

@@ -1,8 +1,11 @@
 """Classifiers that end the process that loads or uses them, as a crash in native code does."""
 
 import os
+from pathlib import Path
 
 from pixels import Pixels
+
+from fairsweep.errors import FairsweepError
 
 
 class EndsOnLoad(Pixels):
@@ -26,3 +29,14 @@ class OutOfMemory(Pixels):
 
     def __init__(self, params, attributes, device="cpu"):
         raise MemoryError("cannot allocate memory")
+
+
+class MissingOnce(Pixels):
+    """Has no files where it is loaded first; `mark` is a file that is there from then on."""
+
+    def __init__(self, params, attributes, device="cpu"):
+        super().__init__({}, attributes, device)
+        mark = Path(params["mark"])
+        if not mark.exists():
+            mark.touch()
+            raise FairsweepError("the folder /models/reader does not exist")
