@@ -16,7 +16,7 @@ from fairsweep.imports.sweep import write_sweep
 from fairsweep.imports.table import read_texts
 from fairsweep.measure.catalogue import connect
 from fairsweep.store import Store
-from fairsweep.store.pictures import as_png
+from fairsweep.store.pictures import as_png, as_rgb
 
 NAME = "calibration"
 
@@ -104,7 +104,7 @@ def labelled(path: Path, groups: Mapping[str, Sequence[str]]) -> Iterator[Sample
     for row in rows:
         try:
             with Image.open(path.parent / row["file"]) as image:
-                picture = image.convert("RGB")
+                picture = as_rgb(image)
         except Exception as error:
             raise ImportDataError(f"{path}: row {row['row']}: not a readable image ({first_line(error)})") from None
         yield picture, row.get("prompt") or "", {name: row[name] for name in groups}

@@ -18,6 +18,7 @@ from fairsweep.imports.table import read_texts
 from fairsweep.sources.base import SUFFIXES, beside
 from fairsweep.spec import LabelSpec
 from fairsweep.store import Store
+from fairsweep.store.pictures import as_rgb
 
 BATCH = 256
 
@@ -118,8 +119,8 @@ def _beside(source: Source, row: dict) -> bytes:
 def _described(source: Source, row: dict, data: bytes | None, once: Once) -> dict:
     try:
         with Image.open(io.BytesIO(data or b"")) as image:
-            image.load()
-            width, height = image.size
+            # As the classifiers will be shown it.
+            width, height = as_rgb(image).size
     except Exception as error:
         raise ImportDataError(f"{source.path}: row {row['row']}: not a readable image ({first_line(error)})") from None
     described = {**cell(source, row), "seed": seed_of(source, row)}

@@ -25,7 +25,7 @@ from fairsweep.sources.locations import Location, for_arrow, location
 from fairsweep.sources.pictures import read_pictures
 from fairsweep.spec import ImagesSpec, SweepSpec
 from fairsweep.store import Store
-from fairsweep.store.pictures import as_png, read_or_refer
+from fairsweep.store.pictures import as_png, as_rgb, read_or_refer
 
 _BUILTIN_COUNT = 24
 _AT_ONCE = 64
@@ -103,7 +103,7 @@ def _content(lying: _Lying) -> tuple[str, bytes]:
     try:
         image = Image.open(io.BytesIO(lying.picture))
         turned = image.getexif().get(_ORIENTATION, _UPRIGHT) != _UPRIGHT
-        shown = (ImageOps.exif_transpose(image) if turned else image).convert("RGB")
+        shown = as_rgb(ImageOps.exif_transpose(image) if turned else image)
     except Exception as error:
         raise SpecError(
             f"images: {lying.name} is no readable picture ({first_line(error)}): mend it, or take it away"

@@ -13,6 +13,7 @@ from PIL import Image
 from fairsweep.errors import StoreError, first_line
 from fairsweep.sources.base import SourceError
 from fairsweep.sources.locations import for_arrow, location, read_part
+from fairsweep.store.pictures import as_rgb
 
 _IN_PARQUET = re.compile(r"(?P<path>.+\.parquet)#(?P<column>[^#:]+):(?P<row>\d+)", re.DOTALL)
 _IN_TAR = re.compile(r"(?P<path>.+\.tar)#(?P<offset>\d+)\+(?P<size>\d+)", re.DOTALL)
@@ -31,7 +32,7 @@ def open_pictures(held: Mapping[Key, bytes | str | None]) -> dict[Key, Image.Ima
             pictures[key] = data or SourceError("it has no picture")
             continue
         try:
-            pictures[key] = Image.open(io.BytesIO(data)).convert("RGB")
+            pictures[key] = as_rgb(Image.open(io.BytesIO(data)))
         except Exception as error:
             pictures[key] = SourceError(f"not a readable picture ({first_line(error)})")
     return pictures

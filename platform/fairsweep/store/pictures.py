@@ -4,6 +4,7 @@ import io
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -21,6 +22,20 @@ def as_png(image: "Image.Image") -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
+
+
+def as_rgb(image: "Image.Image") -> "Image.Image":
+    """Return a picture in RGB, eight bits a channel; raises ValueError where it does not say what white is.
+
+    What Pillow itself makes of more bits is white above 255, and black below 1.
+    """
+    from PIL import Image
+
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise ValueError("samples of 32 bits, whose range is unknown: save it with 8 bits a channel")
+    return image.convert("RGB")
 
 
 def read_or_refer(place: Place, key: str, ids: Collection[str]) -> dict[str, bytes | str | None]:

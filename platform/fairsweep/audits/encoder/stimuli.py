@@ -22,6 +22,7 @@ from fairsweep.measure.selection import confine, selected
 from fairsweep.sources.base import SUFFIXES
 from fairsweep.spec.encoder import AssociationTestSpec, StimulusSpec
 from fairsweep.store import Store
+from fairsweep.store.pictures import as_rgb
 
 
 @dataclass
@@ -96,7 +97,7 @@ def _folder(name: str, folder: Path) -> Stimuli:
 def _picture(data: Path | io.BytesIO, name: str, what: object) -> Image.Image:
     try:
         with Image.open(data) as image:
-            return image.convert("RGB")
+            return as_rgb(image)
     except Exception as error:
         raise FairsweepError(f"stimuli {name}: {what} is no readable image ({first_line(error)})") from None
 
