@@ -73,6 +73,15 @@ def test_what_no_node_can_do_comes_to_an_end(events, deed):
         assert sorted(number for number, *_ in answers) == list(range(4))
 
 
+def test_what_one_node_cannot_load_waits_for_the_other_one_to_come_back(events, tmp_path):
+    """The good one dies, and only the bad one is there, with nothing to do."""
+    die = Errand("m", 99, deed=f"die once {tmp_path / 'died'}", on="good")
+    work = [*errands("refuse", count=4), die, *errands("refuse", count=8)[4:]]
+    answers, losses = events([Desk("card 0", "bad"), Desk("card 0", "good")], *work)
+    assert sorted(number for number, *_ in answers) == [*range(8), 99]
+    assert len(losses) == 2, losses
+
+
 def test_what_failed_once_beside_an_actor_that_is_stuck_is_done(events, tmp_path):
     """A stuck actor looks free once its errand was done elsewhere: what it is given next must not wait for it."""
     stall = Errand("m", 98, deed=f"stall once {tmp_path / 'stalled'}")

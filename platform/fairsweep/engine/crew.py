@@ -1,5 +1,6 @@
 """The actors of a stage: started as many as are wanted, asked whether they are there, named when they are not."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -46,6 +47,7 @@ class Crew:
         self._most = 1
         # The most that were there at one time.
         self._together = 0
+        self._node_lost = -math.inf
         self._starting: dict[ray.ObjectRef, tuple[Any, float]] = {}
         self._pings: dict[ray.ObjectRef, tuple[Member, float]] = {}
         self._failed_rounds, self._start_error, self._pause_until = 0, "", 0.0
@@ -61,6 +63,11 @@ class Crew:
         now = time.monotonic()
         soon = any(now - since < _COMES_WITHIN_SECONDS for _, since in self._starting.values())
         return soon and self._together < min(self.wanted, self._most)
+
+    @property
+    def expecting(self) -> bool:
+        """Tell whether somebody may come, or come back: who waits for room, or a node that was lost a moment ago."""
+        return bool(self._starting) or time.monotonic() - self._node_lost < _COMES_WITHIN_SECONDS
 
     @property
     def refs(self) -> list[ray.ObjectRef]:
@@ -83,7 +90,7 @@ class Crew:
         # Nobody works and nobody comes: unless there is more room by now, or the pause before the next try is on.
         self.wanted = max(1, self._size())
         problems = [member.place.problem for member in self.members] or [self._start_error]
-        if self._failed_rounds > len(_PAUSES_SECONDS) or not self._short(most):
+        if self._failed_rounds > len(_PAUSES_SECONDS) or not (self._short(most) or self.expecting):
             raise ClusterError(f"no actor can be used: {problems[0]}")
 
     def _begin(self) -> None:
@@ -158,6 +165,7 @@ class Crew:
         """Tell whether the node of a place is gone, and count it."""
         gone = any(node["NodeID"] == place.node and not node["Alive"] for node in ray.nodes())
         if gone:
+            self._node_lost = time.monotonic()
             self.places.node_lost(place.node)
         return gone
 

@@ -98,9 +98,9 @@ class Dispatcher:
             for member in members:
                 if 0 < len(member.tasks) < IN_FLIGHT and not any(task.kills for task in member.tasks.values()):
                     self._give(member, holders, members)
-        if members and not self.crew.coming and not self._open():
+        if members and not self._open():
             for key in {task.work.key for task in self._suspects} | self._queues.keys():
-                if self._places.hopeless(key, [member.place for member in members], more=False):
+                if self._hopeless(key, [member.place for member in members]):
                     yield from self._refuse(key, self._hindrances.get(key, "no place is left that can load it"))
 
     def _give(self, member: Member, holders: Counter, members: Sequence[Member]) -> bool:
@@ -219,7 +219,8 @@ class Dispatcher:
         """Believe one node that a model itself is at fault only where no other is there: its files may lie on each."""
         key, why = task.work.key, answer.refused or ""
         self._places.unready(key, member.place, own_fault=True)
-        if key not in self._refused and self._hopeless(key, member.place):
+        places = [member.place, *(other.place for other in self.crew.usable())]
+        if key not in self._refused and self._hopeless(key, places):
             yield from self._refuse(key, why, [task])
             return
         self._hindrances[key] = why
@@ -250,12 +251,13 @@ class Dispatcher:
     def _could_not_load(self, key: str, place: Place, why: str) -> Iterator[Any]:
         self._places.unready(key, place)
         self._hindrances[key] = f"{why} ({place.device})"
-        if self._hopeless(key, place):
+        if self._hopeless(key, [place, *(member.place for member in self.crew.usable())]):
             yield from self._refuse(key, self._hindrances[key])
 
-    def _hopeless(self, key: str, place: Place) -> bool:
-        places = [place, *(member.place for member in self.crew.usable())]
-        return self._places.hopeless(key, places, more=self.crew.coming)
+    def _hopeless(self, key: str, places: Sequence[Place]) -> bool:
+        # What was loaded once waits for who is gone; what never was, for who is about to come.
+        more = self.crew.expecting if self._places.usable(key) else self.crew.coming
+        return self._places.hopeless(key, places, more)
 
     def _lost(self, member: Member, error: RayError | str, why: str = "", blame: bool = True) -> Iterator[Any]:
         """Find out what is to blame for the end of an actor, and let others have what it was given."""

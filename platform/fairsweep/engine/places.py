@@ -122,6 +122,10 @@ class Places:
         times = sum(other.device == place.device for other in self._unready[what])
         return times < TRIES and place.node not in self._witnesses[what]
 
+    def usable(self, what: str) -> bool:
+        """Tell whether it was loaded anywhere, and something done with it."""
+        return what in self._usable
+
     def hopeless(self, what: str, places: Sequence[Place], more: bool) -> bool:
         """Tell whether enough places could not load it: several of them, or every one of those that are there.
 
