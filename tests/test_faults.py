@@ -115,8 +115,9 @@ def test_an_actor_leaves_its_process_when_its_device_is_dead(run, tmp_path):
     one_loss(outcome, "simulated card, gpu ", "the CUDA context is dead")
 
 
+@pytest.mark.slow
 def test_a_card_on_which_all_fails_though_it_says_that_it_is_well_costs_no_image(run, tmp_path):
-    outcome = run({"fault": "kernels", "gpu": "0"})
+    outcome = run({"fault": "kernels", "gpu": "0"}, {"fault": "slow", "seconds": 2, "gpu": "1"})
     assert (outcome.complete, outcome.failed_images, outcome.made) == (True, 0, 16)
     assert_exactly_once(tmp_path, 16)
     assert ask(tmp_path, "select count(*) from images where error is not null") == [(0,)]
@@ -172,8 +173,7 @@ def test_a_classifier_without_memory_is_asked_of_several_places(run, tmp_path):
 
 @pytest.mark.slow
 def test_a_classifier_whose_files_are_missing_at_one_place_labels_every_image(run, tmp_path):
-    reader = {"name": "reader", "kind": "ending:MissingOnce", "mark": str(tmp_path / "missing")}
-    outcome = run(classifiers=[reader], seeds=1)
+    outcome = run(classifiers=[{"name": "reader", "kind": "ending:MissingOnce"}], seeds=1)
     assert (outcome.complete, outcome.labelled, outcome.failed_labels) == (True, 4, 0)
     assert not outcome.refused_classifiers
 

@@ -32,11 +32,11 @@ class OutOfMemory(Pixels):
 
 
 class MissingOnce(Pixels):
-    """Has no files where it is loaded first; `mark` is a file that is there from then on."""
+    """Has no files where it is loaded first."""
 
     def __init__(self, params, attributes, device="cpu"):
-        super().__init__({}, attributes, device)
-        mark = Path(params["mark"])
+        super().__init__(params, attributes, device)
+        mark = Path(os.environ["FAULTS_FOLDER"], "missing")
         if not mark.exists():
             mark.touch()
             raise FairsweepError("the folder /models/reader does not exist")
