@@ -218,14 +218,16 @@ class Dispatcher:
     def _refused_here(self, member: Member, task: Task, answer: Answer) -> Iterator[Any]:
         """Believe one node that a model itself is at fault only where no other is there: its files may lie on each."""
         key, why = task.work.key, answer.refused or ""
+        news = self._places.fits(member.place, key)
         self._places.unready(key, member.place, own_fault=True)
         places = [member.place, *(other.place for other in self.crew.usable())]
         if key not in self._refused and self._hopeless(key, places):
             yield from self._refuse(key, why, [task])
             return
         self._hindrances[key] = why
-        Journal(Path(member.place.log)).keep(answer.traceback)
-        self._places.loss(member.place, why)
+        if news:
+            Journal(Path(member.place.log)).keep(answer.traceback)
+            self._places.loss(member.place, why)
         yield from self._back([task])
 
     def _raised(self, member: Member, error: RayError) -> Iterator[Any]:
