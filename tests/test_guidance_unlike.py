@@ -5,11 +5,12 @@ import pytest
 import torch
 import transformers
 from diffusers import DDPMScheduler, PyramidAttentionBroadcastConfig
+from PIL import Image
 
 from fairsweep.errors import FairsweepError
 from fairsweep.guidance import Concept, Edit, fair_guidance, toward
 from fairsweep.guidance.prediction import sign_of
-from support import tiny
+from support import tiny, zoo
 from support.tiny import relative
 from support.zoo_parts import flow, listening
 
@@ -175,6 +176,25 @@ class Around(diffusers.StableDiffusionPipeline):
 
     def __call__(self, prompt, **options):
         return diffusers.StableDiffusionPipeline(**self.components, requires_safety_checker=False)(prompt, **options)
+
+
+def test_what_a_pipeline_keeps_of_its_rows_beside_them_is_not_read_by_concepts_in_silence():
+    """FLUX.2 Klein with a source picture keeps its keys and values from the first step on, a row for each image."""
+    pipe = diffusers.Flux2KleinKVPipeline(**zoo.build("Flux2KleinPipeline").components)
+    size = {"height": 32, "width": 32, "max_sequence_length": 16, "num_inference_steps": 3, "output_type": "latent"}
+
+    def draw(**more):
+        return pipe(prompt=[PROMPT], generator=torch.Generator().manual_seed(0), **size, **more).images
+
+    def run(edits, **more):
+        with fair_guidance(pipe, edits):
+            return draw(**more)
+
+    assert not torch.equal(run([STRONG]), draw())
+    picture = {"image": [Image.new("RGB", (64, 64), "red")]}
+    assert torch.equal(run([None], **picture), draw(**picture))
+    with pytest.raises(FairsweepError, match="gives its transformer 'kv_cache', a Flux2KVCache, which may hold"):
+        run([STRONG], **picture)
 
 
 def test_a_pipeline_that_calls_another_is_not_left_unguided_in_silence():

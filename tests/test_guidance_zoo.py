@@ -102,6 +102,18 @@ def test_quoted_words_of_a_concept_are_encoded_as_a_prompts(name, prompt):
     assert relative(guided, plain) > MOVED
 
 
+@pytest.mark.parametrize("name", ["ChromaPipeline", "CogView4Pipeline"])
+def test_a_negative_prompt_that_is_the_prompt_is_compared_with_all_the_same(name):
+    """Pipelines of a call for each branch: where both say the same, the other one is no less the other one."""
+    pipe, same = zoo.build(name), {"steps": 1, "negative_prompt": [PROMPTS[0]]}
+    with fair_guidance(pipe, toward_all(OTHER, 3.0)):
+        guided = run(pipe, name, **same)
+    stock = run(pipe, name, **same)
+    strong, weak = (run(pipe, name, prompts=[OTHER], scale=scale, **same) for scale in (7.0, 4.0))
+    assert relative(guided, stock) > MOVED
+    assert relative(guided, stock + strong - weak) < 2e-6
+
+
 def test_mixed_batches_and_stock_images(named):
     """Unguided images are the stock pipeline's to the bit; each image of a mixed batch is as it is alone."""
     name, pipe = named

@@ -1,13 +1,16 @@
 """Nested arguments of a call: every tensor under its path, and rows of what may be a tensor or a list of them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from types import NoneType
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 
 Path: TypeAlias = tuple[str | int, ...]
 Rows: TypeAlias = Any  # a tensor, or a list of tensors
 PARTS = object()
+_PLAIN = (torch.Tensor, str, int, float, NoneType, torch.dtype, torch.device, torch.Size, np.generic)
 
 
 def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Rows]]:
@@ -22,6 +25,18 @@ def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Rows]]:
             yield path, value
         for index, inner in enumerate(value):
             yield from leaves(inner, (*path, index))
+
+
+def objects(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yield what is no tensor, no container and no plain value: nobody knows what it holds of which row."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from objects(inner, (*path, name))
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from objects(inner, (*path, index))
+    elif not isinstance(value, _PLAIN):
+        yield path, value
 
 
 def rebuild(value: Any, change: Callable[[Path, Any], Any], path: Path = ()) -> Any:

@@ -143,20 +143,25 @@ def _rows(value: Rows) -> int:
 def _other_call(
     calls: Sequence[Call], number: int, text: dict[Path, Source], blocks: dict[Path, set[int]]
 ) -> tuple[int, int] | None:
-    """Return the call of the same step with the same rows and other text: with true guidance there is one."""
+    """Return the call of the same step with the same rows and other text: with true guidance there is one.
+
+    Where no text is another, it is the one call that repeats this one: its negative prompt is the prompt.
+    """
     own = dict(leaves(calls[number].arguments))
-    others = []
+    others, repeated = [], []
     for index, call in enumerate(calls):
         given = dict(leaves(call.arguments))
         if index == number or len(call.output) != len(calls[number].output):
             continue
         if any(path in given and not _equal(given[path], own[path]) for path in blocks):
             others.append((index, 0))
+        elif given.keys() == own.keys() and all(_equal(given[path], own[path]) for path in own):
+            repeated.append((index, 0))
     if len(others) > 1:
         raise FairsweepError(
             f"{len(others)} calls of the denoiser have a text that is not the prompt's: cannot be guided"
         )
-    return others[0] if others else None
+    return (others or repeated or [None])[0]
 
 
 def _blocks(value: Rows, wanted: Rows, dim: int, images: int) -> set[int]:

@@ -7,6 +7,7 @@ import torch
 
 from fairsweep.errors import FairsweepError
 from fairsweep.families.base import Family
+from fairsweep.guidance.arguments import objects
 from fairsweep.guidance.concepts import Edit
 from fairsweep.guidance.locate import Call, Layout, locate
 from fairsweep.guidance.prediction import aligned, sign_of
@@ -108,6 +109,11 @@ class Guidance:
             raise FairsweepError(
                 f"{self._name} makes a prediction without its {self._family.denoiser}, maybe by a second one: it "
                 "cannot be guided"
+            )
+        for path, found in (found for call in calls for found in objects(call.arguments)):
+            raise FairsweepError(
+                f"{self._name} gives its {self._family.denoiser} {path[-1]!r}, a {type(found).__name__}, which may hold "
+                "what belongs to its images' rows: it cannot be guided in this mode"
             )
 
     def _guidance(self, calls: list[Call], phase: Phase, asked: Asked, prediction: torch.Tensor) -> torch.Tensor:
