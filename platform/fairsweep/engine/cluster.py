@@ -2,7 +2,9 @@
 
 import math
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -103,14 +105,20 @@ def _joined(address: str | None, run: RunSpec | None) -> Iterator[str]:
 
 @contextmanager
 def _own_ending() -> Iterator[None]:
-    """Keep the process's own answer to SIGTERM: Ray's, which it has from the start of its nodes on, says nothing."""
+    """Keep the process's own answer to SIGTERM.
+
+    Ray's own, which it has from the start of its nodes on, says nothing; that of its library prints the stack first.
+    """
     from ray._private import utils
 
+    own = signal.getsignal(signal.SIGTERM)
     theirs, utils.set_sigterm_handler = utils.set_sigterm_handler, lambda _: None
     try:
         yield
     finally:
         utils.set_sigterm_handler = theirs
+        if own is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, own)
 
 
 @contextmanager
