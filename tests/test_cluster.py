@@ -16,7 +16,7 @@ import ray
 from mlflow import MlflowClient
 
 from fairsweep.engine import cluster as engine
-from fairsweep.engine import crew, dispatch
+from fairsweep.engine import crew, dispatch, sizes
 from fairsweep.engine.generate import GeneratorActor
 from fairsweep.errors import ClusterError
 from fairsweep.plan.plan import write_plan
@@ -87,7 +87,7 @@ def test_every_actor_sits_on_a_device_of_its_own_and_all_work(tiny_data, tmp_pat
     store = Store(tmp_path)
     path = write_plan(spec, store)
     with engine.connected(cluster.address):
-        size = engine.generator_size(RunSpec(), batches=16)
+        size = sizes.generator_size(RunSpec(), batches=16)
         assert (size.actors, size.gpus) == (4, 1)
         actors = [engine.start(GeneratorActor, size, spec, Store(tmp_path), 1) for _ in range(size.actors)]
         places = [place.device for place in ray.get([actor.ready.remote() for actor in actors])]
@@ -116,18 +116,18 @@ def test_every_actor_sits_on_a_device_of_its_own_and_all_work(tiny_data, tmp_pat
     [(4, 0.5, 0, 8), (1, 1, 1, 0), (1, 0.5, 0.5, 1), (16, 1, 1, 12), (16, 1, 0.25, 15), (2, 1, 0.5, 1)],
 )
 def test_generators_leave_room_for_the_label_actors_beside_them(cards, gpus, classifier_gpus, actors):
-    assert engine.room(cards, gpus, classifier_gpus) == actors
+    assert sizes.room(cards, gpus, classifier_gpus) == actors
 
 
 def test_what_a_machine_can_never_give_is_refused_in_one_line():
     for asked in ({"gpus_per_actor": 1, "classifier_gpus": 1}, {"classifier_gpus": 0.5, "gpus_per_actor": 1}):
         with pytest.raises(ClusterError, match=r"run.classifier_gpus is .*, and this machine has 1 GPUs: join"):
-            engine.check_room(RunSpec(**asked), cards=1, cpus=2)
+            sizes.check_room(RunSpec(**asked), cards=1, cpus=2)
     with pytest.raises(ClusterError, match=r"run.cpus_per_actor is 4, and this machine has 2 CPUs: join"):
-        engine.check_room(RunSpec(cpus_per_actor=4), cards=0, cpus=2)
-    engine.check_room(RunSpec(gpus_per_actor=0.5, classifier_gpus=0.5), cards=1, cpus=2)
-    engine.check_room(RunSpec(cpus_per_actor=2), cards=0, cpus=2)
-    engine.check_room(RunSpec(), cards=0, cpus=1)
+        sizes.check_room(RunSpec(cpus_per_actor=4), cards=0, cpus=2)
+    sizes.check_room(RunSpec(gpus_per_actor=0.5, classifier_gpus=0.5), cards=1, cpus=2)
+    sizes.check_room(RunSpec(cpus_per_actor=2), cards=0, cpus=2)
+    sizes.check_room(RunSpec(), cards=0, cpus=1)
 
 
 @pytest.mark.slow
@@ -135,7 +135,7 @@ def test_a_share_of_a_device_is_shared(tiny_data, tmp_path, nodes):
     cluster = nodes({"num_cpus": 2, "num_gpus": 1})
     spec = SweepSpec.model_validate(tiny_data)
     with engine.connected(cluster.address):
-        size = engine.generator_size(RunSpec(gpus_per_actor=0.5), batches=16)
+        size = sizes.generator_size(RunSpec(gpus_per_actor=0.5), batches=16)
         assert (size.actors, size.gpus) == (2, 0.5)
         actors = [engine.start(GeneratorActor, size, spec, Store(tmp_path), 1) for _ in range(size.actors)]
         places = [place.device for place in ray.get([actor.ready.remote() for actor in actors])]
@@ -146,34 +146,34 @@ def test_without_a_gpu_the_cpus_are_shared_out(nodes):
     cluster = nodes({"num_cpus": 0})
     with engine.connected(cluster.address):
         # A cluster that grows on demand sees one actor that waits.
-        assert engine.generator_size(RunSpec(), batches=9) == engine.Size(1, 1, 0)
-        assert engine.generator_size(RunSpec(gpus_per_actor=1), batches=9) == engine.Size(1, 1, 1)
+        assert sizes.generator_size(RunSpec(), batches=9) == sizes.Size(1, 1, 0)
+        assert sizes.generator_size(RunSpec(gpus_per_actor=1), batches=9) == sizes.Size(1, 1, 1)
         cluster.add_node(**node_options(num_cpus=4))
-        one = engine.generator_size(RunSpec(), batches=9)
+        one = sizes.generator_size(RunSpec(), batches=9)
         assert (one.actors, one.cpus, one.threads) == (1, 4, 4)
-        two = engine.generator_size(RunSpec(actors=2), batches=9)
+        two = sizes.generator_size(RunSpec(actors=2), batches=9)
         assert (two.actors, two.cpus, two.threads) == (2, 2, 2)
-        assert engine.generator_size(RunSpec(cpus_per_actor=1), batches=2).actors == 2
+        assert sizes.generator_size(RunSpec(cpus_per_actor=1), batches=2).actors == 2
 
 
 def test_no_actor_lies_across_nodes_and_cards_without_cpus_are_named(nodes):
     cluster = nodes({"num_cpus": 0})
     with engine.connected(cluster.address):
-        silent, _ = engine.reservations(RunSpec())
+        silent, _ = sizes.reservations(RunSpec())
         assert "set run.gpus_per_actor" in silent
-        (one,) = engine.reservations(RunSpec(gpus_per_actor=1))
+        (one,) = sizes.reservations(RunSpec(gpus_per_actor=1))
         assert one == "no node is there yet, and one actor is asked for: set run.actors to as many as are to come"
-        assert not list(engine.reservations(RunSpec(gpus_per_actor=1, actors=4)))
+        assert not list(sizes.reservations(RunSpec(gpus_per_actor=1, actors=4)))
         for _ in range(2):
             cluster.add_node(**node_options(num_cpus=4))
-        assert engine.generator_size(RunSpec(cpus_per_actor=2.5)).actors == 2
-        assert not list(engine.reservations(RunSpec(cpus_per_actor=2.5)))
+        assert sizes.generator_size(RunSpec(cpus_per_actor=2.5)).actors == 2
+        assert not list(sizes.reservations(RunSpec(cpus_per_actor=2.5)))
         cluster.add_node(**node_options(num_cpus=2, num_gpus=4))
-        assert engine.generator_size(RunSpec(gpus_per_actor=1)).actors == 2
-        (unused,) = engine.reservations(RunSpec())
+        assert sizes.generator_size(RunSpec(gpus_per_actor=1)).actors == 2
+        (unused,) = sizes.reservations(RunSpec())
         assert unused.startswith("2 of 4 GPUs will have no actor: each actor holds 1 CPUs beside it")
-        assert engine.generator_size(RunSpec(gpus_per_actor=1, cpus_per_actor=0.5)).actors == 4
-        assert not list(engine.reservations(RunSpec(cpus_per_actor=0.5)))
+        assert sizes.generator_size(RunSpec(gpus_per_actor=1, cpus_per_actor=0.5)).actors == 4
+        assert not list(sizes.reservations(RunSpec(cpus_per_actor=0.5)))
 
 
 @pytest.mark.slow
@@ -278,7 +278,7 @@ def test_an_interrupted_and_a_killed_driver_resume(slow_data, tmp_path, ray_clus
 @pytest.mark.slow
 def test_label_actors_are_used_in_turn_from_the_first_batch(tiny_data, tmp_path, run_sweep, nodes, monkeypatch):
     """Two generators beside two label actors: their first batches go to different ones, their next to the others."""
-    monkeypatch.setattr(engine, "_GENERATORS_PER_LABELLER", 1)
+    monkeypatch.setattr(sizes, "_GENERATORS_PER_LABELLER", 1)
     # However long one of them takes to start, both draw two batches.
     faults = tmp_path / "faults"
     faults.mkdir()

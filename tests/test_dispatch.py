@@ -7,10 +7,11 @@ import pytest
 from staff import Errand, Runner
 
 from fairsweep.engine import crew
-from fairsweep.engine.cluster import Size, connected, start
+from fairsweep.engine.cluster import connected, start
 from fairsweep.engine.crew import Crew
 from fairsweep.engine.dispatch import Dispatcher
 from fairsweep.engine.events import GivenUp
+from fairsweep.engine.sizes import Size
 from fairsweep.errors import ClusterError
 
 SIZE = Size(1, 0.1, 0)

@@ -7,11 +7,12 @@ import ray
 from staff import Desk, Errand, Runner
 
 from fairsweep.engine import crew
-from fairsweep.engine.cluster import Size, connected, start
+from fairsweep.engine.cluster import connected, start
 from fairsweep.engine.crew import Crew
 from fairsweep.engine.dispatch import Dispatcher
 from fairsweep.engine.events import GivenUp, Refused
 from fairsweep.engine.label import LabelActor
+from fairsweep.engine.sizes import Size
 from fairsweep.errors import ClusterError
 from fairsweep.spec import SweepSpec
 from fairsweep.store import Store

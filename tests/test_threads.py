@@ -10,6 +10,7 @@ import pytest
 import ray
 
 from fairsweep.engine import cluster as engine
+from fairsweep.engine import sizes
 from fairsweep.engine.generate import GeneratorActor
 from fairsweep.plan.plan import write_plan
 from fairsweep.plan.todo import Todo, batches
@@ -62,7 +63,7 @@ def test_a_batch_is_computed_while_the_one_before_is_encoded_and_written(tiny_da
             return super()._stored(*work)
 
     with engine.connected(ray_cluster):
-        size = engine.generator_size(RunSpec(actors=1))
+        size = sizes.generator_size(RunSpec(actors=1))
         with Todo(store, path) as todo:
             first, second = list(batches(path, todo.missing()))[:2]
         actor = engine.start(Patient, size, spec, store, 1)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from rich.console import Console
 
-from fairsweep.engine import cluster
+from fairsweep.engine import cluster, sizes
 from fairsweep.engine.blame import hindrance
 from fairsweep.engine.crew import Crew
 from fairsweep.engine.events import Answer, GivenUp, LeftOut, Refused
@@ -82,10 +82,10 @@ def reports(tasks: Sequence[AuditTask], run: RunSpec, store: Store, console: Con
     """
     if not tasks:
         return
-    run = cluster.decided(run)
+    run = sizes.decided(run)
 
-    def size() -> cluster.Size:
-        return cluster.generator_size(run, len(tasks))
+    def size() -> sizes.Size:
+        return sizes.generator_size(run, len(tasks))
 
     crew = Crew(
         lambda: cluster.start(AuditActor, size(), store, size().threads),

@@ -9,11 +9,12 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
-from fairsweep.engine.cluster import Size, connected, start
+from fairsweep.engine.cluster import connected, start
 from fairsweep.engine.crew import Crew
 from fairsweep.engine.dispatch import Dispatcher
 from fairsweep.engine.events import Answer
 from fairsweep.engine.places import Place
+from fairsweep.engine.sizes import Size
 
 # So many actors share a process: what is measured is the dispatcher, not the start of processes.
 _ACTORS_PER_PROCESS = 64

@@ -9,12 +9,13 @@ from rich.console import Console
 
 from fairsweep.bench.process import own
 from fairsweep.engine.account import Account
-from fairsweep.engine.cluster import Size, connected, start
+from fairsweep.engine.cluster import connected, start
 from fairsweep.engine.events import Answer
 from fairsweep.engine.generate import BatchReport
 from fairsweep.engine.label import LabelReport
 from fairsweep.engine.places import Place
 from fairsweep.engine.run import Run
+from fairsweep.engine.sizes import Size
 from fairsweep.plan.declared import wanted_attributes
 from fairsweep.plan.todo import Batch
 from fairsweep.shipped import path

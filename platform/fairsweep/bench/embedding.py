@@ -11,7 +11,8 @@ from rich.console import Console
 
 from fairsweep.audits.actor import reports
 from fairsweep.audits.data.index import IndexTask, open_data
-from fairsweep.engine.cluster import connected, generator_size, limit_threads
+from fairsweep.engine.cluster import connected, limit_threads
+from fairsweep.engine.sizes import generator_size
 from fairsweep.portraits.dataset import write_dataset
 from fairsweep.spec import RunSpec
 from fairsweep.spec.data import DataSpec

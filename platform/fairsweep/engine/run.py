@@ -10,7 +10,7 @@ import duckdb
 from rich.console import Console
 
 from fairsweep import builtin
-from fairsweep.engine import cluster
+from fairsweep.engine import cluster, sizes
 from fairsweep.engine.account import Account, DamagedFileError, TooManyFailuresError
 from fairsweep.engine.generate import BatchReport, GeneratorActor
 from fairsweep.engine.label import LabelActor
@@ -138,17 +138,17 @@ class Run:
         run = self._decided()
         if run.classifier_gpus:
             # They keep no batch: Ray itself starts them anew, and the labels that this costs are made up for later.
-            generators = cluster.generator_size(run, -(-images // run.batch_size)).actors
-            labellers = cluster.beside_size(run, generators)
+            generators = sizes.generator_size(run, -(-images // run.batch_size)).actors
+            labellers = sizes.beside_size(run, generators)
             self._beside = [self._start(LabelActor, labellers, restarts=-1) for _ in range(labellers.actors)]
         turns, beside = itertools.count(), self._beside
 
-        def start(size: cluster.Size) -> Any:
+        def start(size: sizes.Size) -> Any:
             # Each generator begins with another label actor, or all would wait for the first one.
             first = next(turns) % max(1, len(beside))
             return self._start(GeneratorActor, size, beside[first:] + beside[:first])
 
-        self._generators = self._crew(start, lambda: cluster.generator_size(run))
+        self._generators = self._crew(start, lambda: sizes.generator_size(run))
         return self._generators
 
     def _dismiss(self) -> None:
@@ -187,7 +187,7 @@ class Run:
                 return
             self._dismiss()
             run = self._decided()
-            crew = self._crew(lambda size: self._start(LabelActor, size), lambda: cluster.label_size(run))
+            crew = self._crew(lambda size: self._start(LabelActor, size), lambda: sizes.label_size(run))
             try:
                 self._watch(
                     crew,
@@ -202,12 +202,12 @@ class Run:
     def _decided(self) -> RunSpec:
         """Return how the run runs, with what each actor holds of a card: the same until its end."""
         if self._run is None:
-            self._run = cluster.decided(self.spec.run)
-            for line in cluster.reservations(self.spec.run):
+            self._run = sizes.decided(self.spec.run)
+            for line in sizes.reservations(self.spec.run):
                 self.console.print(line, soft_wrap=True, highlight=False)
         return self._run
 
-    def _start(self, kind: type, size: cluster.Size, *more, restarts: int = 0) -> Any:
+    def _start(self, kind: type, size: sizes.Size, *more, restarts: int = 0) -> Any:
         import ray
 
         if self._shared_spec is None:
@@ -215,7 +215,7 @@ class Run:
             self._shared_spec = ray.put(self.spec)
         return cluster.start(kind, size, self._shared_spec, self.store, size.threads, *more, restarts=restarts)
 
-    def _crew(self, start: Callable[[cluster.Size], Any], size: Callable[[], cluster.Size]) -> "Crew":
+    def _crew(self, start: Callable[[sizes.Size], Any], size: Callable[[], sizes.Size]) -> "Crew":
         from fairsweep.engine.crew import Crew
 
         return Crew(lambda: start(size()), lambda: size().actors, lambda: size().needs())

@@ -161,7 +161,7 @@ def _other_call(
         raise FairsweepError(
             f"{len(others)} calls of the denoiser have a text that is not the prompt's: cannot be guided"
         )
-    return (others or repeated or [None])[0]
+    return next(iter(others or repeated), None)
 
 
 def _blocks(value: Rows, wanted: Rows, dim: int, images: int) -> set[int]:

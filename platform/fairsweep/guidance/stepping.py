@@ -112,8 +112,8 @@ class Guidance:
             )
         for path, found in (found for call in calls for found in objects(call.arguments)):
             raise FairsweepError(
-                f"{self._name} gives its {self._family.denoiser} {path[-1]!r}, a {type(found).__name__}, which may hold "
-                "what belongs to its images' rows: it cannot be guided in this mode"
+                f"{self._name} gives its {self._family.denoiser} {path[-1]!r}, a {type(found).__name__}, which may "
+                "hold what belongs to its images' rows: it cannot be guided in this mode"
             )
 
     def _guidance(self, calls: list[Call], phase: Phase, asked: Asked, prediction: torch.Tensor) -> torch.Tensor:
