@@ -33,14 +33,18 @@ def sql(
 
     from fairsweep.errors import FairsweepError
     from fairsweep.measure.catalogue import connect
-    from fairsweep.measure.selection import selected
+    from fairsweep.measure.selection import check_select
     from fairsweep.measure.sql import complaint
     from fairsweep.store import Store
 
     with connect(Store(store)) as connection:
         try:
-            result = connection.sql(query) if write else selected(connection, query)
-            columns, rows = (result.columns, result.fetchall()) if result is not None else ([], [])
+            if not write:
+                check_select(connection, query)
+            # A relation, which may be none, is planned once for its columns and once more for its rows.
+            result = connection.sql(query) if write else connection.execute(query)
+            columns = [column[0] for column in result.description] if result is not None else []
+            rows = result.fetchall() if result is not None else []
         except duckdb.Error as error:
             raise FairsweepError(complaint(error)) from None
     show(columns, rows, format)

@@ -18,8 +18,8 @@ def confine(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     connection.execute("set lock_configuration = true")
 
 
-def selected(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyRelation:
-    """Return a SELECT's rows, not read yet; raises FairsweepError for any other statement, else duckdb.Error."""
+def check_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    """Raise FairsweepError for anything but one SELECT, and duckdb.Error for what DuckDB cannot read."""
     statements = connection.extract_statements(query)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise FairsweepError(ONE_SELECT)
@@ -32,4 +32,3 @@ def selected(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDB
             if "at the top level" in str(error):
                 raise FairsweepError(ONE_SELECT) from None
             raise
-    return connection.sql(query)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from fairsweep.errors import FairsweepError
 from fairsweep.measure import catalogue
-from fairsweep.measure.selection import confine, selected
+from fairsweep.measure.selection import check_select, confine
 from fairsweep.measure.sql import rows
 from fairsweep.store import Store
 from fairsweep.store.sweeps import newest_first
@@ -285,4 +285,5 @@ def views(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 def query(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
     """Return the first ROWS rows of a SELECT; raises SqlError for anything else and for what DuckDB refuses."""
-    return selected(connection, sql).limit(ROWS).to_arrow_table()
+    check_select(connection, sql)
+    return connection.sql(sql).limit(ROWS).to_arrow_table()

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from fairsweep import builtin
 from fairsweep.errors import FairsweepError, SpecError, first_line, near
 from fairsweep.measure.catalogue import connect
-from fairsweep.measure.selection import confine, selected
+from fairsweep.measure.selection import check_select, confine
 from fairsweep.measure.sql import listed
 from fairsweep.measure.sql import rows as rows_of
 from fairsweep.registry import find
@@ -200,7 +200,8 @@ def _of_store(root: str, query: str) -> Iterator[_Lying]:
     with connect(store) as connection:
         confine(connection, store)
         try:
-            asked = rows_of(selected(connection, query))
+            check_select(connection, query)
+            asked = rows_of(connection.execute(query))
         except (duckdb.Error, FairsweepError) as error:
             raise SpecError(f"images: the query: {first_line(error)}") from None
         if not asked or "image_id" not in asked[0]:

@@ -18,7 +18,7 @@ from PIL import Image
 from fairsweep.audits.encoder.embed import Embeddings
 from fairsweep.errors import FairsweepError, first_line, near
 from fairsweep.measure.catalogue import connect
-from fairsweep.measure.selection import confine, selected
+from fairsweep.measure.selection import check_select, confine
 from fairsweep.sources.base import SUFFIXES
 from fairsweep.spec.encoder import AssociationTestSpec, StimulusSpec
 from fairsweep.store import Store
@@ -145,7 +145,8 @@ def _query(name: str, sql: str, store: Store) -> Stimuli:
     with connect(store) as connection:
         confine(connection, store)
         try:
-            values = [row[0] for row in selected(connection, sql).fetchall()]
+            check_select(connection, sql)
+            values = [row[0] for row in connection.execute(sql).fetchall()]
         except duckdb.Error as error:
             raise FairsweepError(f"stimuli {name}: {first_line(error)}") from None
     if not values:
