@@ -6,7 +6,9 @@ with known as (
     select distinct sweep, image_id, source, source_groups from plan where source is not null
 ),
 answers as (
-    select distinct image_id as source, attribute, classifier, label from label_rows where error is null
+    select distinct image_id as source, attribute, classifier, label
+    from label_rows
+    where error is null and image_id in (select source from known)
 )
 select
     outcomes.sweep, outcomes.model, outcomes.setting, outcomes.prompt, outcomes.prompt_name, outcomes.attribute,
