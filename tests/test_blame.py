@@ -1,11 +1,12 @@
-"""What is a model's own fault, and what is the matter with one place."""
+"""What is a model's own fault, what is the matter with one place, and how an actor ended."""
 
 import errno
 
 import pytest
 import torch
+from ray.exceptions import RayError
 
-from fairsweep.engine.blame import own_fault
+from fairsweep.engine.blame import ending, own_fault
 from fairsweep.errors import ClusterError, ModelLoadError
 
 
@@ -28,3 +29,9 @@ def caused(error: Exception, cause: Exception) -> Exception:
 )
 def test_only_what_is_wrong_everywhere_is_the_models_own_fault(error, own):
     assert own_fault(error) is own
+
+
+def test_what_rays_memory_monitor_ends_is_said_to_have_lacked_memory():
+    said = "The actor died.\n1 worker(s) were killed due to the node running low on memory. Top users: ...\n"
+    said += "Refer to the documentation on how to address the out of memory issue: https://docs.ray.io/. Consider more."
+    assert ending(RayError(said)) == "its process ended (its node ran low on memory, and Ray ended it)"

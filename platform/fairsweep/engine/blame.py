@@ -1,4 +1,4 @@
-"""Tell what is a model's own fault from what is the matter with one place, or one moment."""
+"""Tell what is a model's own fault from what is the matter with one place or one moment, and how an actor ended."""
 
 import errno
 import traceback
@@ -43,3 +43,13 @@ def _of_a_place(error: BaseException) -> bool:
         or (isinstance(error, OSError) and error.errno in _PLACE_ERRORS)
         or bool(names & _NETWORK_ERRORS)
     )
+
+
+def ending(error: Exception) -> str:
+    """Return in a few words how an actor ended, from the many that Ray says."""
+    if "running low on memory" in str(error):
+        return "its process ended (its node ran low on memory, and Ray ended it)"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    causes = [line for line in lines if any(word in line for word in ("memory", "killed", "SIG", "exit"))]
+    last = (causes or lines or [type(error).__name__])[-1]
+    return f"its process ended ({last.rpartition('Worker exit detail: ')[2].partition('. ')[0][:200]})"

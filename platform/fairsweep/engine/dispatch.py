@@ -12,6 +12,7 @@ from typing import Any
 import ray
 from ray.exceptions import ActorUnavailableError, RayError, RayTaskError, TaskCancelledError
 
+from fairsweep.engine.blame import ending
 from fairsweep.engine.crew import Crew, Member
 from fairsweep.engine.device import DeviceError
 from fairsweep.engine.events import Answer, GivenUp, LeftOut, Refused
@@ -266,7 +267,7 @@ class Dispatcher:
         place, journal = member.place, Journal(Path(member.place.log))
         if self.crew.node_lost(place):
             why, blame = "its node is gone", False
-        why = why or (error if isinstance(error, str) else _death(error))
+        why = why or (error if isinstance(error, str) else ending(error))
         loading = journal.loading(place.process) if blame else ""
         why += f" while it loaded {loading}" if loading else ""
         journal.keep(str(error))
@@ -340,11 +341,3 @@ def _done(refs: list[ray.ObjectRef]) -> list[ray.ObjectRef]:
         return []
     done, _ = ray.wait(refs, num_returns=len(refs), timeout=0)
     return done or ray.wait(refs, num_returns=1, timeout=_TICK_SECONDS)[0]
-
-
-def _death(error: RayError) -> str:
-    """Return in a few words how an actor ended, from the many that Ray says."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    causes = [line for line in lines if any(word in line for word in ("memory", "killed", "SIG", "exit"))]
-    last = (causes or lines or [type(error).__name__])[-1]
-    return f"its process ended ({last.rpartition('Worker exit detail: ')[2].partition('. ')[0][:200]})"
