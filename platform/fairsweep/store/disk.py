@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from fairsweep.errors import StoreError
 from fairsweep.store.names import LOCK
-from fairsweep.store.places import Entry, Place
+from fairsweep.store.places import Entry, Place, busy
 
 _TEMPORARY = re.compile(r"\..+\.(parquet|json|duckdb|db)\.[^/]+\.\d+\.tmp")
 
@@ -131,9 +131,7 @@ class Disk(Place):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 file.seek(0)
-                who = file.read().strip()
-                busy = f"another run is writing to {self.root} ({who})"
-                raise StoreError(f"{busy}: wait for its end, or end it") from None
+                raise busy(self.root, file.read().strip()) from None
             except OSError as error:
                 raise StoreError(f"cannot lock {self.root}: {error.strerror}; use another file system") from None
             for folder, depth in depths.items():

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from fairsweep.errors import StoreError
 from fairsweep.store.objects import ConflictError, Objects, shared
+from fairsweep.store.places import busy
 
 KEY = ".lease.json"
 PROBE = ".probe"
@@ -104,8 +105,7 @@ class Lease:
             if there and before and not before.ended and not self._expired(before, there[1]):
                 until = datetime.fromtimestamp(before.until, UTC).strftime("%H:%M:%S UTC")
                 who = f"{before.holder}, until {until} unless it goes on"
-                busy = f"another run is writing to {self._objects.address} ({who})"
-                raise StoreError(f"{busy}: wait for its end, or end it")
+                raise busy(self._objects.address, who)
             self._term = Term(
                 number=before.number + 1 if before else 1,
                 holder=f"process {os.getpid()} on {socket.gethostname()}",

@@ -156,19 +156,19 @@ def row_keys(table: pa.Table, kind: str) -> pa.Array:
 
 def _row_groups(tables: Iterator[pa.Table], limits: Limits) -> Iterator[pa.Table]:
     """Yield the rows in order, in tables of one row group each."""
-    held, weight = [], 0
+    held, total = [], 0
     for table in tables:
         held.append(table)
-        weight += table.num_rows if limits.rows else table.nbytes
-        if weight < limits.group:
+        total += table.num_rows if limits.rows else table.nbytes
+        if total < limits.group:
             continue
         whole = pa.concat_tables(held)
         if not limits.rows:
-            held, weight = [], 0
+            held, total = [], 0
             yield whole
             continue
         end = len(whole) - len(whole) % limits.group
         yield from (whole.slice(start, limits.group) for start in range(0, end, limits.group))
-        held, weight = [whole.slice(end)], len(whole) - end
+        held, total = [whole.slice(end)], len(whole) - end
     if any(map(len, held)):
         yield pa.concat_tables(held)

@@ -40,6 +40,11 @@ class Entry:
         return self.key.rpartition("/")[2]
 
 
+def busy(where: object, who: str) -> StoreError:
+    """Return the error of a writer who finds another one at work."""
+    return StoreError(f"another run is writing to {where} ({who}): wait for its end, or end it")
+
+
 class Place(ABC):
     """A place for files. root: what names it, to people and to other processes; cheap to build, safe to pickle.
 

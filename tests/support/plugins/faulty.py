@@ -27,6 +27,7 @@ from fairsweep.engine import energy
 from fairsweep.engine.device import Device, DeviceError
 from fairsweep.pipelines.pipeline import Pipeline
 from fairsweep.store import Store
+from support.checks import wait_for
 
 
 class Card(Device):
@@ -80,8 +81,7 @@ class Card(Device):
     def _meet(self, batches: int, processes: int) -> None:
         self._begun = min(self._begun + 1, batches)
         (_folder() / f"begun-{os.getpid()}").write_bytes(bytes(self._begun))
-        while sum(file.stat().st_size >= self._begun for file in _folder().glob("begun-*")) < processes:
-            time.sleep(0.05)
+        wait_for(lambda: sum(file.stat().st_size >= self._begun for file in _folder().glob("begun-*")) >= processes)
 
     def probe(self) -> None:
         if self._dead:
