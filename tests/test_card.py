@@ -6,6 +6,7 @@ import torch
 from fairsweep.errors import ModelLoadError
 from fairsweep.families import FAMILIES, REFUSED
 from fairsweep.guidance import Conditioning
+from fairsweep.registry import find
 from support import zoo
 from support.tiny import relative
 from support.zoo_sweeps import EDITS, NAMES, SEEDS, latents, load_from
@@ -32,7 +33,7 @@ def kept(guided, unguided) -> list[bool]:
 def refused(name, folder, **option) -> bool:
     """Tell whether a class is known not to work with an option, and see that it says so."""
     (value,) = option.values()
-    if value not in FAMILIES[name].unfit:
+    if value not in find(name, FAMILIES, "pipeline family").unfit:
         return False
     with pytest.raises(ModelLoadError, match="does not work with"):
         load_from(folder, name, "cuda", **option)
