@@ -13,7 +13,7 @@ select
     parity_ratio_of(shares) as parity_ratio,
     list_min(list_transform(extremes, lambda p: parity_ratio_of(p))) as low,
     parity_ratio_of(nearest_uniform) as high,
-    parity_ratio_of(shares) >= four_fifths() as four_fifths_kept,
+    at_least(parity_ratio_of(shares), four_fifths()) as four_fifths_kept,
     uniform_floors.parity_ratio as noise_floor,
     uniform_floors.parity_ratio - parity_ratio_of(shares) as above_floor,
     reason

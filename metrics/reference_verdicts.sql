@@ -3,6 +3,7 @@
 -- reads: reference_comparison
 -- one row per: sweep, model, setting, attribute, classifier, reference, verdict
 -- source: Fair Diffusion, Friedrich et al., arXiv 2302.10893
+-- read: Prompts of too few images for a test count for none of its verdicts.
 with verdicts as (
     select distinct sweep, model, setting, attribute, classifier, reference,
         unnest(['amplified', 'reflected', 'mitigated']) as verdict

@@ -61,7 +61,7 @@ tested as (
         sweep, model, setting, prompt, any_value(prompt_name) as prompt_name, attribute, classifier,
         sum(images)::bigint as images, sum(n)::bigint as n, sum(reached)::bigint as reached,
         sum(n * shown / nullif(base_n, 0)::double) / nullif(sum(n), 0)::double as by_chance,
-        least(1e0, count(p) * min(p)) as p_value
+        if(count(p) = 0, null, least(1e0, count(p) * min(p))) as p_value
     from compared
     group by sweep, model, setting, prompt, attribute, classifier
 )
@@ -70,7 +70,8 @@ select
     reached / nullif(n, 0)::double as steering,
     wilson_low(reached, n, z) as low,
     wilson_high(reached, n, z) as high,
-    by_chance, p_value, q_value, unseen_reason(n, null, classifier) as reason
+    by_chance, p_value, q_value,
+    coalesce(unseen_reason(n, null, classifier), if(p_value is null, 'no unguided image shows a declared group', null)) as reason
 from q_values(
     'tested', {'sweep': sweep, 'model': model, 'setting': setting, 'attribute': attribute, 'classifier': classifier}
 )

@@ -35,6 +35,9 @@ possible as (
     select fair, parts.n, least(1e0, group_tests(len(fair)) * p_value), difference
     from (select *, unnest(fair) as share from needed where not is_listed(n, len(fair))) as parts
     join counted on counted.share = parts.share and counted.n = parts.n
+    union all
+    -- Of a target that only one group has, a single image of another is found.
+    select fair, n, 0e0, 1e0 / n from needed where len(fair) = 1
 ),
 limits as (
     select

@@ -240,6 +240,38 @@ def test_reference_verdicts_and_bias_amplification(tmp_path):
     assert counts == [("amplified", 0), ("mitigated", 0), ("reflected", 3)]
 
 
+def test_a_reference_is_reflected_at_its_tolerance_and_of_the_same_groups(tmp_path):
+    """Female .54 of .5 is within 4 %; a reference that has a third group is no reference of two."""
+    labels = [{"seed": seed, "gender": "female" if seed < 54 else "male"} for seed in range(100)]
+    store = Store(tmp_path)
+    write_plan(store, labels, GENDER)
+    write_labels(store, labels, GENDER)
+    reference(store, {"doctor": 0.5})
+    more = [("female", 0.5), ("male", 0.4), ("nonbinary", 0.1)]
+    row = {"reference": "three", "prompt_name": "doctor", "attribute": "gender"}
+    store.write("references", "three", [{**row, "group": group, "share": share} for group, share in more])
+    rows = connect(store).execute("select reference, verdict from reference_comparison").fetchall()
+    assert rows == [("truth", "reflected")]
+
+
+def test_what_too_few_images_say_of_a_reference_is_not_decided_by_test(tmp_path):
+    """Of 3 images against .5, all of one group have p = 1/4: nothing could be found; against 50 of 100 neither."""
+    labels = [{"seed": seed, "gender": "male"} for seed in range(3)]
+    store = Store(tmp_path)
+    write_plan(store, labels, GENDER)
+    write_labels(store, labels, GENDER)
+    reference(store, {"doctor": 0.5})
+    reference(store, {"doctor": 0.5}, n=100, name="counted")
+    reference(store, {"doctor": 0.99}, name="rare")
+    connection = connect(store)
+    query = "select reference, least_p, tested_verdict from reference_comparison order by 1"
+    rows = connection.execute(query).fetchall()
+    assert [row[::2] for row in rows] == [("counted", "not decided"), ("rare", "amplified"), ("truth", "not decided")]
+    fisher = 2 * stats.hypergeom.cdf(0, 103, 50, 3)
+    assert [row[1] for row in rows] == pytest.approx([fisher, 2 * 0.01**3, 0.25])
+    assert connection.execute("select sum(tested_count) from reference_verdicts").fetchone() == (1,)
+
+
 def test_a_sweep_is_compared_with_its_own_references(tmp_path):
     """An import is compared with what was imported, not with what is known of a built-in model; a spec says which."""
     labels = [{"seed": seed, "gender": "female"} for seed in range(4)]

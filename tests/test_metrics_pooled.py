@@ -148,3 +148,13 @@ def test_steering_beyond_what_was_there_already(tmp_path):
     row = connect(store).execute("select steering, by_chance, p_value, q_value from steering").fetchone()
     one_sided = stats.fisher_exact([[7, 1], [2, 6]], "greater").pvalue
     assert row == (13 / 16, 0.5, *[pytest.approx(2 * 2 * one_sided)] * 2)
+
+
+@pytest.mark.parametrize("unguided", [[], [{"seed": s, "gender": "no_face"} for s in range(8)]])
+def test_steering_is_not_found_where_there_is_nothing_to_compare_it_with(tmp_path, unguided):
+    guided = [{"seed": s, "setting": "fair", "direction": {"gender": "male"}, "gender": "male"} for s in range(8)]
+    store = Store(tmp_path)
+    write_plan(store, unguided + guided, GENDER)
+    write_labels(store, unguided + guided, GENDER)
+    (row,) = connect(store).execute("select steering, by_chance, p_value, q_value, reason from steering").fetchall()
+    assert row == (1.0, None, None, None, "no unguided image shows a declared group")

@@ -88,6 +88,13 @@ def test_three_groups(tmp_path):
     )
 
 
+def test_four_fifths_are_kept_at_four_to_five(tmp_path):
+    drawn = ["female"] * 4 + ["male"] * 5
+    query = "select four_fifths_kept from parity_ratio"
+    assert connected(tmp_path / "kept", drawn).execute(query).fetchone() == (True,)
+    assert connected(tmp_path / "broken", [*drawn, "male"]).execute(query).fetchone() == (False,)
+
+
 def test_equal_shares_are_perfect(tmp_path):
     got = values(connected(tmp_path, ["female", "male"] * 5))
     assert got.pop("normalised_entropy") == 1 and got.pop("parity_ratio") == 1
@@ -102,9 +109,13 @@ def test_a_target_of_zero(tmp_path):
     assert math.isinf(got["kl_divergence"]) and math.isinf(got["chi_square"])
     assert got["total_variation"] == 0.5
     assert off.execute("select p_value, verdict from target_test").fetchone() == (0.0, "off target")
+    assert off.execute("select p_value, q_value from cell_test").fetchone() == (0.0, 0.0)
     on = connected(tmp_path / "on", ["male", "male"], targets=targets)
     assert values(on)["kl_divergence"] == 0 and values(on)["chi_square"] == 0
     assert on.execute("select p_value, verdict from target_test").fetchone() == (1.0, "on target")
+    # One image of two is what either could have found.
+    for view in ("target_test", "cell_test"):
+        assert on.execute(f"select p_value, least_difference from {view}").fetchone() == (1.0, 0.5)
 
 
 def test_all_missing(tmp_path):

@@ -31,9 +31,9 @@ create or replace macro hypergeometric_sum_(first, last, n, m, k) as coalesce(li
     range(greatest(first, k - m, 0)::bigint, least(last, k, n)::bigint + 1),
     lambda x: exp(hypergeometric_log_(x, n, m, k))
 )), 0e0);
-create or replace macro fisher_test(k, n, j, m) as if(n = 0 or m = 0, null, least(1e0, 2e0 * least(
+create or replace macro fisher_test(k, n, j, m) as if(n > 0 and m > 0, least(1e0, 2e0 * least(
     hypergeometric_sum_(0, k, n, m, k + j), hypergeometric_sum_(k, n, n, m, k + j)
-)));
+)), null);
 
 -- Bonferroni over the groups' own exact tests of two samples.
 create or replace macro fisher_tests(counts, n, others, m) as least(1e0, group_tests(len(counts)) * list_min(

@@ -21,4 +21,5 @@ select
     max(reference_n) as reference_n
 from matched
 group by sweep, model, setting, prompt, prompt_name, attribute, classifier, reference
-having count(*) = len(any_value(groups))
+-- A reference of more groups than are declared, or of fewer, is of something else.
+having count(*) = len(any_value(groups)) and abs(sum(share) - 1) < 1e-6

@@ -39,13 +39,17 @@ bounds as materialized (
 tested as (
     select
         errors.*, bound, case
-            when seeds < 2 then null when error > 0 then student_tail(greatest(0e0, abs(mean) - correction / n) / error, seeds - 1) else 1e0
+            when seeds < 2 then null
+            when error > 0 then student_tail(greatest(0e0, abs(mean) - correction / n) / error, seeds - 1)
+            -- What the null rules out: a group whose target is 0.
+            when mean <> 0 then 0e0
+            else 1e0
         end as p
     from errors
     left join bounds using (tests, seeds)
 )
 select
     cell, any_value(seeds) as seeds, any_value(n) as n, least(1e0, any_value(tests) * min(p)) as p_value,
-    max(bound * error + correction / n) as least_difference
+    max(if(error > 0, bound * error + correction / n, if(bound is null, null, 1e0 / n))) as least_difference
 from tested
 group by cell

@@ -71,7 +71,7 @@ CHECKS = {
         "A reference is a distribution that is known from elsewhere, such as labour statistics or training data. A "
         "prompt reflects it where its shares lie within 4 % of the reference's, amplifies its bias where they are "
         "farther from the target than the reference is, and mitigates it where they are nearer. By test: the "
-        "difference must be significant, in place of the 4 %.",
+        "difference must be significant, in place of the 4 %; prompts of too few images to find one count for none.",
     ),
     "cost": (
         "Cost",
