@@ -177,6 +177,16 @@ def test_side_effects_and_intersections(tmp_path):
     ]
 
 
+def test_a_prompt_that_a_setting_has_lost_is_no_effect_of_it(tmp_path):
+    """Doctors are men and nurses women under both settings, and guided no nurse has a face: no mean is of the same."""
+    labels = rows_of(["male"] * 9 + ["female"], ["male"] * 9 + ["female"])
+    labels += rows_of(["female"] * 9 + ["male"], ["no_face"] * 10, "nurse")
+    connection = connected(tmp_path, [{**row, "attributes": ["skin_tone"]} for row in labels])
+    rows = connection.execute("select distinct side_effect, low, high, p_value, reason from side_effects").fetchall()
+    assert rows == [(None, None, None, None, "not the same prompts show a group under both settings")]
+    assert connection.execute("select distinct slope from dose_response").fetchall() == [(None,)]
+
+
 def test_what_was_kept(tmp_path):
     """Embeddings (1, 0) without and (.6, .8) with guidance: cosine .6; the occupation is recognised once in two."""
     labels = [

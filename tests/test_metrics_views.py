@@ -148,6 +148,46 @@ def test_two_models_are_compared_seed_by_seed(tmp_path):
     assert row.fetchone() == ("m", "n", 4, *wanted)
 
 
+def test_what_one_model_has_lost_counts_under_neither(tmp_path):
+    """Both models show the same people; of n no nurse has a face, and one doctor. Nor is the model a fairer one."""
+    labels = [
+        {
+            "model": model,
+            "prompt": prompt,
+            "seed": seed,
+            "gender": "female" if (prompt == "nurse") != (seed < 3) else "male",
+        }
+        for model in "mn"
+        for prompt in ("doctor", "nurse")
+        for seed in range(40)
+    ]
+    for row in labels:
+        if row["model"] == "n" and (row["prompt"] == "nurse" or row["seed"] == 0):
+            row["gender"] = "no_face"
+    connection = store_of(tmp_path, labels)
+    query = (
+        """select n, seeds, share, other_share, difference, low, high from model_comparison where "group" = 'female'"""
+    )
+    (row,) = connection.execute(query).fetchall()
+    assert row == (39, 39, 2 / 39, 2 / 39, 0.0, -row[6], pytest.approx(stats.t.isf(0.025, 38) / 39))
+    rows = connection.execute("select model, best, worst, tied from leaderboard order by model").fetchall()
+    assert rows == [("m", 1, 2, ["n"]), ("n", 1, 2, ["m"])]
+
+
+def test_seeds_of_unlike_numbers_of_pairs_weigh_by_them(tmp_path):
+    """Seed 0 has three prompts and women in two more of m's, seed 1 one and in one fewer: (2 - 1) / 4."""
+    pairs = [(0, "female", "male"), (0, "female", "male"), (0, "male", "male"), (1, "male", "female")]
+    labels = [
+        {"model": model, "prompt": f"p{place}", "seed": seed, "gender": gender}
+        for place, (seed, *genders) in enumerate(pairs)
+        for model, gender in zip("mn", genders, strict=True)
+    ]
+    query = """select n, share, other_share, difference, high from model_comparison where "group" = 'female'"""
+    (row,) = store_of(tmp_path, labels).execute(query).fetchall()
+    error = (2 * ((2 - 3 / 4) ** 2 + (-1 - 1 / 4) ** 2)) ** 0.5 / 4
+    assert row == (4, 0.5, 0.25, 0.25, pytest.approx(0.25 + stats.t.isf(0.025, 1) * error))
+
+
 def test_the_floor_of_a_kept_scene_is_another_seeds_image(tmp_path):
     """Unguided (1, 0) and (0, 1), guided (1, 0) and (.6, .8): .9 is kept on average, .3 of the other seed's."""
     labels = [

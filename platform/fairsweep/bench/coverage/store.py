@@ -41,7 +41,8 @@ VIEWS = (
 )
 # What is drawn, in the place of what is counted from a store.
 _DRAWN = {
-    "plan", "targets", "settings", "unit_counts", "seed_counts", "pair_tallies", "stratum_counts", "sweep_references"
+    "plan", "targets", "settings", "unit_counts", "seed_counts", "pair_tallies", "model_pairs", "stratum_counts",
+    "sweep_references",
 }  # fmt: skip
 
 
@@ -263,9 +264,17 @@ create or replace temp view pair_tallies as
     from named group by all;
 """
 _MODELS = """
-create or replace temp view seed_counts as
+create or replace temp view model_pairs as
+    with shown as (
+        select world || '/' || replicate as sweep, seed, groups, "before", "after"
+        from drawn_pairs join names using (world)
+        where "before" < len(groups) and "after" < len(groups)
+    ),
+    told as (select *, unnest(range(len(groups))) as place from shown)
     select
-        world || '/' || replicate as sweep, setting as model, 'both' as setting, seed, 'group' as attribute,
-        'c' as classifier, groups, targets, counts, list_sum(counts)::bigint as n
-    from drawn_seeds join names using (world)
+        sweep, 'both' as setting, 'fair' as model, 'none' as versus, seed, 'group' as attribute, 'c' as classifier,
+        groups[place + 1] as "group", count(*) filter ("after" = place) as count,
+        count(*) filter ("before" = place) as other_count, count(*) as n
+    from told
+    group by all
 """
