@@ -5,7 +5,7 @@
 -- reads: group_counts
 -- one row per: sweep, model, setting, prompt, attribute, classifier
 -- source: Benjamini & Hochberg, JRSS B 57 (1995); Hoeffding, Annals of Mathematical Statistics 27 (1956)
--- summary: count(*) filter (verdict = 'off target') as prompts_off_target, count(*) filter (verdict = 'not decided') as prompts_not_decided, min(least_difference) as least_difference
+-- summary: count(*) filter (verdict = 'off target') as prompts_off_target, count(*) filter (verdict in ('not decided', 'no images')) as prompts_not_decided, min(least_difference) as least_difference
 -- read: The null: the images of the prompt are independent and the mean of their chances is the target. Where
 -- directions are dealt by quota the chances differ from image to image, which only makes the test conservative
 -- (Hoeffding). The family of a q-value is all prompts of a sweep, model, setting, attribute and classifier. least_p is

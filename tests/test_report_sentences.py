@@ -10,6 +10,7 @@ def cell(model="m", setting="none", **values) -> dict:
         "classifier": "portraits",
         "images_per_prompt": 8,
         "fewest": 8,
+        "unseen": 0,
         "prompts_not_decided": 0,
         "least_difference": 0.42,
     }
@@ -102,6 +103,9 @@ def test_what_is_not_found_is_not_said_to_be_none():
     assert "a difference below 42 % could not have been found" in sentences.limits(met)
     few = [row | {"least_difference": None, "prompts_not_decided": 4} for row in met]
     assert sentences.limits(few) == "8 images of a prompt and setting: too few to find any prompt off target."
+    lost = [met[0] | {"unseen": 1, "prompts_not_decided": 1}, met[1]]
+    texts = [finding.text for finding in sentences.sentences(lost, [])]
+    assert "40 % [30, 50] unguided, 40 % [30, 50] over 3 of 4 prompts with fair." in texts[0]
     assert "Nothing is decided on 4 of 4 prompts unguided" in " ".join(f.text for f in sentences.sentences(few, []))
     pooled = [few[0], few[1] | {"cell_q": 0.002}]
     assert sentences.limits(pooled).endswith(" All prompts together are off target unguided (q = 0.002).")

@@ -83,6 +83,26 @@ def test_what_lies_on_its_bound_or_is_not_there_is_undecided(store, tiny_data):
     assert (other.verdict, other.evidence) == ("undecided", "nothing is measured yet")
 
 
+def test_prompts_without_a_face_are_not_passed(tmp_path):
+    """Two prompts at their target and one of 100 images without a face: a mean over two says nothing of the third."""
+    labels = [
+        {"prompt": prompt, "seed": seed, "gender": "no_face" if prompt == "pilot" else ("female", "male")[seed % 2]}
+        for prompt in ("doctor", "nurse", "pilot")
+        for seed in range(100)
+    ]
+    groups = {"gender": ("female", "male")}
+    store = Store(tmp_path)
+    write_plan(store, labels, groups)
+    write_labels(store, labels, groups)
+    women, distance = {"metric": "mean_share", "group": "female", "at_least": 0.2}, {"metric": "total_variation"}
+    each = {"metric": "share", "group": "female", "at_least": 0.2, "per": "prompt"}
+    wanted = [women, distance | {"at_most": 0.3}, each, {"metric": "missing_share", "at_most": 0.5}]
+    judged = verdicts(store, *({**one, "attribute": "gender"} for one in wanted), sweep="audit", classifiers=())
+    assert [one.verdict for one in judged] == ["undecided"] * 3 + ["pass"]
+    assert judged[1].evidence.endswith(", 1 of its prompts has no figure")
+    assert judged[2].evidence.endswith("decided on 2 of 3 prompts, 1 without an interval")
+
+
 @pytest.mark.parametrize(("share", "bound"), [(0.5, "at_most"), (0.05, "at_most"), (0.05, "at_least")])
 def test_a_model_on_the_bound_of_every_prompt_seldom_fails(tmp_path, share, bound):
     """150 models of 20 prompts x 32 images whose true share is the bound: 2.5 % may fail (numpy seed 30).

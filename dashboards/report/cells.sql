@@ -1,6 +1,6 @@
 -- Every model and setting per attribute, the fairest over all attributes first (by the distance without what chance adds
--- at these numbers of images), those without an attribute's labels
--- last. What is kept of a scene does not depend on the attribute: it comes from the first classifier that embeds images.
+-- at these numbers of images), those of which fewer prompts show a group, and those without an attribute's labels, behind.
+-- What is kept of a scene does not depend on the attribute: it comes from the first classifier that embeds images.
 with pictured as (
     select distinct on (sweep, model, setting)
         sweep, model, setting, recognition,
@@ -12,15 +12,18 @@ with pictured as (
     order by sweep, model, setting, classifier
 ),
 seen as (
-    select sweep, model, setting, attribute, classifier, min(images) as fewest
+    select
+        sweep, model, setting, attribute, classifier, min(images) as fewest, count(*) filter (n = 0) as unseen
     from distributions
     where sweep = $sweep
     group by all
 ),
 cells as (
     select
-        *, sum(total_variation_without_chance) over cell as far, count(*) over cell - count(total_variation) over cell as unmeasured
+        *, sum(total_variation_without_chance) over cell as far,
+        count(*) over cell - count(total_variation) over cell as unmeasured, sum(unseen) over cell as lost
     from summary
+    left join seen using (sweep, model, setting, attribute, classifier)
     where sweep = $sweep and (attribute, classifier) in $lead
     window cell as (partition by model, setting)
 )
@@ -32,7 +35,7 @@ select
     prompts_off_target,
     {
         'classifier': cells.classifier, 'prompts': prompts, 'images_per_prompt': images_per_prompt,
-        'fewest': fewest, 'prompts_not_decided': prompts_not_decided, 'least_difference': least_difference, 'cell_q': cell_q,
+        'fewest': fewest, 'unseen': unseen, 'prompts_not_decided': prompts_not_decided, 'least_difference': least_difference, 'cell_q': cell_q,
         'scene_floor': pictured.scene_floor, 'reason': reason
     } as for_sentences,
     scene_kept, scene_kept_low, scene_kept_high,
@@ -41,7 +44,6 @@ select
     missing_share as missing, missing_share_low as missing_low, missing_share_high as missing_high,
     images_per_second
 from cells
-left join seen using (sweep, model, setting, attribute, classifier)
 left join pictured using (sweep, model, setting)
 left join settings using (sweep, model, setting)
-order by unmeasured, far, cells.model, cells.setting, attribute
+order by unmeasured, lost, far, cells.model, cells.setting, attribute

@@ -1,7 +1,7 @@
 """Whether a sweep shows what is required of it, judged by the metrics' intervals and by nothing surer."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Literal
 
@@ -23,7 +23,8 @@ class Verdict:
     """What the images say of a requirement in one cell.
 
     value, low, high: of the cell; with a requirement per prompt those of the prompt that decides.
-    more: images that would decide it, if the figure stays where it is; None where decided, or where none would.
+    more: images that would decide it, if the figure stays where it is; None where decided, or where none would; 0 where
+    it is not the interval that leaves it open.
     """
 
     requirement: str
@@ -44,7 +45,7 @@ class Verdict:
         text = f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
         if self.reason:
             text += f", {self.reason}"
-        if self.verdict == "undecided":
+        if self.verdict == "undecided" and self.more != 0:
             text += "; "
             text += (
                 "too near the bound for any number of images"
@@ -119,8 +120,9 @@ def _figures(connection: duckdb.DuckDBPyConnection, sweep: str, requirement: Req
             group by all
         )
         select model, setting, {prompt} as prompt, classifier, drawn.images,
-            "{figure}" as value, {low} as low, {high} as high
+            "{figure}" as value, {low} as low, {high} as high, coalesce(unseen, 0) as unseen
         from "{requirement.view}" join drawn using (model, setting{grain}, attribute, classifier)
+        left join ({_unseen(connection, requirement)}) using (model, setting, classifier)
         where sweep = $sweep and attribute = $attribute {'and "group" = $group' if requirement.group else ""}
         order by all"""
     values = {"sweep": sweep, "attribute": requirement.attribute}
@@ -129,8 +131,19 @@ def _figures(connection: duckdb.DuckDBPyConnection, sweep: str, requirement: Req
     return rows(connection.execute(query, values))
 
 
+def _unseen(connection: duckdb.DuckDBPyConnection, requirement: Requirement) -> str:
+    """Return SQL of how many prompts of each cell have no figure: a mean over the others says nothing of them."""
+    own = {row[0] for row in connection.execute(f'describe "{requirement.metric}"').fetchall()}
+    source = requirement.metric if {"prompt", "attribute"} <= own else "share"
+    # What is no figure of an attribute has one of every image.
+    counted = requirement.per == "cell" and ("prompt" not in own or source != "share")
+    return f"""
+        select model, setting, classifier, count(distinct prompt) filter ({counted} and "{source}" is null) as unseen
+        from "{source}" where sweep = $sweep and attribute = $attribute group by all"""
+
+
 def _decide(requirement: Requirement, model: str, setting: str, figures: list[dict]) -> Verdict:
-    measured = [_turned(requirement, row) for row in figures if row["low"] is not None and row["high"] is not None]
+    measured = [_turned(requirement, row) for row in figures if None not in (row["value"], row["low"], row["high"])]
     text = requirement.text
     if not measured:
         reason = "these images give no interval of it" if figures else "nothing is measured yet"
@@ -142,6 +155,9 @@ def _decide(requirement: Requirement, model: str, setting: str, figures: list[di
     if over:
         worst = max(over, key=lambda row: row["low"])
         return _verdict(requirement, model, setting, "fail", worst, f"so on {len(over)} of {len(figures)} prompts")
+    if unseen := figures[0]["unseen"]:
+        reason = f"{unseen} of its prompts {'has' if unseen == 1 else 'have'} no figure"
+        return replace(_verdict(requirement, model, setting, "undecided", measured[0], "", 0), reason=reason)
     within = [row for row in measured if row["high"] <= 0]
     worst = max(measured, key=lambda row: row["high"])
     if len(within) == len(figures):

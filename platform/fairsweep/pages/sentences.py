@@ -40,7 +40,7 @@ def headline(cells: Rows) -> str:
     """Return the answer in one sentence: who reads it, and on how many prompts each model was found off target.
 
     cells: model, setting, baseline, attribute, classifier, prompts, prompts_off_target, prompts_not_decided,
-    images_per_prompt, least_difference, cell_q, reason and each measure with its bounds, of every cell.
+    images_per_prompt, unseen, least_difference, cell_q, reason and each measure with its bounds, of every cell.
     """
     chosen = best(cells)
     if chosen is None:
@@ -280,7 +280,9 @@ def _share(row: dict) -> str:
 def _distance_of(row: dict) -> str:
     low, high = row["distance_low"], row["distance_high"]
     ends = "" if low is None or high is None else f" [{100 * low:.0f}, {100 * high:.0f}]"
-    return percent(row["distance"]) + ends
+    # Prompts of which no image shows a group have no distance.
+    over = f" over {row['prompts'] - row['unseen']} of {row['prompts']} prompts" if row["unseen"] else ""
+    return percent(row["distance"]) + ends + over
 
 
 def _value(row: dict, name: str) -> str:

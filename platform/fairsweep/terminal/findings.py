@@ -46,12 +46,14 @@ means as (
 )
 select attribute, classifier, model, setting, avg(distance) as distance, avg(largest) as largest,
     avg(reference_largest) as reference_largest, count(*) as prompts,
-    any_value(off_target) as off_target, any_value(undecided) as undecided, any_value(images) as images,
+    any_value(off_target) as off_target, any_value(undecided) as undecided, any_value(unseen) as unseen,
+    any_value(images) as images,
     any_value(least_difference) as least_difference
 from means join settings using (model, setting)
 left join (
     select model, setting, attribute, classifier, count(*) filter (verdict = 'off target') as off_target,
-        count(*) filter (verdict = 'not decided') as undecided, max(images) as images,
+        count(*) filter (verdict = 'not decided') as undecided, count(*) filter (verdict = 'no images') as unseen,
+        max(images) as images,
         min(least_difference) as least_difference
     from target_test where sweep = $sweep group by all
 ) using (model, setting, attribute, classifier)
@@ -175,6 +177,8 @@ def _tested(row: dict) -> str:
     text = f"Found off target on {row['off_target']} of {row['prompts']}, {counted(row['images'], 'image')} each"
     if row["undecided"]:
         text += f", nothing decided on {row['undecided']}"
+    if row["unseen"]:
+        text += f"; no image shows a group on {row['unseen']} more"
     if row["least_difference"] is not None and row["off_target"] < row["prompts"]:
         text += f"; a difference below {_percent(row['least_difference'])} could not have been found"
     return text
