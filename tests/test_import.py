@@ -87,6 +87,19 @@ def test_counts_wide_and_long_are_the_same(tmp_path):
     assert ask(tmp_path / "a", query) == ask(tmp_path / "b", query)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "prompt,female,male,failed\ndoctor,1,0,2\n",
+        "prompt,group,count\ndoctor,female,1\ndoctor,failed,2\n",
+        "prompt,seed,gender\ndoctor,0,female\ndoctor,1,failed\ndoctor,2,\n",
+    ],
+)
+def test_what_failed_is_counted_as_missing(tmp_path, text):
+    assert bring(tmp_path, text, *GROUPS) == 0
+    assert ask(tmp_path, "select failed, unknown, images from missing_share") == [(2, 0, 3)]
+
+
 def test_the_status_of_results_without_images_claims_none(tmp_path):
     bring(tmp_path, "prompt,female,male\nnurse,3,1\n", "--groups", "gender=female,male", "--model", "m")
     assert [row[:7] for row in status(Store(tmp_path / "store"))] == [("results", "m", "none", 4, None, 4, 0)]
@@ -102,6 +115,12 @@ def test_counts_as_a_reference(tmp_path, capsys):
         ("results", "male", 0.7, 100),
     ]
     assert ask(tmp_path, "from plan") == []
+
+
+def test_a_group_without_a_row_has_none_in_a_reference(tmp_path):
+    assert bring(tmp_path, "prompt,group,count\nnurse,female,9\n", *GROUPS, "--as", "reference") == 0
+    rows = ask(tmp_path, 'select "group", share, n from reference_shares order by 1')
+    assert rows == [("female", 1.0, 9), ("male", 0.0, 9)]
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,22 @@ def refused(tmp_path, capsys, text: str | bytes, *options: str, name: str = "res
         ("prompt,female,male\nx,1,2\n", ("--name", " "), "--name ' ': a name has 1 to 120 characters"),
         ("prompt,female,male\nx,1,2\n", ("--groups", "gender=female"), "name two groups or more, each once"),
         ("prompt,female,male\nx,1,2\n", ("--groups", "gender=female,female"), "name two groups or more, each once"),
-        ("prompt,female,male\nx,1,2\n", ("--groups", "gender=female,unknown"), "no_face, unknown stand for what is no"),
+        (
+            "prompt,female,male\nx,1,2\n",
+            ("--groups", "gender=female,unknown"),
+            "no_face, unknown, failed stand for what is no",
+        ),
+        ("prompt,_image\nx,a\n", ("--groups", "_image=a,b"), "--groups _image: this stands for the whole image"),
+        (
+            "prompt,model,other\nx,1,2\n",
+            ("--groups", "kind=model,other"),
+            "--groups: a column 'model' is no count and no label: use the columns group and count",
+        ),
+        (
+            "image,prompt,seed\na,x,1\n",
+            ("--groups", "seed=1,2"),
+            "a column 'seed' is no count and no label: use the columns image, attribute and label",
+        ),
         ("prompt,female,male\nx,1,2\n", ("--column", "job=prompt"), "--column job=...: there is no such column"),
         ("prompt,female,female\nx,1,2\n", (), "two columns are called 'female'"),
         ("prompt,female,male\nx,1,2\n".encode("utf-16"), (), "it is not UTF-8 text"),

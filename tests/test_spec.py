@@ -53,6 +53,14 @@ BAD = [
         15,
         "gender.target.femal: no such group; did you mean 'female'?",
     ),
+    (
+        "a group that is none",
+        "female: female person\n      male: male person\n    target:\n      female: 0.5\n      male: 0.5",
+        "no_face: nobody\n      male: male person",
+        11,
+        "'no_face' stands for what is no group: choose another name",
+    ),
+    ("an attribute that is none", "  gender:", "  _image:", 10, "this stands for the whole image: choose another name"),
     ("empty groups", "      female: female person\n      male: male person", "      {}", 14, "no such group"),
     (
         "duplicate names",

@@ -4,9 +4,22 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[A-Za-z0-9._-]+$")]
+# What is counted beside the groups, and can be the name of none.
+NO_FACE, UNKNOWN, FAILED = NO_GROUPS = ("no_face", "unknown", "failed")
+# Stands for the whole picture where a classifier names an attribute.
+WHOLE_IMAGE = "_image"
+
+
+def _attribute_name(name: str) -> str:
+    if name == WHOLE_IMAGE:
+        raise ValueError("this stands for the whole image: choose another name")
+    return name
+
+
+AttributeName = Annotated[Name, AfterValidator(_attribute_name)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -50,6 +63,8 @@ class AttributeSpec(Frozen):
     def _check(cls, groups):
         if len(groups) < 2:
             raise ValueError("an attribute needs at least two groups")
+        if taken := [name for name in groups if name in NO_GROUPS]:
+            raise ValueError(f"{taken[0]!r} stands for what is no group: choose another name")
         total = math.fsum(group.target for group in groups.values())
         if abs(total - 1) > 1e-6:
             raise ValueError(f"the target shares sum to {total:g}, not to 1")

@@ -8,11 +8,7 @@ from typing import Generic, TypeVar, cast
 from PIL.Image import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from fairsweep.attributes import Attributes
-
-UNKNOWN = "unknown"
-NO_FACE = "no_face"
-WHOLE_IMAGE = "_image"
+from fairsweep.attributes import NO_FACE, UNKNOWN, Attributes
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from fairsweep.classifiers.base import WHOLE_IMAGE, Label
+from fairsweep.attributes import WHOLE_IMAGE
+from fairsweep.classifiers.base import Label
 
 _CAPACITY = 4096
 

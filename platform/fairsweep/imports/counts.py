@@ -3,8 +3,9 @@
 import duckdb
 import pyarrow as pa
 
+from fairsweep.attributes import FAILED
 from fairsweep.errors import ImportDataError
-from fairsweep.imports.source import MISSING, Once, Source, bad_row, cell, listed, require, whole
+from fairsweep.imports.source import MISSING, Once, Source, apart, bad_row, cell, listed, require, whole
 
 MOST_IMAGES = 50_000_000
 
@@ -14,6 +15,8 @@ def counted(source: Source, table: pa.Table) -> list[dict]:
     attribute, groups = _one_attribute(source)
     require(source, table, "prompt")
     wide = "group" not in table.column_names
+    if wide:
+        apart(groups, "the columns group and count")
     for column in [*groups] if wide else ["group", "count"]:
         require(source, table, column)
     columns = [*groups, *(name for name in MISSING if name in table.column_names)]
@@ -41,21 +44,24 @@ def reference_rows(source: Source, rows: list[dict], reference: str) -> list[dic
     if len(cells) > 1:
         named = listed(" / ".join(each) for each in cells)
         raise ImportDataError(f"{source.path}: a reference is one distribution, not {len(cells)}: {named}")
-    totals: dict[str, int] = {}
+    attribute, groups = _one_attribute(source)
+    # A group without a row counts none, as in a sweep.
+    counts: dict[str, dict[str, int]] = {}
     for row in rows:
         if row["group"] not in MISSING:
-            totals[row["prompt"]] = totals.get(row["prompt"], 0) + row["count"]
+            counts.setdefault(row["prompt"], dict.fromkeys(groups, 0))[row["group"]] = row["count"]
     return [
         {
             "reference": reference,
-            "prompt_name": row["prompt"],
-            "attribute": row["attribute"],
-            "group": row["group"],
-            "share": row["count"] / totals[row["prompt"]],
-            "n": totals[row["prompt"]],
+            "prompt_name": prompt,
+            "attribute": attribute,
+            "group": group,
+            "share": count / sum(own.values()),
+            "n": sum(own.values()),
         }
-        for row in rows
-        if row["group"] not in MISSING and totals[row["prompt"]]
+        for prompt, own in counts.items()
+        for group, count in own.items()
+        if any(own.values())
     ]
 
 
@@ -73,9 +79,9 @@ def counted_images(source: Source, rows: list[dict]) -> pa.Table:
     connection.register("rows", pa.Table.from_pylist(rows))
     return connection.sql(
         """select md5(concat_ws(chr(0), $1, model, setting, prompt, attribute, "group", number)) as image_id,
-            model, setting, prompt, null::bigint as seed, attribute, "group" as label
+            model, setting, prompt, null::bigint as seed, attribute, nullif("group", $2) as label
         from (select *, unnest(range(count)) as number from rows)""",
-        params=[source.name],
+        params=[source.name, FAILED],
     ).to_arrow_table()
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 
+from fairsweep.attributes import WHOLE_IMAGE
 from fairsweep.errors import ImportDataError, near
 from fairsweep.imports.source import COLUMNS, MISSING, Source, listed
 from fairsweep.textfile import unfit
@@ -19,6 +20,8 @@ def check(source: Source) -> None:
             raise ImportDataError(f"--groups {attribute}={','.join(groups)}: name two groups or more, each once")
         if set(groups) & set(MISSING):
             raise ImportDataError(f"--groups {attribute}: {listed(MISSING)} stand for what is no group")
+        if attribute == WHOLE_IMAGE:
+            raise ImportDataError(f"--groups {attribute}: this stands for the whole image: choose another name")
     ours = {*COLUMNS, *MISSING, *source.groups, *(group for groups in source.groups.values() for group in groups)}
     for name in source.columns:
         if name not in ours:

@@ -4,8 +4,9 @@ import hashlib
 
 import pyarrow as pa
 
+from fairsweep.attributes import FAILED
 from fairsweep.errors import ImportDataError
-from fairsweep.imports.source import MISSING, Once, Source, bad_row, cell, listed, require, seed_of
+from fairsweep.imports.source import MISSING, Once, Source, apart, bad_row, cell, listed, require, seed_of
 
 
 def labelled_images(source: Source, table: pa.Table) -> pa.Table:
@@ -13,6 +14,8 @@ def labelled_images(source: Source, table: pa.Table) -> pa.Table:
     wide = "label" not in table.column_names
     for column in ["prompt", *(source.groups if wide else ["image"])]:
         require(source, table, column)
+    if wide:
+        apart(source.groups, "the columns image, attribute and label")
     if not source.groups:
         raise ImportDataError(f"{source.path}: declare the groups, such as --groups gender=female,male")
     rows, once = [], Once(source)
@@ -38,7 +41,8 @@ def labelled_images(source: Source, table: pa.Table) -> pa.Table:
             once.add(row, f"the {attribute} of image", *named.values(), image)
             if seed is not None:
                 once.add(row, f"the {attribute} of seed", *named.values(), seed)
-            rows.append({"image_id": image_id, **named, "seed": seed, "attribute": attribute, "label": label})
+            made = None if label == FAILED else label
+            rows.append({"image_id": image_id, **named, "seed": seed, "attribute": attribute, "label": made})
     return pa.Table.from_pylist(rows, schema=_IMAGES)
 
 

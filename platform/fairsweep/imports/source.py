@@ -8,12 +8,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fairsweep.classifiers.base import NO_FACE, UNKNOWN
+from fairsweep.attributes import NO_GROUPS
 from fairsweep.errors import ImportDataError, first_line
 from fairsweep.imports.table import read_texts
 from fairsweep.textfile import unfit
 
-MISSING = (NO_FACE, UNKNOWN)
+MISSING = NO_GROUPS
 COLUMNS = ("prompt", "model", "setting", "seed", "image", "attribute", "label", "group", "count")
 _DIGITS = 18
 
@@ -108,6 +108,13 @@ class Once:
         if first != row["row"]:
             excerpt = " / ".join(str(part) for part in key)
             raise bad_row(self._source, row, f"{what} {excerpt} is in row {first} already")
+
+
+def apart(names: Iterable[str], long: str) -> None:
+    """Refuse names that stand for something else in a file with a column for each; long: the way out."""
+    for name in names:
+        if name in (*COLUMNS, "row"):
+            raise ImportDataError(f"--groups: a column {name!r} is no count and no label: use {long}")
 
 
 def require(source: Source, table: pa.Table, column: str) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 
 from fairsweep import builtin
-from fairsweep.classifiers.base import WHOLE_IMAGE
+from fairsweep.attributes import WHOLE_IMAGE
 from fairsweep.errors import StoreError
 from fairsweep.spec import ClassifierSpec, GuidanceSpec, LabelSpec, SweepSpec
 from fairsweep.store import Store

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from fairsweep.attributes import AttributeSpec, Frozen, Name, silent
+from fairsweep.attributes import AttributeName, AttributeSpec, Frozen, Name, silent
 from fairsweep.errors import near
 from fairsweep.measure.requirements import Requirement
 from fairsweep.mistakes import below, check_names, mistake
@@ -128,7 +128,7 @@ class RunSpec(Frozen):
 class LabelSpec(Frozen):
     """Who reads which declared attributes off images that exist, and on what machines."""
 
-    attributes: dict[Name, AttributeSpec] = Field(min_length=1)
+    attributes: dict[AttributeName, AttributeSpec] = Field(min_length=1)
     classifiers: tuple[ClassifierSpec, ...] = Field(min_length=1)
     run: RunSpec = RunSpec()
 
@@ -151,7 +151,7 @@ class SweepSpec(Frozen):
         exclude_if=silent,
         description="pictures to edit: image to image, or by instruction",
     )
-    attributes: dict[Name, AttributeSpec] = Field(min_length=1, description="what is looked at, by name")
+    attributes: dict[AttributeName, AttributeSpec] = Field(min_length=1, description="what is looked at, by name")
     guidance: tuple[GuidanceSpec, ...] = Field(min_length=1, description="the settings, with and without guidance")
     classifiers: tuple[ClassifierSpec, ...] = Field(min_length=1, description="who looks")
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = Field(
