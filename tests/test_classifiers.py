@@ -1,6 +1,7 @@
 """Classifiers with small random-weight models of the real architectures; rows are checked against plain use."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -12,7 +13,9 @@ from fairsweep.attributes import AttributeSpec
 from fairsweep.classifiers import Classifier, Label, get_classifier
 from fairsweep.classifiers.base import ClassifierParams, label_of
 from fairsweep.classifiers.clip import Clip
+from fairsweep.engine.label import Labeller
 from fairsweep.errors import FairsweepError, ModelLoadError
+from fairsweep.spec import LabelSpec
 from support import tiny
 
 ATTRIBUTES = {
@@ -178,6 +181,28 @@ def test_a_users_own_classifier():
     classifier = build(f"{__name__}:AlwaysFemale", batch_size=2)
     assert classifier.Params is ClassifierParams
     assert [labels[0].label for labels in classifier.classify(IMAGES, PROMPTS)] == ["female"] * 3
+
+
+class Overflowing(Classifier):
+    """What half precision gives of three images: a NaN for the first, no direction for the second."""
+
+    def _classify(self, images, prompts):
+        scores = [{"female": math.nan, "male": math.nan}, *[{"female": 0.9, "male": 0.1}] * 2]
+        embeddings = [[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]
+        return [
+            [label_of("gender", own, 0.0), Label("_image", "", 0.3, {}, embedding)]
+            for own, embedding in zip(scores, embeddings, strict=True)
+        ]
+
+
+def test_what_is_no_number_is_a_label_that_failed():
+    """Of two scores that are NaN none is the better one: the first group would win."""
+    spec = LabelSpec(
+        attributes={"gender": ATTRIBUTES["gender"]}, classifiers=[{"name": "over", "kind": f"{__name__}:Overflowing"}]
+    )
+    rows = Labeller(spec, spec.classifiers[0], "cpu").rows(IMAGES, ["a", "b", "c"], PROMPTS)
+    failed = {(row["image_id"], row["attribute"]) for row in rows if row.get("error")}
+    assert len(rows) == 6 and failed == {("a", "gender"), ("b", "_image")}
 
 
 def test_bad_input_is_one_clear_line():

@@ -3,12 +3,14 @@
 import asyncio
 import gc
 import io
+import math
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from fairsweep.classifiers.base import Label
 from fairsweep.engine.blame import hindrance
 from fairsweep.engine.events import Answer
 from fairsweep.engine.gauges import LabelGauges
@@ -43,12 +45,22 @@ class Labeller:
         for image_id, labels in zip(ids, results, strict=True):
             error = reason(labels) if isinstance(labels, Exception) else None
             labels = [] if isinstance(labels, Exception) else labels
-            rows += [{"image_id": image_id, "seconds": seconds, **vars(label)} for label in labels]
-            for attribute in set(self.wanted) - {label.attribute for label in labels}:
+            fine = [label for label in labels if _is_measured(label)]
+            rows += [{"image_id": image_id, "seconds": seconds, **vars(label)} for label in fine]
+            unmeasured = {label.attribute for label in labels} - {label.attribute for label in fine}
+            for attribute in {*self.wanted, *unmeasured} - {label.attribute for label in fine}:
                 failed = error or f"the classifier gave no label for {attribute}"
+                if attribute in unmeasured:
+                    failed = f"the classifier gave no number for {attribute} (NaN, infinite, or an embedding of zeros)"
                 row = {"image_id": image_id, "attribute": attribute, "label": "failed", "seconds": seconds}
                 rows.append(row | {"error": failed})
         return rows
+
+
+def _is_measured(label: Label) -> bool:
+    """Tell whether all numbers of a label are numbers: which group is best among NaNs is no answer."""
+    numbers = [label.score, *label.scores.values(), *(label.embedding or ())]
+    return math.isfinite(sum(numbers)) and (label.embedding is None or any(label.embedding))
 
 
 @dataclass
