@@ -30,7 +30,8 @@ others as (
 )
 select
     seen.sweep, seen.model, seen.setting, seen.prompt, any_value(seen.prompt_name) as prompt_name, seen.classifier,
-    count(*) as n, avg(list_cosine_similarity(seen.embedding, next)) as scene_floor
+    count(*) as n,
+    avg(if(len(seen.embedding) = len(next), list_cosine_similarity(seen.embedding, next), null)) as scene_floor
 from seen
 join others using (sweep, model, prompt, classifier, seed)
 where seeds > 1

@@ -95,6 +95,16 @@ def test_four_fifths_are_kept_at_four_to_five(tmp_path):
     assert connected(tmp_path / "broken", [*drawn, "male"]).execute(query).fetchone() == (False,)
 
 
+def test_seventy_groups_have_intervals(tmp_path):
+    """40 images of the first of 70 groups: Agresti and Coull's at Bonferroni's level."""
+    groups = tuple(f"g{place:02}" for place in range(70))
+    query = "select low, high from share where \"group\" = 'g00'"
+    low, high = connected(tmp_path, ["g00"] * 40, {"language": groups}).execute(query).fetchone()
+    z2 = stats.norm.isf(0.025 / 70) ** 2
+    centre = (40 + z2 / 2) / (40 + z2)
+    assert (low, high) == (pytest.approx(centre - math.sqrt(z2 * centre * (1 - centre) / (40 + z2))), 1.0)
+
+
 def test_equal_shares_are_perfect(tmp_path):
     got = values(connected(tmp_path, ["female", "male"] * 5))
     assert got.pop("normalised_entropy") == 1 and got.pop("parity_ratio") == 1

@@ -148,6 +148,18 @@ def test_two_models_are_compared_seed_by_seed(tmp_path):
     assert row.fetchone() == ("m", "n", 4, *wanted)
 
 
+def test_embeddings_of_unlike_lengths_have_no_cosine(tmp_path):
+    labels = [
+        {"setting": setting, "seed": seed, "gender": "male", "embedding": vector}
+        for setting, vectors in (("none", ([1.0, 0.0], [0.0, 1.0])), ("fair", ([1.0, 0.0], [0.6, 0.8, 0.0])))
+        for seed, vector in enumerate(vectors)
+    ]
+    connection = store_of(tmp_path, labels)
+    assert connection.execute("select n, scene_similarity from scene_similarity").fetchall() == [(1, 1.0)]
+    query = "select scene_similarity, scene_floor from summary where setting = 'fair'"
+    assert connection.execute(query).fetchall() == [(1.0, 0.0)]
+
+
 def test_what_one_model_has_lost_counts_under_neither(tmp_path):
     """Both models show the same people; of n no nurse has a face, and one doctor. Nor is the model a fairer one."""
     labels = [

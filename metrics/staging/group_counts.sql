@@ -65,8 +65,9 @@ counted as (
 ),
 quantiles as (
     select list_transform(list_transform(
-        range(1, 65), lambda ways: 1e0 - (1e0 - confidence_level()) / (2e0 * ways)
+        range(1, max(len(groups)) + 1), lambda ways: 1e0 - (1e0 - confidence_level()) / (2e0 * ways)
     ), lambda p: normal_quantile(p)) as quantiles
+    from declared
 ),
 measured as (
     select

@@ -13,7 +13,9 @@ with embedded as (
 )
 select
     guided.sweep, guided.model, guided.setting, guided.prompt, guided.prompt_name, guided.classifier, guided.seed,
-    guided.image_id as image, list_cosine_similarity(guided.embedding, unguided.embedding) as value
+    guided.image_id as image,
+    if(len(guided.embedding) = len(unguided.embedding), list_cosine_similarity(guided.embedding, unguided.embedding), null)
+        as value
 from embedded as guided
 join embedded as unguided using (sweep, model, prompt, seed, classifier)
 where unguided.baseline and not guided.baseline
