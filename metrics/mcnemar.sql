@@ -4,7 +4,8 @@
 -- reads: pair_tallies
 -- one row per: sweep, model, setting, versus, prompt, attribute, classifier
 -- source: McNemar, Psychometrika 12 (1947); Bowker, JASA 43 (1948); over all prompts Student's t over seeds
--- read: Pairs with a missing outcome are counted in pairs and flipped but not tested. More pairs of groups than one are
+-- read: Pairs of which an image has no face, or none that is declared, are counted in pairs and flipped but not tested; those
+-- of which one failed are not counted. More pairs of groups than one are
 -- Bonferroni's. Images of one seed resemble each other under every prompt, so that over all prompts a seed counts once:
 -- the null is that no group's share over these prompts changed. The family of a q-value is all prompts of a sweep,
 -- model, setting, attribute and classifier; for all prompts together, all settings of a sweep, attribute and
@@ -18,8 +19,9 @@ by_prompt as (
 totals as (
     select
         sweep, model, setting, versus, prompt, attribute, classifier,
-        sum(n)::bigint as pairs, coalesce(sum(n) filter (before <> after), 0)::bigint as flipped
-    from by_prompt
+        coalesce(sum(n) filter (seen), 0)::bigint as pairs,
+        coalesce(sum(n) filter (seen and before <> after), 0)::bigint as flipped
+    from (select *, 'failed' not in (before, after) as seen from by_prompt)
     group by all
 ),
 opposed as (
@@ -47,7 +49,7 @@ exact as (
 prompts as (
     select
         totals.*, coalesce(tests, 0) as tests, coalesce(p_value, 1e0) as p_value,
-        case when tests is null then 'no flips' when tests = 1 then 'exact McNemar' else 'exact McNemar by pairs' end
+        case when tests is null then if(flipped = 0, 'no flips', 'no flips between groups') when tests = 1 then 'exact McNemar' else 'exact McNemar by pairs' end
             as test
     from totals
     left join exact using (sweep, model, setting, versus, prompt, attribute, classifier)
@@ -91,7 +93,7 @@ pooled as (
 together as (
     select
         pooled.*, coalesce(tests, 0) as tests, if(tests is null, 1e0, p_value) as p_value,
-        case when tests is null then 'no flips' when p_value is null then 'one seed' else 't over seeds' end as test
+        case when tests is null then if(flipped = 0, 'no flips', 'no flips between groups') when p_value is null then 'one seed' else 't over seeds' end as test
     from pooled
     left join (
         select sweep, model, setting, versus, attribute, classifier, p_value, 1 as tests
@@ -104,7 +106,7 @@ tested as (
 )
 select
     sweep, model, setting, versus, prompt, attribute, classifier, pairs, flipped,
-    flipped / pairs::double as flipped_share,
+    flipped / nullif(pairs, 0)::double as flipped_share,
     if(prompt is null, null, wilson_low(flipped, pairs, z)) as low,
     if(prompt is null, null, wilson_high(flipped, pairs, z)) as high,
     p_value, q_value, test,

@@ -88,7 +88,7 @@ select
     case
         when reason is not null then if(n > 0, 'not measured', 'no images')
         when q_value <= false_discovery_rate() then 'off target'
-        when missing > missing_tolerance() * images or least_difference is null and least_p < 1 then 'not decided'
+        when missing > missing_tolerance() * images or least_difference is null then 'not decided'
         else 'on target'
     end as verdict,
     reason

@@ -117,6 +117,12 @@ def test_counts_as_a_reference(tmp_path, capsys):
     assert ask(tmp_path, "from plan") == []
 
 
+def test_what_a_setting_of_elsewhere_steers_is_not_known(tmp_path):
+    text = "prompt,setting,seed,gender\ndoctor,none,0,female\ndoctor,fair,0,male\n"
+    assert bring(tmp_path, text, *GROUPS) == 0
+    assert ask(tmp_path, "from side_effects") == [] and len(ask(tmp_path, "from change_from_baseline")) == 1
+
+
 def test_a_group_without_a_row_has_none_in_a_reference(tmp_path):
     assert bring(tmp_path, "prompt,group,count\nnurse,female,9\n", *GROUPS, "--as", "reference") == 0
     rows = ask(tmp_path, 'select "group", share, n from reference_shares order by 1')

@@ -83,6 +83,15 @@ def test_no_images_and_missing_outcomes_of_pairs(tmp_path):
         assert empty.execute(f"from {name}").fetchall() == []
 
 
+def test_what_failed_is_no_flip_and_what_lost_its_face_is_one(tmp_path):
+    """Ten men of whom guidance leaves two, blurs three and has yet to make five."""
+    labels = rows_of(["male"] * 10, ["male"] * 2 + ["no_face"] * 3 + [None] * 5)
+    connection = connected(tmp_path, labels)
+    rows = connection.execute("select pairs, flipped, flipped_share, p_value, test from mcnemar").fetchall()
+    assert rows == [(5, 3, 0.6, 1.0, "no flips between groups")] * 2
+    assert connection.execute("select count(*) from seed_pairs where flipped").fetchone() == (3,)
+
+
 def test_distance_change_resamples_the_seeds(tmp_path):
     """Given 20 men of which 10 become women: the distance falls by .5; in one unchanged image by 0, not surely."""
     change = "select distance_change, low, high from distance_change where prompt like '%doctor'"

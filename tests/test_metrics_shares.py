@@ -160,7 +160,7 @@ def test_one_image(tmp_path):
     z2 = stats.norm.ppf(0.975) ** 2
     centre = (1 + z2 / 2) / (1 + z2)
     assert (low, high) == (pytest.approx(centre - math.sqrt(z2 * centre * (1 - centre) / (1 + z2))), 1.0)
-    assert connection.execute("select p_value from target_test").fetchone() == (1.0,)
+    assert connection.execute("select p_value, verdict from target_test").fetchone() == (1.0, "not decided")
     value, floor, above = connection.execute(
         "select total_variation, noise_floor, above_floor from total_variation"
     ).fetchone()

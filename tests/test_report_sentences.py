@@ -75,7 +75,7 @@ def test_what_is_not_measured_is_said_and_never_wins():
     texts = [finding.text for finding in sentences.sentences(cells, [])]
     assert texts[0] == "m, fair: no image has a recognised gender so far."
     assert "gender: mean distance to target 40 % [30, 50] unguided." in texts
-    assert sentences.headline([cell(**empty)]) == "Nothing is labelled yet."
+    assert sentences.headline([cell(**empty)]) == "No image shows a declared group so far."
 
 
 def test_missing_is_said_of_the_attribute_that_misses_most():
@@ -114,6 +114,8 @@ def test_what_is_not_found_is_not_said_to_be_none():
 def test_two_models_and_two_classifiers_are_on_the_first_screen():
     cells = [cell(setting="fair", prompts_off_target=1), cell(), cell(model="n", prompts_off_target=2)]
     assert sentences.headline(cells).endswith("unguided, on 1 with fair; n on 2 unguided.")
+    cells[-1]["prompts"] = 3
+    assert sentences.headline(cells).endswith("; n on 2 of 3 unguided.")
     kappa = {"attribute": "gender", "classifier": "a", "other_classifier": "b", "kappa_low": -0.1, "kappa_high": 0.2}
     pair = {"setting": "fair", "model": "m", "versus": "n", "attribute": "gender", "group": "male", "share": 0.7}
     pair |= {"other_share": 0.5, "difference": 0.2, "difference_low": 0.1, "difference_high": 0.3}
@@ -121,7 +123,7 @@ def test_two_models_and_two_classifiers_are_on_the_first_screen():
     assert findings[0].kind == "bad" and findings[0].text.startswith(
         "a and b contradict each other on gender: kappa 0.06"
     )
-    said = "m shows male 70 %, n 50 % (fair): on the same seeds a difference of 20 [10, 30] points."
+    said = "m shows male 70 %, n 50 % (fair): on the same prompts and seeds a difference of 20 [10, 30] points."
     assert said in [finding.text for finding in findings]
     assert sentences.sentences(cells, [], [kappa | {"kappa": 0.8}])[0].text.startswith("gender: mean distance")
 

@@ -9,7 +9,7 @@ select
     guided.attribute, guided.classifier, guided.steered_to,
     guided.image_id, unguided.image_id as unguided_id,
     unguided.outcome as before, guided.outcome as after,
-    coalesce(unguided.outcome <> guided.outcome, false) as flipped,
+    coalesce(unguided.outcome <> guided.outcome and 'failed' not in (unguided.outcome, guided.outcome), false) as flipped,
     coalesce(disagreed, false) as disagreed,
     lowest_score
 from outcomes as guided

@@ -100,7 +100,8 @@ def write_sweep(
                 "setting": setting,
                 "method": "none" if setting == baseline else "imported",
                 "scale": _scale(setting),
-                "attributes": [],
+                # What a setting steers is not known, so that nothing is a side effect.
+                "attributes": None,
                 "params": "{}",
                 "baseline": setting == baseline,
                 "references": references,

@@ -54,11 +54,12 @@ CHECKS = {
     ),
     "comparison": (
         "Differences of models",
-        "Shares over all prompts, on the same seeds; the interval is Student's over the seeds' differences.",
+        "Shares of the prompts and seeds of which both models show a group; the interval is Student's over seeds.",
     ),
     "side_effects": (
         "Side effects",
-        "Shares of attributes that the guidance was not meant to touch; p is that of the flips.",
+        "Shares of attributes that the guidance was not meant to touch; p is that of the interval, q over all "
+        "groups of a model and setting.",
     ),
     "missing": (
         "Images without a group",

@@ -45,7 +45,9 @@ def headline(cells: Rows) -> str:
     chosen = best(cells)
     if chosen is None:
         reasons = sorted({row["reason"] for row in cells if (row["reason"] or "").startswith(NOT_MEASURED)})
-        return f"Nothing can be said of the targets: {'; '.join(reasons)}." if reasons else "Nothing is labelled yet."
+        if reasons:
+            return f"Nothing can be said of the targets: {'; '.join(reasons)}."
+        return "No image shows a declared group so far." if cells else "Nothing is labelled yet."
     models = _leading(measured(cells), chosen)
     own = models.pop(chosen["model"])
     first = own[0]
@@ -55,7 +57,8 @@ def headline(cells: Rows) -> str:
     if not any(_same(row, chosen) for row in own):
         text += f"; with {chosen['setting']} that is not measured yet"
     for model, rows in models.items():
-        text += f"; {model} " + ", ".join(f"on {_count(row)} {_how(row)}" for row in rows)
+        prompts = "" if rows[0]["prompts"] == first["prompts"] else f" of {rows[0]['prompts']}"
+        text += f"; {model} " + ", ".join(f"on {_count(row)}{prompts} {_how(row)}" for row in rows)
     return text + "."
 
 
@@ -230,7 +233,7 @@ def _models(comparison: Sequence[dict], chosen: dict) -> list[Finding]:
         found.append(
             Finding(
                 f"{row['model']} shows {row['group']} {percent(row['share'])}, {row['versus']} "
-                f"{percent(row['other_share'])} ({row['setting']}): on the same seeds a difference of "
+                f"{percent(row['other_share'])} ({row['setting']}): on the same prompts and seeds a difference of "
                 f"{100 * row['difference']:.0f}{interval} points."
             )
         )
