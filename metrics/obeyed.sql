@@ -1,6 +1,6 @@
 -- The proportion of images that show the group that their prompt names: by a variable called like a declared attribute,
 -- whose value is one of its groups, or as a setting that steers only where it must found it (over_drawn). An image without a
--- face, or of another group, does not obey.
+-- face, or of another group, does not obey; one that failed, or is still to come, counts for neither.
 -- good: near 1
 -- reads: distributions, plan, decisions
 -- one row per: sweep, model, setting, prompt, attribute, classifier
@@ -27,15 +27,16 @@ asked as (
 ),
 named as (
     select
-        sweep, model, setting, prompt, prompt_name, attribute, classifier, asked, images,
+        sweep, model, setting, prompt, prompt_name, attribute, classifier, asked, images - failed as images,
         counts[list_position(groups, asked)] as shown
     from asked
     where list_contains(groups, asked) and not list_contains(coalesce(unmeasured, []), asked)
 )
 select
     * exclude (z),
-    shown / images::double as obeyed,
+    shown / nullif(images, 0)::double as obeyed,
     share_low(shown, images, z) as low,
-    share_high(shown, images, z) as high
+    share_high(shown, images, z) as high,
+    if(images = 0, 'no image was read', null) as reason
 from named
 cross join (select interval_z(confidence_level(), 1) as z)

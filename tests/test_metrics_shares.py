@@ -128,6 +128,21 @@ def test_a_target_of_zero(tmp_path):
         assert on.execute(f"select p_value, least_difference from {view}").fetchone() == (1.0, 0.5)
 
 
+def test_an_image_that_is_still_to_come_does_not_disobey(tmp_path):
+    """Asked for women: two come, one has no face, and two failed; of the pilots all failed."""
+    drawn = {"nurse": ["female", "female", "no_face", None, None], "pilot": [None]}
+    labels = [
+        {"prompt": prompt, "seed": seed, "gender": label, "variables": {"gender": "female"}}
+        for prompt, own in drawn.items()
+        for seed, label in enumerate(own)
+    ]
+    store = Store(tmp_path)
+    write_plan(store, labels, GENDER)
+    write_labels(store, labels, GENDER)
+    query = "select shown, images, obeyed, reason from obeyed order by prompt"
+    assert connect(store).execute(query).fetchall() == [(2, 3, 2 / 3, None), (0, 0, None, "no image was read")]
+
+
 def test_all_missing(tmp_path):
     """Given no usable label, shares are null with interval [0, 1], and the missing are told apart."""
     connection = connected(tmp_path, ["no_face", "unknown", None, "a dog"])
