@@ -14,6 +14,7 @@ from fairsweep.terminal import findings
 from fairsweep.terminal.console import Screen, shown
 from fairsweep.terminal.progress import RunProgress
 from fairsweep.terminal.tables import print_rows
+from support.synthetic import write_labels, write_plan
 
 # Markup that opens and closes nothing, a name of an emoji, a link, ESC, bell, C1, turned text, half a surrogate pair.
 ODD = "[/INST] [bold] :x: [link=x] \x1b[2J \x07 \x9b31m \u202eabc \u2066 \ud800 é"
@@ -95,6 +96,30 @@ def test_commands_print_values_as_they_are(store, capsys):
     findings.show(store, "[/x] :x:", outcome, ODD, out)
     printed = out.file.getvalue()
     assert printed.count(SHOWN) == 4 and "[/INST] :x:" in printed and not OBEYED.search(printed)
+
+
+def test_a_reference_beside_shares_is_one_and_speaks_of_its_own_prompts(tmp_path):
+    """Census knows nurses alone, poll both: no figure of poll stands under census, nor firefighters in its sentence."""
+    store, groups = Store(tmp_path), {"gender": ("female", "male")}
+    labels = [
+        {"prompt": prompt, "seed": seed, "gender": "female" if seed < women else "male"}
+        for prompt, women in (("nurse", 9), ("firefighter", 0))
+        for seed in range(10)
+    ]
+    write_plan(store, labels, groups, references=["census", "poll"])
+    write_labels(store, labels, groups)
+    for name, known in {"census": {"nurse": 0.8}, "poll": {"nurse": 0.7, "firefighter": 0.35}}.items():
+        rows = [
+            {"reference": name, "prompt_name": prompt, "attribute": "gender", "group": group, "share": share}
+            for prompt, women in known.items()
+            for group, share in (("female", women), ("male", 1 - women))
+        ]
+        store.write("references", name, rows)
+    out = screen(False)
+    findings.show(store, "audit", Outcome(), None, out)
+    printed = out.file.getvalue()
+    assert "census" in printed and "35 %" not in printed and "65 %" not in printed
+    assert "the group that has 80 % in the reference takes 90 %" in printed
 
 
 def test_an_error_line_is_plain_text(store, capsys):

@@ -16,11 +16,19 @@ from fairsweep.terminal.progress import duration
 _PROMPTS = 16
 _FAILURES = 10
 
-_SHARES = """
+# One reference for an attribute: a column of several would say of none whose figures they are.
+_PLANTED = """
 with planted as (
-    select distinct on (prompt_name, attribute, "group") * exclude (model) from reference_shares
-    semi join (select reference from sweep_references where sweep = $sweep) using (reference) order by reference
+    select distinct on (prompt_name, attribute, "group") prompt_name, attribute, "group", share, reference
+    from (
+        from reference_shares semi join (select reference from sweep_references where sweep = $sweep) using (reference)
+        qualify reference = min(reference) over (partition by attribute)
+    )
 ),
+"""
+
+_SHARES = f"""
+{_PLANTED}
 named as (
     select share.*, planted.share as reference, planted.reference as reference_name,
         dense_rank() over (order by share.prompt_name) as rank
@@ -31,11 +39,8 @@ select named.* from named join settings using (sweep, model, setting)
 order by attribute, classifier, prompt_name, position, model, baseline desc, setting
 """
 
-_DISTANCES = """
-with planted as (
-    select distinct on (prompt_name, attribute, "group") prompt_name, attribute, "group", share from reference_shares
-    semi join (select reference from sweep_references where sweep = $sweep) using (reference) order by reference
-),
+_DISTANCES = f"""
+{_PLANTED}
 means as (
     select share.model, share.setting, share.attribute, share.classifier, share.prompt_name,
         if(count(share.share) = count(*), sum(abs(share.share - share.target)) / 2, null) as distance,
@@ -44,7 +49,9 @@ means as (
     from share left join planted using (prompt_name, attribute, "group")
     where sweep = $sweep group by all
 )
-select attribute, classifier, model, setting, avg(distance) as distance, avg(largest) as largest,
+select attribute, classifier, model, setting, avg(distance) as distance,
+    -- Of the prompts that the reference speaks of, where it speaks of any.
+    coalesce(avg(largest) filter (reference_largest is not null), avg(largest)) as largest,
     avg(reference_largest) as reference_largest, count(*) as prompts,
     any_value(off_target) as off_target, any_value(undecided) as undecided, any_value(unseen) as unseen,
     any_value(images) as images,
