@@ -1,21 +1,35 @@
 -- Whether images of one group show their prompt better than those of another: the mean CLIP score of the images that
 -- show a group, less that of the other images of the same prompts.
 -- good: near 0
--- reads: features, outcomes, readers
+-- reads: features, plan, image_answers, meanings, readers, cell_names
 -- one row per: sweep, model, setting, attribute, classifier, image_classifier, group
 -- source: CLIPScore, Hessel et al., arXiv 2104.08718; Student's t over prompts
 -- read: Groups are compared within a prompt, so that prompts that are easier to show do not count for the group they
 -- show. The interval is about more prompts like these (Student's t over prompts that show both), null for fewer than
 -- two. The family of a q-value is all settings and groups of a sweep, attribute and classifier.
-with scored as (
+with scores as (
+    select hash(image_id) as image, hash(classifier) as reader, score from features where score is not null
+),
+placed as (
+    select hash(image_id) as image, prompt_key(sweep, model, setting, prompt) as cell from plan
+),
+-- 64-bit keys instead of text, as in unit_tallies.
+tallies as (
+    select cell, reader, answer, count(*) as n, sum(score) as total
+    from scores
+    join placed using (image)
+    join image_answers using (image)
+    group by cell, reader, answer
+),
+scored as (
     select
-        outcomes.sweep, outcomes.model, outcomes.setting, outcomes.prompt, outcomes.attribute, outcomes.classifier,
-        features.classifier as image_classifier, outcome as "group", count(*) as n, sum(score) as total
-    from features
-    join outcomes using (image_id)
-    semi join readers on readers.sweep = outcomes.sweep and readers.classifier = features.classifier
-    where score is not null and position is not null
-    group by all
+        cell_names.sweep, cell_names.model, cell_names.setting, cell, meanings.attribute, meanings.classifier,
+        readers.classifier as image_classifier, meanings.outcome as "group", n, total
+    from tallies
+    join cell_names using (cell)
+    join meanings on meanings.sweep = cell_names.sweep and meanings.answer = tallies.answer
+    join readers on readers.sweep = cell_names.sweep and hash(readers.classifier) = reader
+    where meanings.declared
 ),
 compared as (
     select
@@ -23,7 +37,7 @@ compared as (
         total / n as inside,
         (sum(total) over prompt - total) / nullif(sum(n) over prompt - n, 0) as outside
     from scored
-    window prompt as (partition by sweep, model, setting, prompt, attribute, classifier, image_classifier)
+    window prompt as (partition by cell, attribute, classifier, image_classifier)
 ),
 means as (
     select

@@ -1,7 +1,7 @@
 -- Which way editing pulls: how many more edited images show a group than their source pictures did, for each prompt, and
 -- over all prompts (prompt is null), with McNemar's exact test.
 -- good: near 0
--- reads: edits, targets, settings, reference_shares, sweep_references
+-- reads: edits, place_names, targets, settings, reference_shares, sweep_references
 -- one row per: sweep, model, setting, prompt, attribute, classifier, group
 -- source: McNemar, Psychometrika 12 (1947): the sign test of the pictures that changed
 -- read: share_before and share_after are over the images whose picture and which themselves show a declared group. A
@@ -11,32 +11,43 @@
 -- which way a stereotype would pull: pulled is whether the share moved toward it. The family of a q-value is all prompts
 -- of a sweep, model, setting, attribute and classifier, for all prompts together all settings of a sweep and attribute.
 -- range: -1 to 1
-with shown as (
-    select * from edits where position_after is not null
-),
-groups as (
-    select distinct sweep, attribute, "group", position from targets
-),
-pictures as (
-    select
-        sweep, model, setting, prompt, any_value(if(prompt is null, null, prompt_name)) as prompt_name, attribute,
-        classifier, "group", any_value(groups.position) as position, source, count(*) as n,
-        sum((before = "group")::int) as had, sum((after = "group")::int) as has
-    from shown
-    join groups using (sweep, attribute)
+with pictures as (
+    select coalesce(cell, setting) as place, attribute, classifier, source, before, after, count(*) as n
+    from edits
+    where position_after is not null
     group by grouping sets (
-        (sweep, model, setting, prompt, attribute, classifier, "group", source),
-        (sweep, model, setting, attribute, classifier, "group", source)
+        (cell, attribute, classifier, source, before, after), (setting, attribute, classifier, source, before, after)
     )
+),
+wholes as (
+    select place, attribute, classifier, sum(n)::bigint as n, count(distinct source) as source_pictures
+    from pictures
+    group by all
+),
+had as (
+    select
+        place, attribute, classifier, before as "group", sum(n)::bigint as images,
+        count(distinct source) filter (after <> before) as lost
+    from pictures
+    group by all
+),
+has as (
+    select
+        place, attribute, classifier, after as "group", sum(n)::bigint as images,
+        count(*) filter (after <> before) as gained
+    from pictures
+    group by all
 ),
 summed as (
     select
-        sweep, model, setting, prompt, any_value(prompt_name) as prompt_name, attribute, classifier, "group",
-        any_value(position) as position, sum(n)::bigint as n, count(*) as source_pictures,
-        sum(had) / sum(n)::double as share_before, sum(has) / sum(n)::double as share_after,
-        count(*) filter (has > had) as gained, count(*) filter (has < had) as lost
-    from pictures
-    group by all
+        sweep, model, setting, prompt, prompt_name, attribute, classifier, "group", position, n, source_pictures,
+        coalesce(had.images, 0) / n::double as share_before, coalesce(has.images, 0) / n::double as share_after,
+        coalesce(gained, 0) as gained, coalesce(lost, 0) as lost
+    from wholes
+    join place_names using (place)
+    join (select distinct sweep, attribute, "group", position from targets) as groups using (sweep, attribute)
+    left join had using (place, attribute, classifier, "group")
+    left join has using (place, attribute, classifier, "group")
 ),
 tests as (
     select gained, lost, if(gained + lost = 0, 1e0, binomial_test(gained, gained + lost, 0.5e0)) as p_value

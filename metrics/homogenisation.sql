@@ -1,44 +1,57 @@
 -- How alike the images of a group are under a prompt: the mean cosine of their embeddings, pair by pair, and how many
 -- different images they amount to (Vendi score of order 2).
 -- good: low cosine, high Vendi score
--- reads: features, outcomes, readers
+-- reads: features, plan, image_answers, meanings, readers, cell_names
 -- one row per: sweep, model, setting, prompt, attribute, classifier, image_classifier, group
 -- source: Friedman & Dieng, arXiv 2210.02410; order 2: Pasarkar & Dieng, arXiv 2310.12952
 -- read: mean_cosine is over pairs of different images, and does not grow with their number. vendi is 1 over the mean of
 -- the squared cosines, an image with itself included: from 1 (all the same) to n (nothing in common); compare it at
--- equal n. Of more than homogenisation_images() the first by their ids are compared, and n is how many.
-with seen as (
-    select
-        outcomes.sweep, outcomes.model, outcomes.setting, outcomes.prompt, prompt_name, outcomes.attribute,
-        outcomes.classifier, features.classifier as image_classifier, outcome as "group", embedding,
-        hash(outcomes.sweep, model, setting, prompt, attribute, outcomes.classifier, features.classifier, outcome) as cell,
-        row_number() over (partition by cell order by image_id) as place
-    from features
-    join outcomes using (image_id)
-    semi join readers on readers.sweep = outcomes.sweep and readers.classifier = features.classifier
-    where embedding is not null and position is not null
-    qualify place <= homogenisation_images()
+-- equal n. Of more than homogenisation_images() those are compared whose ids have the least hashes, and n is how many.
+with embedded as (
+    select hash(image_id) as image, hash(classifier) as reader from features where embedding is not null
+),
+placed as (
+    select hash(image_id) as image, prompt_key(sweep, model, setting, prompt) as cell from plan
+),
+-- 64-bit keys instead of text, as in unit_tallies; the embeddings come to those that are compared alone.
+compared as (
+    select cell, reader, answer, min(image, homogenisation_images()) as images
+    from embedded
+    join placed using (image)
+    join image_answers using (image)
+    group by cell, reader, answer
 ),
 cells as (
     select
-        cell, any_value(sweep) as sweep, any_value(model) as model, any_value(setting) as setting,
-        any_value(prompt) as prompt, any_value(prompt_name) as prompt_name, any_value(attribute) as attribute,
-        any_value(classifier) as classifier, any_value(image_classifier) as image_classifier,
-        any_value("group") as "group", count(*) as n
-    from seen
-    group by cell
+        hash(cell, reader, compared.answer) as key, reader, images, len(images) as n, cell_names.* exclude (cell),
+        meanings.attribute, meanings.classifier, readers.classifier as image_classifier, meanings.outcome as "group"
+    from compared
+    join cell_names using (cell)
+    join meanings on meanings.sweep = cell_names.sweep and meanings.answer = compared.answer
+    join readers on readers.sweep = cell_names.sweep and hash(readers.classifier) = reader
+    where meanings.declared
+),
+chosen as (
+    select key, reader, unnest(images) as image from cells
+),
+seen as (
+    select key, image, embedding
+    from chosen
+    join (select hash(image_id) as image, hash(classifier) as reader, embedding from features) using (image, reader)
+    where embedding is not null
 ),
 -- Each pair once.
 pairs as (
-    select cell, list_cosine_similarity(one.embedding, other.embedding) as cosine
+    select key, cosine_of(one.embedding, other.embedding) as cosine
     from seen as one
-    join seen as other using (cell)
-    where one.place < other.place
+    join seen as other using (key)
+    where one.image < other.image
 ),
 sums as (
-    select cell, avg(cosine) as mean_cosine, sum(cosine ** 2) as squares from pairs group by cell
+    select key, avg(cosine) as mean_cosine, sum(cosine ** 2) as squares from pairs group by key
 )
 select
-    cells.* exclude (cell), mean_cosine, n ** 2 / (n + 2 * coalesce(squares, 0)) as vendi
+    sweep, model, setting, prompt, prompt_name, attribute, classifier, image_classifier, "group", n, mean_cosine,
+    n ** 2 / (n + 2 * coalesce(squares, 0)) as vendi
 from cells
-left join sums using (cell)
+left join sums using (key)

@@ -1,20 +1,17 @@
 -- How well the images show what the prompt asks: the mean cosine between the embeddings of image and prompt.
 -- good: high
--- reads: features, plan, readers
+-- reads: prompt_alignment_tallies, cell_names, readers
 -- one row per: sweep, model, setting, prompt, classifier
 -- source: CLIPScore, Hessel et al., arXiv 2104.08718 (without its factor 2.5)
 -- read: low and high are Student's, over this prompt: seeds and images vary; one image has none.
 -- range: -1 to 1
 -- summary mean: prompt_alignment
-with scores as (
-    select
-        sweep, model, setting, prompt, any_value(prompt_name) as prompt_name, classifier,
-        count(score) as n, avg(score) as prompt_alignment, stddev_samp(score) as spread
-    from features
-    join plan using (image_id)
-    semi join readers using (sweep, classifier)
-    where score is not null
-    group by sweep, model, setting, prompt, classifier
+with tallies as (
+    from prompt_alignment_tallies
+),
+scores as (
+    select sweep, model, setting, prompt, prompt_name, classifier, n, mean as prompt_alignment, spread
+    from pooled('tallies')
 )
 select
     * exclude (spread, z),

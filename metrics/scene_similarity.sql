@@ -1,18 +1,18 @@
 -- How much of the scene a setting keeps: the mean cosine between the embeddings of the guided and the unguided image of
 -- the same model, prompt and seed.
 -- good: near 1
--- reads: scene_values
+-- reads: scene_tallies, cell_names, readers
 -- one row per: sweep, model, setting, prompt, classifier
 -- source: CLIP image-image cosine, as in InstructPix2Pix, arXiv 2211.09800
 -- read: low and high are Student's, over this prompt: seeds and images vary; one pair has none.
 -- range: -1 to 1
 -- summary mean: scene_similarity
-with similarities as (
-    select
-        sweep, model, setting, prompt, any_value(prompt_name) as prompt_name, classifier,
-        count(value) as n, avg(value) as scene_similarity, stddev_samp(value) as spread
-    from scene_values
-    group by sweep, model, setting, prompt, classifier
+with tallies as (
+    from scene_tallies
+),
+similarities as (
+    select sweep, model, setting, prompt, prompt_name, classifier, n, mean as scene_similarity, spread
+    from pooled('tallies')
 )
 select
     * exclude (spread, z),

@@ -36,9 +36,7 @@ def cosines(views, values):
         create or replace temp table features as
         select image_id, 'clip' as classifier, value as score from drawn;
         create or replace temp table readers as select 's' as sweep, 'clip' as classifier;
-        create or replace temp table scene_values as
-        select 's' as sweep, model, 'none' as setting, prompt, prompt as prompt_name, 'clip' as classifier, seed, value
-        from drawn"""
+        create or replace temp view scene_tallies as from prompt_alignment_tallies"""
     )
 
 
@@ -74,7 +72,7 @@ def test_mean_cosines(views, prompts, seed_effect):
     )
     figures = ("prompt_alignment", "scene_similarity")
     metrics = [metric for metric in list_metrics() if metric.name in figures]
-    there = ["distributions", "distributions_without_seeds", "scene_values", "readers"]
+    there = ["distributions", "distributions_without_seeds", "scene_tallies", "readers"]
     query = summary.summary_query(views, metrics, summary.bodies(), there)
     for figure in figures:
         columns = f"select {figure}_low, {figure}_high from ({query}) order by model::int"
@@ -134,9 +132,12 @@ def test_edited_pictures_that_keep_their_group(views, prompts, spread):
     truth = (weights / weights.sum()) @ (1 / (1 + np.exp(-1 - spread * nodes)))
     views.register("drawn", images_of(kept))
     views.execute(
-        """create or replace temp table edits as
-        select 's' as sweep, model, 'none' as setting, prompt, prompt as prompt_name, 'gender' as attribute,
-            'c' as classifier, image_id, seed as source, 'female' as before, if(value, 'female', 'male') as after
+        """create or replace temp table plan as
+        select 's' as sweep, model, 'none' as setting, prompt, prompt as prompt_name from drawn;
+        create or replace temp table edits as
+        select prompt_key('s', model, 'none', prompt) as cell, setting_key('s', model, 'none') as setting,
+            'gender' as attribute, 'c' as classifier, seed as source, 'female' as before,
+            if(value, 'female', 'male') as after
         from drawn"""
     )
     query = "select low, high from edit_flips where prompt is null and kept order by model::int"

@@ -1,7 +1,7 @@
 -- How many images went from each outcome to each, from the unguided baseline of a model (`versus`) to each other setting
 -- on the same prompt and seed: for each prompt (seed is null), and over all prompts for each seed (prompt is null). A seed
 -- that a cell names more than once pairs with nothing: which image would be whose is not known.
--- reads: plan, settings, label_rows, meanings, judges
+-- reads: plan, settings, image_pairs, label_rows, meanings, judges
 -- one row per: sweep, model, setting, versus, prompt, seed, attribute, classifier, before, after
 with looked as materialized (
     from judges
@@ -10,22 +10,8 @@ baselines as (
     select sweep, model, min(setting) as versus from settings where baseline group by sweep, model
 ),
 -- 64-bit keys instead of text, as in unit_counts.
-placed as (
-    select
-        any_value(hash(image_id)) as image, any_value(prompt_key(sweep, model, setting, prompt)) as unit,
-        any_value(setting_key(sweep, model, setting)) as cell, any_value(seed) as seed, any_value(setting = versus) as baseline,
-        hash(sweep, model, prompt, seed) as place
-    from plan
-    join baselines using (sweep, model)
-    where seed is not null
-    group by place, hash(setting)
-    having count(*) = 1
-),
-pairs as (
-    select guided.* exclude (baseline, place), unguided.image as unguided_image
-    from placed as guided
-    join placed as unguided using (place)
-    where unguided.baseline and not guided.baseline
+pairs as materialized (
+    from image_pairs
 ),
 answers as (
     select
@@ -40,7 +26,7 @@ guided as (
 unguided as (
     select unit, cell, seed, xor(pairs.image, judge) as pair, judge, answer
     from pairs
-    join answers on answers.image = unguided_image
+    join answers on answers.image = other
 ),
 tallies as (
     select

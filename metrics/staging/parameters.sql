@@ -11,4 +11,4 @@ create or replace macro prompts_for_population() as 10;
 -- More missing images than this share, and "not found off target" is no verdict.
 create or replace macro missing_tolerance() as 0.1e0;
 -- So many images of a group are compared pair by pair, whose number grows with the square.
-create or replace macro homogenisation_images() as 500;
+create or replace macro homogenisation_images() as 50;

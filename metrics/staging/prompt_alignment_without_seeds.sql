@@ -1,10 +1,7 @@
 -- The alignment of a prompt without one block of seeds, for the intervals of its mean.
--- reads: features, plan, readers, seed_blocks
+-- reads: prompt_alignment_tallies, cell_names, readers
 -- one row per: sweep, model, setting, prompt, classifier, seed_block
-with images as (
-    select sweep, model, setting, prompt, classifier, seed, score as value
-    from features
-    join plan using (image_id)
-    semi join readers using (sweep, classifier)
+with tallies as (
+    from prompt_alignment_tallies
 )
-from without_seeds('images')
+from without_seeds('tallies')

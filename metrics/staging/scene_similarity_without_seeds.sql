@@ -1,4 +1,7 @@
 -- The scene similarity of a prompt without one block of seeds, for the intervals of its mean.
--- reads: scene_values, seed_blocks
+-- reads: scene_tallies, cell_names, readers
 -- one row per: sweep, model, setting, prompt, classifier, seed_block
-from without_seeds('scene_values')
+with tallies as (
+    from scene_tallies
+)
+from without_seeds('tallies')
