@@ -63,6 +63,9 @@ def test_flips_are_counted_by_what_pictures_showed(connection):
         "select count(*) from edit_flips as one join edit_flips as whole using (setting, before, after, n, images, low)"
         " where one.prompt is not null and whole.prompt is null"
     ).fetchone() == (7,)
+    for view in ("edit_flips", "edit_pull"):
+        query = f"select distinct prompt_name from {view} where prompt is null"
+        assert connection.execute(query).fetchall() == [(None,)]
     # Wilson's interval of 3 of 4.
     query = "select low, high from edit_flips where setting = 'none' and after = 'male' and before = 'female'"
     assert connection.execute(query).fetchall()[0] == pytest.approx((0.30064, 0.95441), abs=1e-4)

@@ -211,3 +211,21 @@ def test_the_floor_of_a_kept_scene_is_another_seeds_image(tmp_path):
     assert connection.execute("select scene_similarity from scene_similarity").fetchone() == (pytest.approx(0.9),)
     rows = connection.execute("select setting, n, scene_floor from scene_floor order by setting").fetchall()
     assert rows == [("fair", 2, pytest.approx(0.3)), ("none", 2, pytest.approx(0.0))]
+
+
+def test_a_seed_that_a_cell_names_twice_has_no_scene_to_keep(tmp_path):
+    """Which of two images of seed 0 would be compared with the unguided one is not known; seed 1 keeps .6."""
+    labels = [
+        {"setting": setting, "seed": seed, "gender": "male", "embedding": vector}
+        for setting, seed, vector in (
+            ("none", 0, [1.0, 0.0]),
+            ("none", 1, [1.0, 0.0]),
+            ("fair", 0, [1.0, 0.0]),
+            ("fair", 0, [0.0, 1.0]),
+            ("fair", 1, [0.6, 0.8]),
+        )
+    ]
+    for number, row in enumerate(labels):
+        row["image"] = (number,)
+    rows = store_of(tmp_path, labels).execute("select n, scene_similarity from scene_similarity").fetchall()
+    assert rows == [(1, pytest.approx(0.6))]

@@ -19,7 +19,7 @@ from fairsweep.store.schemas import LABELS, PLAN
 from fairsweep.store.store import write_table
 
 PROMPTS, SETTINGS, SEEDS = 150, 4, 256
-# Numbers of an image's embedding; real ones have hundreds, which no 2.5 million images would fit this machine's disk with.
+# Numbers of an image's embedding; real ones have hundreds, and are gigabytes for millions of images.
 EMBEDDING = 8
 # Images per batch, and labels per shard before compaction.
 BATCH, SHARD = 16, 100_000
@@ -102,10 +102,12 @@ def build(store: Store, labels: int, prompts: int = PROMPTS, settings: int = SET
     embedding = ", ".join(f"(hash(image_id, {place}) / 2e0 ** 64)::float" for place in range(EMBEDDING))
     # Beside its labels each image has a score and an embedding, as classifiers that embed images write them.
     rows = connection.sql(
-        f"""select image_id, unnest({[*ATTRIBUTES, "_image"]}) as attribute, unnest([{", ".join(drawn)}, null]) as label,
+        f"""select image_id, unnest({[*ATTRIBUTES, "_image"]}) as attribute,
+            unnest([{", ".join(drawn)}, null]) as label,
             if(attribute = '_image', 0.2e0 + 0.1e0 * (hash(image_id) / 2e0 ** 64), 0.9e0) as score,
             null::map(varchar, double) as scores,
-            if(attribute = '_image', [{embedding}], null)::float[] as embedding, 0.01e0 as seconds, null::varchar as error
+            if(attribute = '_image', [{embedding}], null)::float[] as embedding, 0.01e0 as seconds,
+            null::varchar as error
         from plan"""
     )
     for number, batch in enumerate(rows.to_arrow_reader(SHARD)):
