@@ -64,7 +64,9 @@ def foreign_requests(driver) -> list[str]:
     asked = [m["params"] for m in sent if m["method"] == "Network.requestWillBeSent"]
     urls = [request["request"]["url"] for request in asked if request["requestId"] not in refused]
     urls += [m["params"]["url"] for m in sent if m["method"] == "Network.webSocketCreated"]
-    return [url for url in urls if not _local(url)]
+    # The browser opens with a page of its own, which asks the browser for things.
+    own = ("chrome://", "chrome-untrusted://")
+    return [url for url in urls if not url.startswith(own) and not _local(url)]
 
 
 def overflow(driver) -> int:
