@@ -6,7 +6,7 @@
 -- source: CLIPScore, Hessel et al., arXiv 2104.08718; Student's t over prompts
 -- read: Groups are compared within a prompt, so that prompts that are easier to show do not count for the group they
 -- show. The interval is about more prompts like these (Student's t over prompts that show both), null for fewer than
--- two. The family of a q-value is all settings and groups of a sweep, attribute and classifier.
+-- two. The family of a q-value is all models, settings, groups and image classifiers of a sweep, attribute and classifier.
 with scores as (
     select hash(image_id) as image, hash(classifier) as reader, score from features where score is not null
 ),

@@ -59,10 +59,16 @@ tested as (
 baselines as (
     select sweep, model, min(setting) as versus from settings where baseline group by sweep, model
 ),
+-- A reference of more groups than are declared, or of fewer, is of something else.
 known as (
     select sweep, prompt_name, attribute, "group", avg(share) as reference_share
-    from reference_shares
-    join sweep_references using (reference)
+    from (
+        select *, sum(share) over (partition by sweep, reference, prompt_name, attribute) as whole
+        from reference_shares
+        join sweep_references using (reference)
+        semi join targets using (sweep, attribute, "group")
+    )
+    where abs(whole - 1) < 1e-6
     group by all
 )
 select

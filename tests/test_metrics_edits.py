@@ -86,6 +86,16 @@ def test_the_pull_is_a_paired_change_beside_that_without_guidance(connection):
     assert (fair["change"], fair["unguided_change"]) == (pytest.approx(1 / 6), pytest.approx(0.6))
 
 
+def test_a_reference_of_a_third_group_says_nothing(connection):
+    """Of those pictures 10 % are known to be neither: what the declared groups share is not the whole."""
+    connection.execute(
+        """create or replace temp table reference_shares as
+        select 'jobs' as reference, 'doctor' as prompt_name, 'gender' as attribute,
+            unnest(['female', 'male', 'other']) as "group", unnest([0.1, 0.8, 0.1]) as share"""
+    )
+    assert connection.execute("select distinct reference_share, pulled from edit_pull").fetchall() == [(None, None)]
+
+
 def test_a_picture_counts_once_however_many_images_it_has(tmp_path):
     """Two images each of three pictures: one becomes male in both, one in one, one goes forth and stays."""
     after = {"a": ("male", "male"), "b": ("male", "female"), "c": ("female", "female")}

@@ -213,6 +213,14 @@ def test_the_floor_of_a_kept_scene_is_another_seeds_image(tmp_path):
     assert rows == [("fair", 2, pytest.approx(0.3)), ("none", 2, pytest.approx(0.0))]
 
 
+def test_an_embedding_of_zeros_is_like_no_other(tmp_path):
+    """Of three women one has no direction: one pair is left."""
+    vectors = ([1.0, 0.0], [0.6, 0.8], [0.0, 0.0])
+    labels = [{"seed": seed, "gender": "female", "embedding": vector} for seed, vector in enumerate(vectors)]
+    rows = store_of(tmp_path, labels).execute("select mean_cosine from homogenisation").fetchall()
+    assert rows == [(pytest.approx(0.6),)]
+
+
 def test_a_seed_that_a_cell_names_twice_has_no_scene_to_keep(tmp_path):
     """Which of two images of seed 0 would be compared with the unguided one is not known; seed 1 keeps .6."""
     labels = [

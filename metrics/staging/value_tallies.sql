@@ -1,8 +1,9 @@
 -- Figures that are means of single images: counted by 64-bit keys, in blocks of seeds, and put together from these. cell is
 -- the key of a prompt, reader that of a classifier.
 
--- The cosine of two embeddings; null for those of unlike lengths.
-create or replace macro cosine_of(one, other) as if(len(one) = len(other), list_cosine_similarity(one, other), null);
+-- The cosine of two embeddings; null for those of unlike lengths, and where one is nothing but zeros.
+create or replace macro cosine_of(one, other) as
+    if(len(one) = len(other), nullif(list_cosine_similarity(one, other), 'nan'), null);
 
 -- The cosines between embeddings of pairs of images, by block of seeds. `source` names a CTE of: unit, seed, image, other.
 create or replace macro cosine_tallies(source) as table

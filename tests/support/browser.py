@@ -64,9 +64,7 @@ def foreign_requests(driver) -> list[str]:
     asked = [m["params"] for m in sent if m["method"] == "Network.requestWillBeSent"]
     urls = [request["request"]["url"] for request in asked if request["requestId"] not in refused]
     urls += [m["params"]["url"] for m in sent if m["method"] == "Network.webSocketCreated"]
-    # The browser opens with a page of its own, which asks the browser for things.
-    own = ("chrome://", "chrome-untrusted://")
-    return [url for url in urls if not url.startswith(own) and not _local(url)]
+    return [url for url in urls if not _local(url)]
 
 
 def overflow(driver) -> int:
@@ -86,7 +84,6 @@ def printed(driver) -> int:
 
 def _local(url: str) -> bool:
     parts = urlsplit(url)
-    return parts.scheme in {"data", "blob", "file", "about", "chrome"} or parts.hostname in {
-        "127.0.0.1",
-        "localhost",
-    }
+    # The browser's own first page asks for things of the browser.
+    own = {"chrome", "chrome-untrusted"}
+    return parts.scheme in {"data", "blob", "file", "about"} | own or parts.hostname in {"127.0.0.1", "localhost"}
