@@ -6,7 +6,8 @@
 -- summary: map_from_entries(list(("group", mean_share) order by position)) as shares, max(reason) as reason
 -- read: low and high are over these prompts: seeds and images vary. population_low and population_high are over prompts like
 -- these, from ten prompts on: the prompts vary too; reason says why a figure is null. A group that the classifier cannot tell
--- is not measured, and the shares are over the other groups.
+-- is not measured, and the shares are over the other groups. Of a sweep that stops by looking low and high are the means of the
+-- prompts' own, which hold at any look.
 with whole as materialized (
     select
         *, dense_rank() over (order by sweep, model, setting, attribute, classifier) as cell,
@@ -38,7 +39,7 @@ cells as (
 prompt_shares as (
     select
         sweep, cell, place as metric, hash(prompt) as prompt, null as seed_block, counts[place] / nullif(n, 0)::double as value,
-        null as low, null as high, null as floor, null as above, null as below, null as bias
+        lows[place] as low, highs[place] as high, null as floor, null as above, null as below, null as bias
     from groups
     where told
     union all
@@ -50,15 +51,21 @@ prompt_shares as (
         using (sweep, model, setting, attribute, classifier)
 ),
 measured as (
-    select cells.*, mean, coalesce(shared_half, 0) as shared_half, prompt_half, population_low is not null as population
+    select
+        cells.*, mean, coalesce(shared_half, 0) as shared_half, prompt_half, population_low is not null as population,
+        stops, means.low as least_mean, means.high as most_mean
     from cells
     left join (from means('prompt_shares')) as means on means.cell = cells.cell and means.metric = cells.position
 ),
 bounds as (
     select
         *,
-        if(mean is null, null, greatest(0e0, least(mean, centre - sqrt((z * deviation) ** 2 + shared_half ** 2)))) as low,
-        if(mean is null, null, least(1e0, greatest(mean, centre + sqrt((z * deviation) ** 2 + shared_half ** 2)))) as high,
+        if(mean is null, null, greatest(0e0, least(
+            mean, if(stops, least_mean, centre - sqrt((z * deviation) ** 2 + shared_half ** 2))
+        ))) as low,
+        if(mean is null, null, least(1e0, greatest(
+            mean, if(stops, most_mean, centre + sqrt((z * deviation) ** 2 + shared_half ** 2))
+        ))) as high,
         score_bounds(mean, prompt_half) as wide
     from measured
 )

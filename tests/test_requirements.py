@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import yaml
+from scipy import stats
 
 from fairsweep import cli
 from fairsweep.errors import SpecError
@@ -118,6 +119,18 @@ def test_a_model_on_the_bound_of_every_prompt_seldom_fails(tmp_path, share, boun
     assert len(judged) == models
     assert sum(each.verdict == "fail" for each in judged) <= 9
     assert not any(each.verdict == "pass" for each in judged)
+
+
+@pytest.mark.parametrize(("images", "most"), [(8, 0.084), (32, 0.048), (100, 0.042)])
+def test_how_often_a_prompt_on_its_bound_is_judged_wrongly(store, images, most):
+    """Not drawn: the binomial chance of every count whose interval excludes the share, for bounds of .002 to .998."""
+    counts, bounds = np.arange(images + 1), np.linspace(0.002, 0.998, 499)
+    with connect(store) as connection:
+        query = "select share_low(k, $n, interval_z(confidence_level(), 1)) from (select unnest(range($n + 1)) as k)"
+        low = np.array(connection.execute(query, {"n": images}).fetchall()).ravel()
+    wrong = (stats.binom.pmf(counts, images, bounds[:, None]) * (low > bounds[:, None])).sum(1)
+    assert wrong.max() == pytest.approx(most, abs=5e-4)
+    assert wrong.mean() < 0.025
 
 
 def test_the_command_gates_by_its_exit_code(store, tiny_data, write_spec, capsys):

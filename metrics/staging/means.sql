@@ -27,6 +27,8 @@ create or replace macro border_variance() as interval_z(confidence_level(), 1) *
 -- Over these prompts: what the prompts' own intervals say where images are independent (MOVER: Zou & Donner, Statistics in
 -- Medicine 27, 2008), and what sharing seeds adds to that: by how much the delete-a-group jackknife of the mean, whose seeds
 -- all prompts share, varies more than the prompts' own jackknives would together.
+-- Of a sweep that stops by looking the prompts' own intervals are averaged, and not joined as if independent: a prompt's value
+-- lies a little farther out where few images decided, on all prompts alike, which no number of prompts averages out.
 -- Over prompts like these: Student's interval over the prompts' values, with what sharing seeds adds; from
 -- `prompts_for_population()` prompts on, else null.
 create or replace macro means(source) as table
@@ -38,12 +40,16 @@ with given as (
     from query_table(source)
     where value is not null
 ),
+looked as (
+    select distinct sweep, true as looked from decisions where kind = 'stop'
+),
 cells as (
     select
         any_value(sweep) as sweep, cell, metric, avg(value) as mean, count(*) as prompts, any_value(low) as low_one, any_value(high) as high_one,
         avg(floor) as floor, avg(above) as above, avg(below) as below, avg(bias) as bias, max(above + below) > 0 or count(floor) > 0 as biased,
         sum((value - low) ** 2 + border_variance() * above ** 2) / count(*) ** 2 as reach_low,
         sum((high - value) ** 2 + border_variance() * below ** 2) / count(*) ** 2 as reach_high,
+        avg(value - low) ** 2 as mean_reach_low, avg(high - value) ** 2 as mean_reach_high,
         coalesce(sum((value - low) ** 2 + border_variance() * above ** 2) filter (above + below > 0), 0)
             / count(*) ** 2 as border_low,
         coalesce(sum((high - value) ** 2 + border_variance() * below ** 2) filter (above + below > 0), 0)
@@ -84,11 +90,16 @@ apart as (
 ),
 varied as (
     select
-        *, interval_z(confidence_level(), 1) as z,
+        * replace (
+            if(looked, greatest(reach_low, mean_reach_low), reach_low) as reach_low,
+            if(looked, greatest(reach_high, mean_reach_high), reach_high) as reach_high
+        ),
+        interval_z(confidence_level(), 1) as z, coalesce(looked, false) as stops,
         greatest(0e0, coalesce(seed_variance - coalesce(apart_variance, 0e0), 0e0)) as shared_variance
     from cells
     left join seeds using (cell, metric)
     left join apart using (cell, metric)
+    left join looked using (sweep)
 ),
 halves as (
     select
@@ -98,7 +109,8 @@ halves as (
         coalesce(student_quantile(z, (blocks - 1) * prompts) ** 2 * inside_variance, if(blocks is null, null, 0e0)) as inside,
         student_quantile(z, (prompt_variance + shared_variance) ** 2 / nullif(
             prompt_variance ** 2 / (prompts - 1) + coalesce(shared_variance ** 2 / (blocks - 1), 0e0), 0
-        )) * sqrt(prompt_variance + shared_variance) as prompt_half,
+        )) * sqrt(prompt_variance + shared_variance) as sampled_half,
+        if(stops, sqrt(sampled_half ** 2 + coalesce(greatest(reach_low, reach_high), 0e0)), sampled_half) as prompt_half,
         greatest(above, bias, if(biased, coalesce((blocks - 1) * (mean_without - mean), 0e0), 0e0)) as chance_above,
         greatest(below, -bias, if(biased, coalesce((blocks - 1) * (mean - mean_without), 0e0), 0e0)) as chance_below
     from varied
@@ -117,7 +129,7 @@ select
         as population_low,
     if(isfinite(mean) and prompts >= prompts_for_population(), greatest(high, mean + chance_below + prompt_half), null)
         as population_high,
-    floor, mean - above + below as without_chance, shared_half, prompt_half
+    floor, mean - above + below as without_chance, shared_half, prompt_half, stops
 from bounds;
 
 -- Agresti and Coull's interval of a share whose variance is given by the half width of its symmetric interval, as of so

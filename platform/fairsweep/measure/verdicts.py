@@ -74,7 +74,7 @@ def judge(
 
     classifiers: of the sweep, in its order.
     A requirement passes where the whole interval is inside the bound and fails where the whole interval is outside:
-    either is wrong in at most 2.5 % of sweeps. Per prompt it passes where each prompt does, and fails where one does
+    either is wrong in about 2.5 % of sweeps. Per prompt it passes where each prompt does, and fails where one does
     with the interval widened, by Bonferroni's bound and the normal distribution's quantiles, to hold on all prompts
     together.
     """
