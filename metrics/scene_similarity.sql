@@ -8,7 +8,7 @@
 -- range: -1 to 1
 -- summary mean: scene_similarity
 with tallies as (
-    from scene_tallies
+    from scene_tallies where not floor
 ),
 similarities as (
     select sweep, model, setting, prompt, prompt_name, classifier, n, mean as scene_similarity, spread

@@ -36,7 +36,7 @@ def cosines(views, values):
         create or replace temp table features as
         select image_id, 'clip' as classifier, value as score from drawn;
         create or replace temp table readers as select 's' as sweep, 'clip' as classifier;
-        create or replace temp view scene_tallies as from prompt_alignment_tallies"""
+        create or replace temp view scene_tallies as select false as floor, * from prompt_alignment_tallies"""
     )
 
 

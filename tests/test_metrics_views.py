@@ -213,6 +213,14 @@ def test_the_floor_of_a_kept_scene_is_another_seeds_image(tmp_path):
     assert rows == [("fair", 2, pytest.approx(0.3)), ("none", 2, pytest.approx(0.0))]
 
 
+def test_one_seed_has_no_floor(tmp_path):
+    image = {"seed": 0, "gender": "male", "embedding": [1.0, 0.0]}
+    labels = [image | {"setting": setting} for setting in ("none", "fair")]
+    connection = store_of(tmp_path, labels)
+    assert connection.execute("select n, scene_similarity from scene_similarity").fetchall() == [(1, 1.0)]
+    assert connection.execute("from scene_floor").fetchall() == []
+
+
 def test_an_embedding_of_zeros_is_like_no_other(tmp_path):
     """Of three women one has no direction: one pair is left."""
     vectors = ([1.0, 0.0], [0.6, 0.8], [0.0, 0.0])

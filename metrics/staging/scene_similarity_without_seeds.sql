@@ -2,6 +2,6 @@
 -- reads: scene_tallies, cell_names, readers
 -- one row per: sweep, model, setting, prompt, classifier, seed_block
 with tallies as (
-    from scene_tallies
+    from scene_tallies where not floor
 )
 from without_seeds('tallies')

@@ -5,30 +5,6 @@
 create or replace macro cosine_of(one, other) as
     if(len(one) = len(other), nullif(list_cosine_similarity(one, other), 'nan'), null);
 
--- The cosines between embeddings of pairs of images, by block of seeds. `source` names a CTE of: unit, seed, image, other.
-create or replace macro cosine_tallies(source) as table
-with embedded as (
-    select hash(image_id) as image, hash(classifier) as reader, embedding from features where embedding is not null
-),
--- One key of image and reader: two would let DuckDB join by the reader alone first, which is nearly a cross product.
-others as (
-    select xor(image, reader) as embedded, embedding
-    from embedded
-    where image in (select other from query_table(source))
-),
-cosines as (
-    select cell_names.cell, reader, seed_block, cosine_of(embedded.embedding, others.embedding) as value
-    from query_table(source) as pairs
-    join embedded using (image)
-    join others on others.embedded = xor(other, reader)
-    join cell_names on cell_names.cell = unit
-    join seed_blocks using (sweep, seed)
-)
-select cell, reader, seed_block, count(value) as n, avg(value) as mean, var_pop(value) as variance
-from cosines
-group by cell, reader, seed_block
-having count(value) > 0;
-
 -- The mean and the standard deviation of a prompt's images. `source` names a CTE of: cell, reader, seed_block, n,
 -- mean, variance (that of the n).
 create or replace macro pooled(source) as table
