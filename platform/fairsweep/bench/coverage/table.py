@@ -1,10 +1,12 @@
 """Write what a simulation measured as a table: per figure, how far coverage falls and rises, and where."""
 
+from collections import Counter
+
 from fairsweep.bench.coverage.run import by_figure, world_of
 
 
 def table(results: list[dict], again: list[dict] | None = None) -> str:
-    """Return two tables in Markdown, of intervals and of tests.
+    """Return three tables in Markdown: of intervals, of where they are surer than they say, and of tests.
 
     again: what a second, larger draw of the extreme worlds measured; lowest and highest are then told from it.
     """
@@ -13,6 +15,7 @@ def table(results: list[dict], again: list[dict] | None = None) -> str:
         "|---|---|--:|--:|--:|--:|--:|---|---|",
     ]
     tests = ["| test | worlds | highest |", "|---|--:|---|"]
+    sure: Counter[str] = Counter()
     second = by_figure(again or results)
     for (kind, figure, about), rows in by_figure(results).items():
         shown = [row for row in rows if row["value"] is not None]
@@ -24,10 +27,12 @@ def table(results: list[dict], again: list[dict] | None = None) -> str:
             tests.append(f"| {figure}: {about} | {len(rows)} | {_where(ranked[-1])} |")
             continue
         counts = [sum(surely(row) for row in shown) for surely in (_below(0.93), _below(0.9), _above(0.99))]
+        sure.update(_why(row) for row in shown if _above(0.99)(row))
         ends = f"{_where(ranked[0])} | {_where(ranked[-1])}" if ranked else " | "
         missing = len(rows) - len(shown)
         lines.append(f"| {figure} | {about} | {len(rows)} | {missing} | {' | '.join(map(str, counts))} | {ends} |")
-    return "\n".join([*lines, "", *tests])
+    why = ["| above .99 where | intervals |", "|---|--:|", *(f"| {name} | {n} |" for name, n in sure.most_common())]
+    return "\n".join([*lines, "", *why, "", *tests])
 
 
 def _below(bound: float):
@@ -36,6 +41,20 @@ def _below(bound: float):
 
 def _above(bound: float):
     return lambda row: row["value"] - 2 * row["error"] > bound
+
+
+def _why(row: dict) -> str:
+    """Return the first of what makes an interval surer than it says that is true of a world."""
+    world = world_of(row)
+    if world.images < 10:
+        return "there are fewer than ten images"
+    if "fair" in row["figure"] or "change" in row["figure"]:
+        return "a side is guided to its target"
+    if world.target == "own":
+        return "the model is on its target"
+    if len(world.shares) > 2:
+        return "three groups hold together"
+    return "the mean is of entropies" if "entropy" in row["figure"] else "none of these is so"
 
 
 def _where(row: dict) -> str:
