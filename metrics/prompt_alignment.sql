@@ -1,6 +1,6 @@
 -- How well the images show what the prompt asks: the mean cosine between the embeddings of image and prompt.
 -- good: high
--- reads: prompt_alignment_tallies, cell_names, readers
+-- reads: prompt_alignment_tallies
 -- one row per: sweep, model, setting, prompt, classifier
 -- source: CLIPScore, Hessel et al., arXiv 2104.08718 (without its factor 2.5)
 -- read: low and high are Student's, over this prompt: seeds and images vary; one image has none.

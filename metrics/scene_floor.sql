@@ -1,7 +1,7 @@
 -- How alike two images of a prompt are anyway: the mean cosine between the embeddings of a setting's image and the
 -- unguided image of the same model and prompt with the next seed.
 -- good: -
--- reads: scene_tallies, cell_names, readers
+-- reads: scene_tallies
 -- one row per: sweep, model, setting, prompt, classifier
 -- source: the floor of scene_similarity
 -- summary mean: scene_floor

@@ -15,10 +15,10 @@ from fairsweep.measure.catalogue import connect
 from fairsweep.plan import decisions
 from fairsweep.plan.decide import decide
 from fairsweep.plan.declared import undecidable
-from fairsweep.plan.pilots import FIRST_SEED
 from fairsweep.plan.plan import write_plan
 from fairsweep.plan.rounds import Rounds
 from fairsweep.spec import SweepSpec, load_spec
+from fairsweep.spec.plugins import FIRST_PILOT_SEED
 from fairsweep.store import Store
 from fairsweep.terminal import findings, preview
 
@@ -38,6 +38,13 @@ def data(tiny_data) -> dict:
         "guidance": [{"method": "none"}, fair],
         "seeds": 40,
     }
+
+
+def test_seeds_of_pilots_are_refused_as_those_of_images(data):
+    with pytest.raises(ValueError, match=f"seeds from {FIRST_PILOT_SEED} on are those of pilots"):
+        SweepSpec.model_validate(data | {"seeds": [0, FIRST_PILOT_SEED]})
+    plain = data | {"guidance": [{"method": "none"}]}
+    assert SweepSpec.model_validate(plain | {"seeds": [FIRST_PILOT_SEED]}).seeds == (FIRST_PILOT_SEED,)
 
 
 class World:
@@ -94,7 +101,7 @@ def test_a_pilot_comes_first_and_its_quota_is_dealt(tmp_path, data):
     world = World(tmp_path, {"nurse": 0.0, "doctor": -3.0})
     first = world.rows(spec)
     assert Counter((row["setting"], row["pilot"]) for row in first) == {("none", False): 80, ("fair", True): 128}
-    assert {row["seed"] for row in first if row["pilot"]} == set(range(FIRST_SEED, FIRST_SEED + 64))
+    assert {row["seed"] for row in first if row["pilot"]} == set(range(FIRST_PILOT_SEED, FIRST_PILOT_SEED + 64))
     assert world.run(spec) >= 2
     made = world.decided(spec)
     assert made["doctor", "gender", 0].value == "stronger"

@@ -1,5 +1,5 @@
 -- The recognition of a prompt without one block of seeds, for the intervals of its mean.
--- reads: recognition_values, seed_blocks, cell_names, readers
+-- reads: recognition_values, seed_blocks
 -- one row per: sweep, model, setting, prompt, classifier, seed_block
 with tallies as (
     select

@@ -12,9 +12,8 @@ from fairsweep.plan.decisions import QUOTA, Decision, about, evidence, rule
 from fairsweep.plan.declared import lead, readings
 from fairsweep.plan.identity import model_identity
 from fairsweep.spec import GuidanceSpec, ModelSpec, SweepSpec
+from fairsweep.spec.plugins import FIRST_PILOT_SEED
 
-# Pilots have seeds of their own, so that no image of theirs is one of the result's.
-FIRST_SEED = 2**62
 # No scale so far reaches the target, and there is a stronger one; no image of some direction shows any group.
 STRONGER, UNREADABLE = "stronger", "unreadable"
 # A quota is dealt in thousandths.
@@ -71,7 +70,7 @@ class Pilots:
     def seeds(self, setting: GuidanceSpec) -> range:
         """Return the seeds of each pilot: so many that every group of every steered attribute is asked often enough."""
         # Other seeds than those that decided whether to steer: what they showed by chance counts once.
-        first = FIRST_SEED + setting.pilot_seeds
+        first = FIRST_PILOT_SEED + setting.pilot_seeds
         return range(first, first + setting.calibrated_seeds(self.spec.attributes))
 
     def rules(self, model: str, setting: str) -> list[str]:

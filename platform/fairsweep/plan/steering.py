@@ -12,8 +12,8 @@ from fairsweep.plan.declared import readings
 from fairsweep.plan.explicit import Gate, Vectors, gate, stimuli
 from fairsweep.plan.identity import model_identity
 from fairsweep.plan.naming import DECLARED, naming
-from fairsweep.plan.pilots import FIRST_SEED
 from fairsweep.spec import GuidanceSpec, ModelSpec, SweepSpec
+from fairsweep.spec.plugins import FIRST_PILOT_SEED
 
 # Given a model's name and texts: what its text encoder makes of them; None where it has none that can be used.
 ModelEncode = Callable[[str, Sequence[str]], Vectors | None]
@@ -23,7 +23,7 @@ STEERED, LEFT_ALONE, NAMED, UNREADABLE = "steer", "leave alone", "names a group"
 
 def pilot_seeds(setting: GuidanceSpec) -> range:
     """Return the seeds of the unguided images of each prompt that decide where a setting steers."""
-    return range(FIRST_SEED, FIRST_SEED + setting.pilot_seeds)
+    return range(FIRST_PILOT_SEED, FIRST_PILOT_SEED + setting.pilot_seeds)
 
 
 class Steering:

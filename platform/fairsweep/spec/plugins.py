@@ -12,6 +12,9 @@ from fairsweep.guidance.concepts import Conditioning
 from fairsweep.methods import get_method
 from fairsweep.mistakes import check_known, first_mistake, mistake
 
+# Pilots have seeds of their own, from this one on, so that no image of theirs is one of the result's.
+FIRST_PILOT_SEED = 2**62
+
 
 class CalibrateSpec(Frozen):
     """A pilot, per prompt and attribute: what is shown when steered to each group; see docs/rounds.md."""

@@ -15,7 +15,7 @@ from fairsweep.spec.data import DataSpec
 from fairsweep.spec.encoder import EncoderAuditSpec
 from fairsweep.spec.expand import expand_sweep
 from fairsweep.spec.images import ImagesSpec
-from fairsweep.spec.plugins import ClassifierSpec, GuidanceSpec
+from fairsweep.spec.plugins import FIRST_PILOT_SEED, ClassifierSpec, GuidanceSpec
 from fairsweep.spec.prompts import PromptsSpec
 from fairsweep.spec.sampling import SamplingSpec
 from fairsweep.spec.size import MOST_IMAGES
@@ -217,9 +217,13 @@ class SweepSpec(Frozen):
                 "sampling looks seed by seed, and each source picture has noise of its own: give seeds", "sampling"
             )
         for index, setting in enumerate(self.guidance):
-            if self.images and (setting.calibrate or setting.pilot_seeds):
+            if not (setting.calibrate or setting.pilot_seeds):
+                continue
+            if self.images:
                 key = "calibrate" if setting.calibrate else "apply"
                 raise mistake("pilots draw from noise, and this sweep edits pictures", "guidance", index, key)
+            if max(self.seeds) >= FIRST_PILOT_SEED:
+                raise mistake(f"seeds from {FIRST_PILOT_SEED} on are those of pilots: take smaller ones", "seeds")
         if self.sampling and len(self.seeds) != self.sampling.most:
             message = f"sampling.most says {self.sampling.most}: leave seeds out, or give as many"
             raise mistake(f"{len(self.seeds)} seeds, and {message}", "seeds")
