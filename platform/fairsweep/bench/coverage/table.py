@@ -46,8 +46,8 @@ def _above(bound: float):
 def _why(row: dict) -> str:
     """Return the first of what makes an interval surer than it says that is true of a world."""
     world = world_of(row)
-    if world.images < 10:
-        return "there are fewer than ten images"
+    if world.images * min(world.shares) < 5:
+        return "a group is expected in fewer than five images"
     if "fair" in row["figure"] or "change" in row["figure"]:
         return "a side is guided to its target"
     if world.target == "own":
