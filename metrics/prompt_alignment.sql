@@ -8,15 +8,6 @@
 -- summary mean: prompt_alignment
 with tallies as (
     from prompt_alignment_tallies
-),
-scores as (
-    select sweep, model, setting, prompt, prompt_name, classifier, n, mean as prompt_alignment, spread
-    from pooled('tallies')
 )
-select
-    * exclude (spread, z),
-    prompt_alignment - student_quantile(z, n - 1) * spread / sqrt(n) as low,
-    prompt_alignment + student_quantile(z, n - 1) * spread / sqrt(n) as high,
-    spread_reason(n, 'image') as reason
-from scores
-cross join (select interval_z(confidence_level(), 1) as z)
+select sweep, model, setting, prompt, prompt_name, classifier, n, mean as prompt_alignment, low, high, reason
+from pooled('tallies')

@@ -9,15 +9,6 @@
 -- summary mean: scene_similarity
 with tallies as (
     from scene_tallies where not floor
-),
-similarities as (
-    select sweep, model, setting, prompt, prompt_name, classifier, n, mean as scene_similarity, spread
-    from pooled('tallies')
 )
-select
-    * exclude (spread, z),
-    scene_similarity - student_quantile(z, n - 1) * spread / sqrt(n) as low,
-    scene_similarity + student_quantile(z, n - 1) * spread / sqrt(n) as high,
-    spread_reason(n, 'image') as reason
-from similarities
-cross join (select interval_z(confidence_level(), 1) as z)
+select sweep, model, setting, prompt, prompt_name, classifier, n, mean as scene_similarity, low, high, reason
+from pooled('tallies')

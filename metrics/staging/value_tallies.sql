@@ -5,7 +5,7 @@
 create or replace macro cosine_of(one, other) as
     if(len(one) = len(other), nullif(list_cosine_similarity(one, other), 'nan'), null);
 
--- The mean and the standard deviation of a prompt's images. `source` names a CTE of: cell, reader, seed_block, n,
+-- The mean of a prompt's images, and Student's interval over them. `source` names a CTE of: cell, reader, seed_block, n,
 -- mean, variance (that of the n).
 create or replace macro pooled(source) as table
 with wholes as (
@@ -20,10 +20,15 @@ prompts as (
     from wholes
     group by cell, reader
 )
-select sweep, model, setting, prompt, prompt_name, classifier, n, mean, spread
+select
+    sweep, model, setting, prompt, prompt_name, classifier, n, mean,
+    mean - student_quantile(z, n - 1) * spread / sqrt(n) as low,
+    mean + student_quantile(z, n - 1) * spread / sqrt(n) as high,
+    spread_reason(n, 'image') as reason
 from prompts
 join cell_names using (cell)
 join readers using (sweep)
+cross join (select interval_z(confidence_level(), 1) as z)
 where hash(classifier) = reader;
 
 -- The mean of a prompt's images as it would be without one block of seeds. `source` as above.
