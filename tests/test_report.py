@@ -82,6 +82,36 @@ def test_page_in_a_browser(page, store):
         assert browser.errors(driver) == [] and browser.foreign_requests(driver) == []
 
 
+def test_each_attribute_has_its_own_order_of_prompts(tmp_path):
+    """All doctors are men of two skin tones, nurses are of both genders and one tone; what changed most comes so, too."""
+    tones, genders = ("light", "dark"), ("female", "male")
+    labels = [
+        {"prompt": prompt, "setting": setting, "seed": seed, "gender": gender, "skin_tone": tone}
+        for setting in ("none", "fair")
+        for seed in range(8)
+        for prompt, gender, tone in (
+            ("doctor", "male" if setting == "none" else genders[seed % 2], tones[seed % 2]),
+            ("nurse", genders[seed % 2], "light" if setting == "none" else tones[seed % 2]),
+        )
+    ]
+    store = Store(tmp_path)
+    write_plan(store, labels, {"gender": genders, "skin_tone": tones})
+    write_labels(store, labels, {"gender": genders, "skin_tone": tones})
+    assert cli.run(["report", "--store", str(tmp_path), "-o", str(tmp_path / "report.html")]) == 0
+    read = "return [...document.querySelectorAll('.shares tbody[data-prompts]')].map("
+    read += "list => [...list.children].map(item => item.dataset.prompt))"
+    with browser.chromium() as driver:
+        driver.get((tmp_path / "report.html").as_uri())
+        assert driver.execute_script(read) == [["doctor", "nurse"], ["nurse", "doctor"]]
+        for order, wanted in (
+            ("name", [["doctor", "nurse"]] * 2),
+            ("change", [["doctor", "nurse"], ["nurse", "doctor"]]),
+        ):
+            choice = driver.find_element(By.CSS_SELECTOR, f".find option[value={order}]")
+            choice.click()
+            assert driver.execute_script(read) == wanted
+
+
 def test_every_table_fits_the_printed_page(page):
     with browser.chromium(width=718) as driver:
         driver.get(page.as_uri())
