@@ -83,7 +83,7 @@ def test_page_in_a_browser(page, store):
 
 
 def test_each_attribute_has_its_own_order_of_prompts(tmp_path):
-    """All doctors are men of two skin tones, nurses are of both genders and one tone; what changed most comes so, too."""
+    """All doctors are men of two skin tones, nurses are of both genders and one tone: guidance changes both."""
     tones, genders = ("light", "dark"), ("female", "male")
     labels = [
         {"prompt": prompt, "setting": setting, "seed": seed, "gender": gender, "skin_tone": tone}
