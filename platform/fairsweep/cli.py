@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fairsweep import __version__
+from fairsweep.commands.ending import Commands
 from fairsweep.commands.usage import mistake_of
 from fairsweep.errors import FairsweepError, first_line
 from fairsweep.leaving import Leaving
@@ -22,6 +23,7 @@ COMMANDS = ("sweep", "results", "measure", "audit", "look", "bench", "portraits"
 def build() -> typer.Typer:
     """Return the app with the commands of every module in `fairsweep.commands`."""
     app = typer.Typer(
+        cls=Commands,
         help="Sweep text-to-image models over fairness-guidance settings and measure how they show people.",
         no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"]},

@@ -2,12 +2,28 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 _INTERRUPTED = 130
+
+
+class Commands(TyperGroup):
+    """All commands: one that Ctrl-C stops, and that says nothing of it itself, ends with one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            with interrupts():
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            raise typer.Exit(_INTERRUPTED) from None
 
 
 class Ending:
@@ -34,9 +50,21 @@ def resumable() -> Iterator[Ending]:
     ending = Ending()
     before = signal.signal(signal.SIGTERM, ending)
     try:
-        yield ending
+        with interrupts():
+            yield ending
     except KeyboardInterrupt:
         ending.tell()
         raise typer.Exit(_INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+@contextmanager
+def interrupts() -> Iterator[None]:
+    """Let Ctrl-C within a query be what it is elsewhere, a KeyboardInterrupt: DuckDB raises an error of its own."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":
+            raise
+        raise KeyboardInterrupt from None

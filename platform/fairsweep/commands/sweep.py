@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fairsweep.commands import completion
-from fairsweep.commands.ending import resumable
+from fairsweep.commands.ending import interrupts, resumable
 from fairsweep.commands.options import (
     DEFAULT_STORE,
     AddressOption,
@@ -73,7 +73,7 @@ def run(
             track = False
         try:
             # The store first: another run there is known at once, and a cluster takes its time to start.
-            with opened.lock(), cluster.connected(address, loaded.run) as where:
+            with interrupts(), opened.lock(), cluster.connected(address, loaded.run) as where:
                 screen.print(f"Ray: {where}", soft_wrap=True, markup=False)
                 outcome = Run(loaded, opened, screen).execute(limit)
         except KeyboardInterrupt:
@@ -117,13 +117,16 @@ def log(store, sweep: str, uri: str | None, screen, status: str | None, reason: 
     from fairsweep.tracking import track
     from fairsweep.tracking.addresses import public
 
+    how = f"The results are in the store; log them: fairsweep track --sweep {sweep}{store_option(store)}"
     try:
-        return track.log_sweep(store, sweep, uri, status=status, reason=reason)
+        with interrupts():
+            return track.log_sweep(store, sweep, uri, status=status, reason=reason)
+    except KeyboardInterrupt:
+        screen.print(f"not logged to MLflow: interrupted. {how}", soft_wrap=True)
+        raise
     except Exception as error:
         reason = public(" ".join(str(error).split())) or type(error).__name__
-        screen.print(f"not logged to MLflow: {reason}", soft_wrap=True)
-        how = f"fairsweep track --sweep {sweep}{store_option(store)}"
-        screen.print(f"The results are in the store; log them: {how}", soft_wrap=True)
+        screen.print(f"not logged to MLflow: {reason}\n{how}", soft_wrap=True)
         return None
 
 
