@@ -1,5 +1,6 @@
 """Turn what is convenient to write into what is simple to hold: flat parameters, grids, counts of seeds."""
 
+import math
 from itertools import product
 from types import NoneType
 from typing import Any
@@ -92,6 +93,7 @@ def _attribute(name: str, data: Any) -> Any:
     for group in target or {}:
         if group not in groups:
             raise mistake(f"no such group{near(group, groups)}", "attributes", name, "target", group)
+    _check_target(target or {}, "attributes", name, "target")
     rest = {key: value for key, value in data.items() if key not in ("groups", "target")}
     full = {}
     for group, value in groups.items():
@@ -103,6 +105,16 @@ def _attribute(name: str, data: Any) -> Any:
         if item["target"] is None:
             item["target"] = silent
     return {"groups": full, **rest}
+
+
+def _check_target(target: dict, *loc: str) -> None:
+    """Refuse shares where they are written: once they stand with their groups, nobody finds them there."""
+    shares = [share for share in target.values() if share is not None]
+    for group, share in target.items():
+        if share is not None and not (isinstance(share, int | float) and 0 <= share <= 1):
+            raise mistake(f"give a share from 0 to 1, such as 0.4, not {str(share)[:60]}", *loc, group)
+    if shares and abs(math.fsum(shares) - 1) > 1e-6:
+        raise mistake(f"the target shares sum to {math.fsum(shares):g}, not to 1", *loc)
 
 
 def _models(item: dict, attributes: list[str]) -> list[dict]:
