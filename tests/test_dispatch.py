@@ -115,6 +115,15 @@ def test_what_waits_for_room_says_what_it_asks_for(ray_cluster, tmp_path):
         )
 
 
+def test_who_is_there_is_not_waited_for(staff):
+    people = staff(lambda: 1)
+    people.recruit(1)
+    assert people.note().startswith("waiting for the cluster: 0 of 1 actors")
+    for ref in people.refs:
+        people.heard(ref)
+    assert people.note() == ""
+
+
 def test_an_actor_that_answers_nothing_is_named(staff, tmp_path, monkeypatch):
     monkeypatch.setattr(crew, "_SILENT_AFTER_SECONDS", 0.5)
     errand = Errand("m", 0, deed=f"hang once {tmp_path / 'hung'}")

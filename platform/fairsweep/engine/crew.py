@@ -196,7 +196,10 @@ class Crew:
         """Return what is waited for, where it is anything but the actors' work."""
         if not any(member.tasks for member in self.members):
             able = sum(not member.place.problem for member in self.members)
-            there = f"{able} of {min(self.wanted, self._most)} actors are there"
+            wanted = min(self.wanted, self._most)
+            if able >= wanted:
+                return ""
+            there = f"{able} of {wanted} actors are there"
             return "; ".join(filter(None, [f"waiting for the cluster: {there}", self._needs()]))
         now = time.monotonic()
         silent = {
