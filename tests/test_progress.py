@@ -1,6 +1,7 @@
 """What a run says of its progress: counts at once, a speed once there is one to speak of, fewer lines the longer."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -64,3 +65,14 @@ def test_a_batch_that_hangs_lengthens_the_estimate(clock):
         clock[0] = 600.0
         shown.tick()
     assert lines(console)[-2].split("  ")[2] == "33m 50s left"
+
+
+def test_a_narrow_terminal_keeps_the_count_while_it_waits():
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    why = "waiting for the cluster: 0 of 1 actors are there; each asks for 2 CPUs and 0 GPUs; the cluster has 2 and 0"
+    with progress.RunProgress(console, "images", 48) as shown:
+        shown.tick(why)
+        shown.tick(why)
+    said = console.file.getvalue()
+    assert said.count(why) == 1
+    assert re.search(r"\rimages  .* 0/48 waiting 0:00:00", "\r".join(said.split("\x1b[2K"))) and "…" not in said

@@ -24,6 +24,7 @@ class RunProgress:
         self._console, self._what, self._total = console, what, total
         self._done = self._failed = 0
         self._note = ""
+        self._told: set[str] = set()
         # Starting up says nothing about the speed: it is measured from the first finished images on.
         self._seen: deque[tuple[float, int]] = deque()
         self._start = time.monotonic()
@@ -34,7 +35,8 @@ class RunProgress:
         if self._console.is_terminal:
             columns = (
                 TextColumn("{task.description}", markup=False),
-                BarColumn(),
+                # A terminal of 80 columns has room for it beside the words.
+                BarColumn(max(10, min(40, self._console.width - 60))),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[rate]}", markup=False),
             )
@@ -63,12 +65,21 @@ class RunProgress:
         """Show the present state; `note` says what is waited for, if anything."""
         self._note = self._note if note is None else note
         if self._bar:
-            self._bar.update(self._task, completed=self._done, rate=self._rate())
+            self._tell()
+            rate = f"waiting{self._failures()}" if self._note else self._rate()
+            self._bar.update(self._task, completed=self._done, rate=rate)
         elif time.monotonic() >= self._next_line:
             self._say(self._rate())
             elapsed = time.monotonic() - self._start
             pause = min(max(_LINE_AFTER_SECONDS, elapsed / _LINES_PER_DOUBLING), _LINE_AT_LEAST_EVERY_SECONDS)
             self._next_line = time.monotonic() + pause
+
+    def _tell(self) -> None:
+        """Say once what is waited for, in a line of its own: beside a bar there is no room for it."""
+        what = self._note.partition(" ")[0]
+        if what and what not in self._told:
+            self._told.add(what)
+            self._console.print(self._note, soft_wrap=True, markup=False, highlight=False)
 
     def _say(self, rest: str) -> None:
         text = f"{self._what} {self._done}/{self._total}  {rest}"
