@@ -143,7 +143,7 @@ def test_the_first_screen_and_the_terminal_say_what_is_not_measured(store):
     why = "not measured: binary cannot tell nonbinary"
     page = html.unescape(report.render(store, ["untold"]))
     assert f"m, none: gender is {why}" in page and f"unguided </span>{why}" in page
-    assert "Read by binary, m is found off its age target" in page
+    assert "The model m, as read by the classifier binary, is found off its age target" in page
     screen = Screen(file=io.StringIO(), width=200)
     findings.show(store, "untold", Outcome(), None, screen)
     printed = screen.file.getvalue()

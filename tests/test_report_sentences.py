@@ -41,12 +41,14 @@ def test_sentences_come_from_the_numbers():
         share("fair", "female", 0.48, 0.42, 0.55),
         share("fair", "male", 0.52, 0.45, 0.58),
     ]
-    said = "Read by portraits, m is found off its gender target on 3 of 4 prompts unguided, on none with fair."
+    said = "The model m, as read by the classifier portraits, is found off its gender target "
+    said += "on 3 of 4 prompts unguided, on none with fair."
     assert sentences.headline(cells) == said
     limits = "8 images of a prompt and setting: a difference below 42 % could not have been found."
     assert sentences.limits(cells) == limits
     said = [(finding.kind, finding.text) for finding in sentences.sentences(cells, shares)]
-    distance = "gender: mean distance to target 40 % [30, 50] unguided, 5 % [2, 10] with fair."
+    distance = "gender: mean distance to target 40 % [30, 50] unguided, 5 % [2, 10] with fair; "
+    distance += "off target on 3 of 4 prompts unguided, on none with fair."
     assert said[0] == ("good", distance)
     assert said[1] == ("plain", "firefighter: 94 % [90, 97] male, target 50 %; with fair 52 % [45, 58].")
     kept = "Scene kept: cosine 0.90 [0.88, 0.92] between the images of fair and the unguided ones of their seeds"
@@ -70,11 +72,13 @@ def test_what_is_not_measured_is_said_and_never_wins():
     empty = {"distance": None, "distance_low": None, "distance_high": None, "prompts_off_target": 0, "missing": 1.0}
     cells = [cell(setting="fair", **empty), cell()]
     assert sentences.best(cells)["setting"] == "none"
-    said = "Read by portraits, m is found off its gender target on 3 of 4 prompts unguided."
+    said = (
+        "The model m, as read by the classifier portraits, is found off its gender target on 3 of 4 prompts unguided."
+    )
     assert sentences.headline(cells) == said
     texts = [finding.text for finding in sentences.sentences(cells, [])]
     assert texts[0] == "m, fair: no image has a recognised gender so far."
-    assert "gender: mean distance to target 40 % [30, 50] unguided." in texts
+    assert "gender: mean distance to target 40 % [30, 50] unguided; off target on 3 of 4 prompts unguided." in texts
     assert sentences.headline([cell(**empty)]) == "No image shows a declared group so far."
 
 
@@ -89,7 +93,9 @@ def test_sentences_without_guidance_or_labels():
     assert sentences.headline([]) == "Nothing is labelled yet."
     assert sentences.sentences([], []) == []
     one = cell(images_per_prompt=1, fewest=1, prompts_off_target=4)
-    said = "Read by portraits, m is found off its gender target on 4 of 4 prompts unguided."
+    said = (
+        "The model m, as read by the classifier portraits, is found off its gender target on 4 of 4 prompts unguided."
+    )
     assert sentences.headline([one]) == said
     assert sentences.limits([one]) == "1 image of a prompt and setting." and sentences.limits([]) == ""
     texts = [finding.text for finding in sentences.sentences([cell()], [share("none", "male", 0.94, 0.9, 0.97)])]
@@ -98,14 +104,15 @@ def test_sentences_without_guidance_or_labels():
 
 def test_what_is_not_found_is_not_said_to_be_none():
     met = [cell(setting="fair", prompts_off_target=0), cell(prompts_off_target=0)]
-    said = "Read by portraits, m is found off its gender target on none of 4 prompts unguided, on none with fair."
+    said = "The model m, as read by the classifier portraits, is found off its gender target "
+    said += "on none of 4 prompts unguided, on none with fair."
     assert sentences.headline(met) == said
     assert "a difference below 42 % could not have been found" in sentences.limits(met)
     few = [row | {"least_difference": None, "prompts_not_decided": 4} for row in met]
     assert sentences.limits(few) == "8 images of a prompt and setting: too few to find any prompt off target."
     lost = [met[0] | {"unseen": 1, "prompts_not_decided": 1}, met[1]]
     texts = [finding.text for finding in sentences.sentences(lost, [])]
-    assert "40 % [30, 50] unguided, 40 % [30, 50] over 3 of 4 prompts with fair." in texts[0]
+    assert "40 % [30, 50] unguided, 40 % [30, 50] over 3 of 4 prompts with fair; off target" in texts[0]
     assert "Nothing is decided on 4 of 4 prompts unguided" in " ".join(f.text for f in sentences.sentences(few, []))
     pooled = [few[0], few[1] | {"cell_q": 0.002}]
     assert sentences.limits(pooled).endswith(" All prompts together are off target unguided (q = 0.002).")

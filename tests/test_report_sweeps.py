@@ -46,7 +46,7 @@ def test_sweeps_and_an_import_stand_side_by_side(two, tmp_path):
     assert models == {"m (audit)", "m (later)", "closed"}
     (board,) = re.findall(r"models by distance to target</h3>(.*?)</table>", html, re.DOTALL)
     assert set(re.findall(r'<th scope="row">([^<]*)', board)) == models
-    assert "Read by portraits, imported," in html
+    assert "as read by the classifier portraits, imported," in html
     with connect(two) as connection:
         for sweep, model in (("later", "m (later)"), ("published", "closed")):
             (distance,) = connection.execute(

@@ -51,8 +51,8 @@ def headline(cells: Rows) -> str:
     models = _leading(measured(cells), chosen)
     own = models.pop(chosen["model"])
     first = own[0]
-    text = f"Read by {first['classifier']}, {chosen['model']} is found off its {_name(first)} target on "
-    text += f"{_count(first)} of {first['prompts']} prompts {_how(first)}"
+    text = f"The model {chosen['model']}, as read by the classifier {first['classifier']}, is found off its "
+    text += f"{_name(first)} target on {_count(first)} of {first['prompts']} prompts {_how(first)}"
     text += "".join(f", on {_count(row)} {_how(row)}" for row in own[1:])
     if not any(_same(row, chosen) for row in own):
         text += f"; with {chosen['setting']} that is not measured yet"
@@ -180,16 +180,23 @@ def _undecided(rows: Rows) -> list[Finding]:
 def _distance(attribute: str, before: dict | None, after: dict | None, settings: int) -> Finding:
     if before is None or after is None:
         (row,) = filter(None, (before, after))
-        return Finding(f"{attribute}: mean distance to target {_distance_of(row)} {_how(row)}.")
+        return Finding(f"{attribute}: mean distance to target {_distance_of(row)} {_how(row)}; {_off([row])}.")
     text = (
         f"{attribute}: mean distance to target {_distance_of(before)} unguided, "
-        f"{_distance_of(after)} with {after['setting']}."
+        f"{_distance_of(after)} with {after['setting']}; {_off([before, after])}."
     )
     if after["change_low"] is None:
         return Finding(text)
     # The change is resampled over seeds that both share: two intervals side by side would miss what it shows.
     low, high = _simultaneous(after, "change", settings)
     return Finding(text, "good" if high < 0 else "bad" if low > 0 else "plain")
+
+
+def _off(rows: Rows) -> str:
+    """Say on how many prompts each row was found off target, and of how many where that is not said before."""
+    counts = [(row, "" if row["prompts"] == rows[0]["prompts"] else f" of {row['prompts']}") for row in rows[1:]]
+    text = f"off target on {_count(rows[0])} of {rows[0]['prompts']} prompts {_how(rows[0])}"
+    return text + "".join(f", on {_count(row)}{of} {_how(row)}" for row, of in counts)
 
 
 def _simultaneous(row: dict, name: str, ways: int) -> tuple[float, float]:
