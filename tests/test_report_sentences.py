@@ -44,7 +44,7 @@ def test_sentences_come_from_the_numbers():
     said = "The model m, as read by the classifier portraits, is found off its gender target "
     said += "on 3 of 4 prompts unguided, on none with fair."
     assert sentences.headline(cells) == said
-    limits = "8 images of a prompt and setting: a difference below 42 % could not have been found."
+    limits = "8 images of a prompt and setting: a difference below 42 points could not have been found."
     assert sentences.limits(cells) == limits
     said = [(finding.kind, finding.text) for finding in sentences.sentences(cells, shares)]
     distance = "gender: mean distance to target 40 % [30, 50] unguided, 5 % [2, 10] with fair; "
@@ -107,7 +107,7 @@ def test_what_is_not_found_is_not_said_to_be_none():
     said = "The model m, as read by the classifier portraits, is found off its gender target "
     said += "on none of 4 prompts unguided, on none with fair."
     assert sentences.headline(met) == said
-    assert "a difference below 42 % could not have been found" in sentences.limits(met)
+    assert "a difference below 42 points could not have been found" in sentences.limits(met)
     few = [row | {"least_difference": None, "prompts_not_decided": 4} for row in met]
     assert sentences.limits(few) == "8 images of a prompt and setting: too few to find any prompt off target."
     lost = [met[0] | {"unseen": 1, "prompts_not_decided": 1}, met[1]]

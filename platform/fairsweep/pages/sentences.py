@@ -75,7 +75,7 @@ def limits(cells: Rows) -> str:
     missed = [row for row in rows if (row["prompts_off_target"] or 0) < row["prompts"]]
     differences = [row["least_difference"] for row in missed if row["least_difference"] is not None]
     if differences:
-        text += f": a difference below {percent(min(differences))} could not have been found"
+        text += f": a difference below {100 * min(differences):.0f} points could not have been found"
     elif missed:
         text += ": too few to find any prompt off target"
     for row in missed:

@@ -172,10 +172,10 @@ def _sentence(row: dict) -> str:
     mean = _percent(row["distance"])
     text = f"{cell}: over {counted(row['prompts'], 'prompt')} the shares lie {mean} from the target on average"
     if row["reference_largest"] is None:
-        text += f"; the largest group takes {_percent(row['largest'])}"
+        text += f"; on average over prompts the largest group takes {_percent(row['largest'])}"
     else:
-        planted = f"the group that has {_percent(row['reference_largest'])} in the reference"
-        text += f"; {planted} takes {_percent(row['largest'])}"
+        text += "; on average over prompts the group that the reference favours has "
+        text += f"{_percent(row['reference_largest'])} there and {_percent(row['largest'])} here"
     return f"{text}. {_tested(row)}."
 
 
@@ -187,7 +187,7 @@ def _tested(row: dict) -> str:
     if row["unseen"]:
         text += f"; no image shows a group on {row['unseen']} more"
     if row["least_difference"] is not None and row["off_target"] < row["prompts"]:
-        text += f"; a difference below {_percent(row['least_difference'])} could not have been found"
+        text += f"; a difference below {100 * row['least_difference']:.0f} points could not have been found"
     return text
 
 
