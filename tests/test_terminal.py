@@ -120,6 +120,7 @@ def test_a_reference_beside_shares_is_one_and_speaks_of_its_own_prompts(tmp_path
     printed = out.file.getvalue()
     assert "census" in printed and "35 %" not in printed and "65 %" not in printed
     assert "on average over prompts the group that the reference favours has 80 % there and 90 % here" in printed
+    assert "of 2 (corrected for looking at so many prompts; each interval is its prompt's own), 10 images" in printed
 
 
 def test_an_error_line_is_plain_text(store, capsys):

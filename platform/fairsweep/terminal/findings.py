@@ -181,7 +181,10 @@ def _sentence(row: dict) -> str:
 
 def _tested(row: dict) -> str:
     """Say on how many prompts a cell was found off target, and what its images could not have shown."""
-    text = f"Found off target on {row['off_target']} of {row['prompts']}, {counted(row['images'], 'image')} each"
+    text = f"Found off target on {row['off_target']} of {row['prompts']}"
+    if row["prompts"] > 1:
+        text += " (corrected for looking at so many prompts; each interval is its prompt's own)"
+    text += f", {counted(row['images'], 'image')} each"
     if row["undecided"]:
         text += f", nothing decided on {row['undecided']}"
     if row["unseen"]:
