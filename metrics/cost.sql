@@ -1,13 +1,14 @@
--- What the images of a cell took: device time, throughput, energy, and device time per prompt found off target.
+-- What the images of a cell took: device time, throughput, energy, and device time per finding.
 -- good: low
 -- reads: plan, images, target_test
 -- one row per: sweep, model, setting
 -- source: the pipeline's seconds per image, measured per batch; NVML's energy counter of the card over those seconds
 -- summary: max(seconds) as seconds, max(images_per_second) as images_per_second
--- read: seconds is the time of all tries that were timed; images are those that were made, failed those that were not.
--- images_per_second is how fast the images that were made were made: failures and images without a time are in neither
--- its images nor its seconds. joules are the card's, idle power included, over all tries; null unless every image that
--- was timed has them, and energy says why. joules_per_image is the mean of the images that were made and have them.
+-- read: a finding is a prompt found off target, of each attribute and by each classifier. seconds is the time of all
+-- tries that were timed; images are those that were made, failed those that were not. images_per_second is how fast the
+-- images that were made were made: failures and images without a time are in neither its images nor its seconds. joules
+-- are the card's, idle power included, over all tries; null unless every image that was timed has them, and energy says
+-- why. joules_per_image is the mean of the images that were made and have them.
 with timed as (
     select
         plan.sweep, plan.model, plan.setting,

@@ -339,6 +339,16 @@ def test_cost_per_image_and_per_finding(tmp_path):
     ]
 
 
+def test_findings_are_of_each_attribute(tmp_path):
+    """One prompt of eight light men is two findings: half of the 4 seconds for each."""
+    labels = [{"seed": seed, "gender": "male", "skin_tone": "light"} for seed in range(8)]
+    store, groups = Store(tmp_path), {**GENDER, "skin_tone": ("dark", "light")}
+    write_plan(store, labels, groups)
+    write_labels(store, labels, groups)
+    write_pictures(store, labels)
+    assert connect(store).execute("select findings, seconds_per_finding from cost").fetchall() == [(2, 2.0)]
+
+
 def test_worst_prompts_come_first(tmp_path):
     """Total variation .5 of four men, .25 of three in four, 0 of two; a prompt without any group comes last.
 

@@ -50,6 +50,8 @@ COLUMNS = {
     "p_value": "how often chance alone would do as much or more",
     "q_value": "the p-value corrected for the prompts that were looked at",
     "verdict": "the finding in a word",
+    "findings": "prompts found off target, of each attribute and by each classifier",
+    "seconds_per_finding": "device time over findings; null without any",
     "kind": "what is decided: stop, steer or quota",
     "looks": "how often it was looked at",
     "why": "what the decision was read off",

@@ -76,8 +76,8 @@ CHECKS = {
     ),
     "cost": (
         "Cost",
-        "Device time as the pipeline measured it. Seconds per finding: the device time of a setting for each of its "
-        "prompts that was found off target; none where nothing was found.",
+        "Device time as the pipeline measured it. Seconds per finding: the device time of a setting over its "
+        "prompts found off target, of each attribute and by each classifier; none where nothing was found.",
     ),
 }
 
