@@ -42,7 +42,7 @@ def store(tiny_data, tmp_path):
 
 
 def test_sql_in_every_format(store, capsys):
-    query = "select setting, count(*) as n, 0.5 as half, null as nothing from plan group by 1 order by 1"
+    query = "select setting, count(*) as n, 0.5 as half, null as nothing from planned group by 1 order by 1"
     where = ["--store", str(store.root)]
     assert cli.run(["sql", query, *where, "--format", "csv"]) == 0
     rows = list(csv.reader(io.StringIO(capsys.readouterr().out)))
@@ -173,7 +173,7 @@ def test_what_a_limit_left_is_said_as_it_is(store):
     findings.show(store, "tiny", Outcome(planned=16, there=2, made=1, failed_images=1), None, screen)
     printed = screen.file.getvalue()
     assert "1 image made, 2 were there already" in printed
-    assert "12 of 16 planned images not made yet" in printed and "the same command goes on" in printed
+    assert "Unfinished: 3 of 16 images are made, 12 not made yet" in printed and "the same command goes on" in printed
     assert "1 images" not in printed and "1 prompts" not in printed
     findings.show(store, "tiny", Outcome(planned=16, there=2, made=14), None, screen)
     assert screen.file.getvalue().count("not made yet") == 1

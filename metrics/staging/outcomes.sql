@@ -1,5 +1,6 @@
--- What became of every planned image, for each declared attribute and each classifier that looked at it: a declared
--- group, or no_face, unknown (the classifier said something that no group declares), failed (no image or no label yet).
+-- What became of every image that was tried, for each declared attribute and each classifier that looked at it: a declared
+-- group, or no_face, unknown (the classifier said something that no group declares), failed (the image failed, or has no
+-- label, be it not yet).
 -- reads: plan, targets, label_rows, judges
 -- one row per: sweep, image, attribute, classifier
 select

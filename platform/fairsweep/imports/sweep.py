@@ -43,7 +43,7 @@ def has_same(store: Store, source: Source, images: pa.Table) -> bool:
     """Tell whether the store has these very images as this sweep, brought in before and perhaps not labelled yet."""
     if not store.has_sweep(source.name):
         return False
-    query = "select image_id from plan where sweep = ?"
+    query = "select image_id from planned where sweep = ?"
     with connect(store) as connection:
         ids = {row[0] for row in connection.execute(query, [source.name]).fetchall()}
     return ids == set(images.column("image_id").to_pylist())

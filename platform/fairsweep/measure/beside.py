@@ -31,7 +31,7 @@ def scope(connection: duckdb.DuckDBPyConnection, sweeps: Sequence[str]) -> dict[
         own = f"where sweep = {literal(sweeps[0])}"
         # Its training data are a sweep of their own, beside which `components` sets it.
         data = f"{own} or sweep in (select data_sweep from {views}.matchings {own})"
-        return {view: f"select * from {views}.{view} {data}" for view in ("plan", "targets", "settings")}
+        return {view: f"select * from {views}.{view} {data}" for view in ("plan", "planned", "targets", "settings")}
     alike = [attribute for attribute, same in declared(connection, sweeps).items() if same]
     if not alike:
         raise FairsweepError(
@@ -50,6 +50,7 @@ def scope(connection: duckdb.DuckDBPyConnection, sweeps: Sequence[str]) -> dict[
     first = f"where sweep = {literal(sweeps[0])} and attribute in ({listed(alike)})"
     return {
         "plan": f"select * replace ({renamed}) from {views}.plan where {chosen}",
+        "planned": f"select * replace ({renamed}) from {views}.planned where {chosen}",
         "targets": f"select * replace ({together} as sweep, {_untold(views, read_by)} as unknown_to) "
         f"from {views}.targets {first}",
         "settings": f"select * replace ({renamed}, [{counted}] as readers) from {views}.settings where {chosen}",

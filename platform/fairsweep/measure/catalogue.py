@@ -89,12 +89,14 @@ def create(connection: duckdb.DuckDBPyConnection, files: dict[str, Files], own: 
     except OSError:
         views.create(connection, files)
         summary.create_views(connection, own)
+        views.leave_out_pending(connection, files)
         return
     database = value(connection.execute("select current_database()"))
     connection.execute(f"attach {literal(template)} as template (read_only)")
     connection.execute(f'copy from database template to "{database}"')
     connection.execute("detach template")
     views.create(connection, files)
+    views.leave_out_pending(connection, files)
 
 
 def _template(own: Sources) -> Path:

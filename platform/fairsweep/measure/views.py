@@ -4,9 +4,11 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fairsweep.measure.sql import listed
 from fairsweep.store.files import DataFile, Files
+from fairsweep.store.names import shard_name
 from fairsweep.store.schemas import FOLDERS
 
 # A failed image or label is kept until the same image or label succeeds.
@@ -34,15 +36,23 @@ qualify row_number() over (
 ) = 1
 """
 
+# Both from plan_rows: `planned` and `settings` may be others where sweeps stand side by side, see beside.py.
+PLANNED = "select * exclude (scales, pilot) from plan_rows where pilot is not true"
+TRIED = "hash(image_id) in (select hash(image_id) from image_rows)"
+# Up to so many images a look at each id takes less than anybody notices.
+MOST_LOOKED_AT = 200_000
+
 
 def create(connection: duckdb.DuckDBPyConnection, files: dict[str, Files]) -> None:
-    """Create the views that metrics read: plan, images, pictures, labels, features, decisions, and what lies beside."""
+    """Create the views that metrics read: plan, images, pictures, labels, features, decisions, and what lies beside.
+
+    planned: every image of the result; plan: those of them that metrics speak of, see `leave_out_pending`.
+    """
     for kind in ("targets", "settings"):
         _view(connection, kind, kind, files[kind])
     _view(connection, "plan_rows", "plan", files["plan"])
-    connection.execute(
-        "create or replace view plan as select * exclude (scales, pilot) from plan_rows where pilot is not true"
-    )
+    for name in ("planned", "plan"):
+        connection.execute(f"create or replace view {name} as {PLANNED}")
     _view(connection, "reference_shares", "references", files["references"])
     _view(connection, "calibration_counts", "calibration", files["calibration"])
     _view(connection, "source_files", "sources", files["sources"], {"filename": None})
@@ -77,6 +87,30 @@ def create(connection: duckdb.DuckDBPyConnection, files: dict[str, Files]) -> No
         "select image_id, classifier, score, embedding, seconds from label_rows "
         "where attribute = '_image' and error is null"
     )
+
+
+def leave_out_pending(connection: duckdb.DuckDBPyConnection, files: dict[str, Files]) -> None:
+    """Let `plan` hold no image that is still to be made: it is neither there nor missing. One that failed is missing.
+
+    A store without any image file holds what was made elsewhere. Of a large store numbers tell whether an image is to
+    be made, since a finished one is to be read as fast as can be: where one has images that no plan names any more, or
+    failures beside the images that were made since, those to be made may stay in `plan`, as failed.
+    """
+    planned, tried = (sum(map(_rows, files[kind].paths)) for kind in ("plan", "images"))
+    if not tried:
+        return
+    # Those whose images are made here: what came in from elsewhere may have none.
+    rows = connection.execute("select distinct sweep from settings where readers is not null order by all").fetchall()
+    ours = listed([row[0] for row in rows])
+    pending = f"select 1 from planned anti join image_rows using (image_id) where sweep in ({ours}) limit 1"
+    small = max(planned, tried) <= MOST_LOOKED_AT
+    if rows and (connection.execute(pending).fetchall() if small else planned > tried):
+        connection.execute(f"create or replace view plan as {PLANNED} and ({TRIED} or sweep not in ({ours}))")
+
+
+def _rows(path: Path) -> int:
+    shard = shard_name(path.name)
+    return pq.ParquetFile(path).metadata.num_rows if shard is None or shard.rows is None else shard.rows
 
 
 def _view(

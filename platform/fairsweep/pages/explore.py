@@ -74,11 +74,11 @@ def sweeps(connection: duckdb.DuckDBPyConnection, root: str) -> list[str]:
 def options(connection: duckdb.DuckDBPyConnection, sweep: str) -> dict[str, list[str]]:
     """Return what there is to choose from in a sweep; guided settings come before unguided ones."""
     queries = {
-        "model": "select distinct model from plan where sweep = $sweep order by all",
+        "model": "select distinct model from planned where sweep = $sweep order by all",
         "setting": "select distinct setting, baseline from settings where sweep = $sweep order by 2, 1",
         "attribute": "select distinct attribute from targets where sweep = $sweep order by all",
         "classifier": "select distinct classifier from share where sweep = $sweep order by all",
-        "prompt": "select distinct prompt_name from plan where sweep = $sweep order by all",
+        "prompt": "select distinct prompt_name from planned where sweep = $sweep order by all",
     }
     return {
         name: [row[0] for row in connection.execute(query, {"sweep": sweep}).fetchall()]
@@ -211,7 +211,7 @@ def picture(connection: duckdb.DuckDBPyConnection, sweep: str, image_id: str) ->
     """Return what is there to say of one image: its row of the plan, its labels, the images of its seed (siblings)."""
     planned = rows(
         connection.execute(
-            """select sweep, image_id, model, setting, prompt, prompt_name, seed, direction from plan
+            """select sweep, image_id, model, setting, prompt, prompt_name, seed, direction from planned
             where image_id = $image order by sweep <> $sweep, sweep limit 1""",
             {"image": image_id, "sweep": sweep},
         )

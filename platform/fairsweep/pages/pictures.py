@@ -100,7 +100,7 @@ def grid(store: Store, connection: duckdb.DuckDBPyConnection, sweep: str, prompt
     """
     query = """
         with shown as (
-            select model, setting, seed, image_id from plan
+            select model, setting, seed, image_id from planned
             where sweep = $sweep and $prompt in (prompt, prompt_name)
             qualify dense_rank() over (order by seed) <= $seeds
         )
@@ -111,7 +111,7 @@ def grid(store: Store, connection: duckdb.DuckDBPyConnection, sweep: str, prompt
         order by model, baseline desc, setting"""
     rows = connection.execute(query, {"sweep": sweep, "prompt": prompt, "seeds": seeds}).fetchall()
     if not rows:
-        prompts = connection.execute("select distinct prompt_name from plan where sweep = ? order by all", [sweep])
+        prompts = connection.execute("select distinct prompt_name from planned where sweep = ? order by all", [sweep])
         names = ", ".join(row[0] for row in prompts.fetchall()[:20])
         raise StoreError(f"sweep {sweep!r} has no prompt {prompt!r}: choose one of {names}")
     images = {key: Image.open(io.BytesIO(png)) for row in rows for key, png in read(store, connection, row[2]).items()}

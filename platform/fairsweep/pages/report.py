@@ -119,7 +119,7 @@ def render(store: Store, names: Sequence[str] = (), connection: duckdb.DuckDBPyC
         made=datetime.now(UTC),
         q=q,
         best=sentences.best(cells),
-        headline=sentences.headline(cells),
+        headline=sentences.unfinished(q["extent"].rows[0]) + sentences.headline(cells),
         limits=" ".join(filter(None, [sentences.limits(cells), *map(sentences.grown, resolved.values())])),
         # Each sweep has models and requirements of its own.
         verdicts=verdicts(connection, sweep, specs.get(sweep, {})),

@@ -36,6 +36,16 @@ def best(cells: Rows) -> dict | None:
     return next((row for row in cells if not row["baseline"]), cells[0] if cells else None)
 
 
+def unfinished(extent: dict) -> str:
+    """Say that images are still to be made, of which nothing else speaks; empty where none is.
+
+    extent: images_planned, images_made and images_pending, which have not even failed.
+    """
+    if not extent["images_pending"]:
+        return ""
+    return f"Unfinished: {extent['images_made']:,} of {extent['images_planned']:,} images are made. "
+
+
 def headline(cells: Rows) -> str:
     """Return the answer in one sentence: who reads it, and on how many prompts each model was found off target.
 
@@ -53,12 +63,11 @@ def headline(cells: Rows) -> str:
     first = own[0]
     text = f"The model {chosen['model']}, as read by the classifier {first['classifier']}, is found off its "
     text += f"{_name(first)} target on {_count(first)} of {first['prompts']} prompts {_how(first)}"
-    text += "".join(f", on {_count(row)} {_how(row)}" for row in own[1:])
+    text += "".join(f", on {_count(row)}{_of(row, first)} {_how(row)}{_open(row)}" for row in own[1:])
     if not any(_same(row, chosen) for row in own):
         text += f"; with {chosen['setting']} that is not measured yet"
     for model, rows in models.items():
-        prompts = "" if rows[0]["prompts"] == first["prompts"] else f" of {rows[0]['prompts']}"
-        text += f"; {model} " + ", ".join(f"on {_count(row)}{prompts} {_how(row)}" for row in rows)
+        text += f"; {model} " + ", ".join(f"on {_count(row)}{_of(row, first)} {_how(row)}" for row in rows)
     return text + "."
 
 
@@ -110,6 +119,14 @@ def _leading(cells: Rows, chosen: dict) -> dict[str, Rows]:
 
 def _count(row: dict) -> str:
     return str(row["prompts_off_target"] or "none")
+
+
+def _of(row: dict, first: dict) -> str:
+    return "" if row["prompts"] == first["prompts"] else f" of {row['prompts']}"
+
+
+def _open(row: dict) -> str:
+    return " (nothing is decided)" if row["prompts_not_decided"] == row["prompts"] else ""
 
 
 def _how(row: dict) -> str:

@@ -213,8 +213,9 @@ def _did(outcome, console: Console) -> None:
     text = f"{made} made{speed}, {outcome.there:,} were there already, {outcome.labelled:,} labelled now."
     console.print(f"\n{text}", soft_wrap=True)
     if outcome.left:
-        left = f"{outcome.left:,} of {counted(outcome.planned, 'planned image')} not made yet"
-        console.print(f"{left}, and missing in the shares above; the same command goes on.", soft_wrap=True)
+        made = f"Unfinished: {outcome.there + outcome.made:,} of {counted(outcome.planned, 'image')} are made"
+        left = f"{outcome.left:,} not made yet, and in none of the figures above"
+        console.print(f"{made}, {left}; the same command goes on.", soft_wrap=True)
 
 
 def _percent(share: float | None) -> str:

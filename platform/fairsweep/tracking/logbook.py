@@ -40,14 +40,14 @@ class Logbook:
 
     def cells(self) -> list[Cell]:
         """Return every model x setting."""
-        return self.rows("select distinct model, setting from plan where sweep = $sweep order by all")
+        return self.rows("select distinct model, setting from planned where sweep = $sweep order by all")
 
     def status(self) -> tuple[str, str | None]:
         """Return "finished", or "interrupted" with the reason."""
         count = self.rows(
             """
             select count(*) as planned, count(made.image_id) as made
-            from plan left join (from images where error is null) as made using (image_id)
+            from planned left join (from images where error is null) as made using (image_id)
             where sweep = $sweep"""
         )[0]
         missing = count["planned"] - count["made"]
@@ -69,7 +69,7 @@ class Logbook:
         """Return how many models, settings, classifiers, seeds and prompts the sweep has."""
         listed = ("models", "guidance", "classifiers", "seeds")
         counted = {key: len(self.spec[key]) for key in listed if key in self.spec}
-        prompts = self.rows("select count(distinct prompt) as prompts from plan where sweep = $sweep")
+        prompts = self.rows("select count(distinct prompt) as prompts from planned where sweep = $sweep")
         return counted | prompts[0]
 
     def setting(self, cell: Cell) -> dict[str, object]:
@@ -139,7 +139,7 @@ class Logbook:
         """Return the error of one of the cell's failed images, if any failed."""
         query = f"""
             select min(error) as error
-            from (select image_id from plan where {CELL}) join images using (image_id)"""
+            from (select image_id from planned where {CELL}) join images using (image_id)"""
         return self.rows(query, cell)[0]["error"]
 
     def pictures(self) -> list[dict]:

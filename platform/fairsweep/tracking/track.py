@@ -141,7 +141,7 @@ class _Log:
         book = self.book
         parent = self._run(book.sweep, {"fairsweep.kind": "sweep"})
         self._params(parent, book.size())
-        prompts = "select distinct prompt_name, prompt from plan where sweep = $sweep order by all"
+        prompts = "select distinct prompt_name, prompt from planned where sweep = $sweep order by all"
         self._input(parent, "prompts", prompts)
         # The report computes every metric, once for all that follows.
         self._artifacts(parent)
@@ -164,7 +164,7 @@ class _Log:
         identity = {"fairsweep.kind": "cell", "mlflow.parentRunId": parent, **named}
         run = self._run(" · ".join(cell.values()), identity)
         self._params(run, self.book.setting(cell))
-        images = f"select image_id, prompt_name, seed from plan where {CELL} order by all"
+        images = f"select image_id, prompt_name, seed from planned where {CELL} order by all"
         self._input(run, "images", images, cell)
         self._metrics(run, self.book.metrics(cell))
         self._table(run, "share.json", f"select * from share where {CELL} order by all", cell)
