@@ -62,8 +62,7 @@ def headline(cells: Rows) -> str:
     own = models.pop(chosen["model"])
     first = own[0]
     text = f"The model {chosen['model']}, as read by the classifier {first['classifier']}, is found off its "
-    text += f"{_name(first)} target on {_count(first)} of {first['prompts']} prompts {_how(first)}"
-    text += "".join(f", on {_count(row)}{_of(row, first)} {_how(row)}{_open(row)}" for row in own[1:])
+    text += f"{_name(first)} target on {_counts(own)}"
     if not any(_same(row, chosen) for row in own):
         text += f"; with {chosen['setting']} that is not measured yet"
     for model, rows in models.items():
@@ -119,6 +118,13 @@ def _leading(cells: Rows, chosen: dict) -> dict[str, Rows]:
 
 def _count(row: dict) -> str:
     return str(row["prompts_off_target"] or "none")
+
+
+def _counts(rows: Rows) -> str:
+    """Say on how many prompts each row was found off target, and of how many where that is not said before."""
+    first, *others = rows
+    text = f"{_count(first)} of {first['prompts']} prompts {_how(first)}"
+    return text + "".join(f", on {_count(row)}{_of(row, first)} {_how(row)}{_open(row)}" for row in others)
 
 
 def _of(row: dict, first: dict) -> str:
@@ -197,23 +203,19 @@ def _undecided(rows: Rows) -> list[Finding]:
 def _distance(attribute: str, before: dict | None, after: dict | None, settings: int) -> Finding:
     if before is None or after is None:
         (row,) = filter(None, (before, after))
-        return Finding(f"{attribute}: mean distance to target {_distance_of(row)} {_how(row)}; {_off([row])}.")
+        return Finding(
+            f"{attribute}: mean distance to target {_distance_of(row)} {_how(row)}; off target on {_counts([row])}."
+        )
     text = (
         f"{attribute}: mean distance to target {_distance_of(before)} unguided, "
-        f"{_distance_of(after)} with {after['setting']}; {_off([before, after])}."
+        f"{_distance_of(after)} with {after['setting']}; "
+        f"off target on {_counts([before, after])}."
     )
     if after["change_low"] is None:
         return Finding(text)
     # The change is resampled over seeds that both share: two intervals side by side would miss what it shows.
     low, high = _simultaneous(after, "change", settings)
     return Finding(text, "good" if high < 0 else "bad" if low > 0 else "plain")
-
-
-def _off(rows: Rows) -> str:
-    """Say on how many prompts each row was found off target, and of how many where that is not said before."""
-    counts = [(row, "" if row["prompts"] == rows[0]["prompts"] else f" of {row['prompts']}") for row in rows[1:]]
-    text = f"off target on {_count(rows[0])} of {rows[0]['prompts']} prompts {_how(rows[0])}"
-    return text + "".join(f", on {_count(row)}{of} {_how(row)}" for row, of in counts)
 
 
 def _simultaneous(row: dict, name: str, ways: int) -> tuple[float, float]:
