@@ -17,7 +17,7 @@ from fairsweep.store import Store
 from fairsweep.store.compact import compact
 from support.checks import ask, problems
 
-COUNTS = "select (select count(*) from images), (select count(*) from labels), (select count(*) from plan)"
+COUNTS = "select (select count(*) from images), (select count(*) from labels), (select count(*) from planned)"
 
 
 @pytest.fixture

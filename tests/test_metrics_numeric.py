@@ -15,6 +15,8 @@ def macros():
     import duckdb
 
     connection = duckdb.connect()
+    # None of a sweep that stops by looking, whose means are others.
+    connection.execute("create table decisions(sweep varchar, kind varchar)")
     for name in (
         "parameters",
         "normal",
