@@ -3,7 +3,10 @@
 -- reads: placed_images, features, cell_names, seed_blocks
 -- one row per: floor, prompt, classifier, seed_block
 with placed as (
+    select image, unit, baseline, scene, place, seed, seed_block
     from placed_images
+    join cell_names on cell_names.cell = unit
+    join seed_blocks using (sweep, seed)
 ),
 unguided as (
     select
@@ -14,7 +17,7 @@ unguided as (
     window prompt as (partition by scene), seeds as (partition by scene order by seed)
 ),
 pairs as materialized (
-    select unit, seed, placed.image, unnest([unguided.image, next]) as other, unnest([false, true]) as floor
+    select unit, seed_block, placed.image, unnest([unguided.image, next]) as other, unnest([false, true]) as floor
     from placed
     join unguided using (place)
 ),
@@ -27,13 +30,10 @@ others as (
 ),
 cosines as (
     select
-        floor, cell, reader, seed_block,
-        cosine_of(embedded.embedding, others.embedding) as value
+        floor, unit as cell, reader, seed_block, cosine_of(embedded.embedding, others.embedding) as value
     from pairs
     join embedded using (image)
     join others on others.embedded = xor(other, reader)
-    join cell_names on cell = unit
-    join seed_blocks using (sweep, seed)
     -- The unguided image is not compared with itself.
     where pairs.image <> other
 )
