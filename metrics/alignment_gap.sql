@@ -1,7 +1,7 @@
 -- Whether images of one group show their prompt better than those of another: the mean CLIP score of the images that
 -- show a group, less that of the other images of the same prompts.
 -- good: near 0
--- reads: features, plan, image_answers, meanings, readers, cell_names
+-- reads: features, plan, image_answers
 -- one row per: sweep, model, setting, attribute, classifier, image_classifier, group
 -- source: CLIPScore, Hessel et al., arXiv 2104.08718; Student's t over prompts
 -- read: Groups are compared within a prompt, so that prompts that are easier to show do not count for the group they
@@ -21,22 +21,12 @@ tallies as (
     join image_answers using (image)
     group by cell, reader, answer
 ),
-scored as (
-    select
-        cell_names.sweep, cell_names.model, cell_names.setting, cell, meanings.attribute, meanings.classifier,
-        readers.classifier as image_classifier, meanings.outcome as "group", n, total
-    from tallies
-    join cell_names using (cell)
-    join meanings on meanings.sweep = cell_names.sweep and meanings.answer = tallies.answer
-    join readers on readers.sweep = cell_names.sweep and hash(readers.classifier) = reader
-    where meanings.declared
-),
 compared as (
     select
         *,
         total / n as inside,
         (sum(total) over prompt - total) / nullif(sum(n) over prompt - n, 0) as outside
-    from scored
+    from by_group('tallies')
     window prompt as (partition by cell, attribute, classifier, image_classifier)
 ),
 means as (

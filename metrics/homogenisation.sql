@@ -1,7 +1,7 @@
 -- How alike the images of a group are under a prompt: the mean cosine of their embeddings, pair by pair, and how many
 -- different images they amount to (Vendi score of order 2).
 -- good: low cosine, high Vendi score
--- reads: features, plan, image_answers, meanings, readers, cell_names
+-- reads: features, plan, image_answers
 -- one row per: sweep, model, setting, prompt, attribute, classifier, image_classifier, group
 -- source: Friedman & Dieng, arXiv 2210.02410; order 2: Pasarkar & Dieng, arXiv 2310.12952
 -- read: mean_cosine is over pairs of different images, and does not grow with their number. vendi is 1 over the mean of
@@ -22,14 +22,7 @@ compared as (
     group by cell, reader, answer
 ),
 cells as (
-    select
-        hash(cell, reader, compared.answer) as key, reader, images, len(images) as n, cell_names.* exclude (cell),
-        meanings.attribute, meanings.classifier, readers.classifier as image_classifier, meanings.outcome as "group"
-    from compared
-    join cell_names using (cell)
-    join meanings on meanings.sweep = cell_names.sweep and meanings.answer = compared.answer
-    join readers on readers.sweep = cell_names.sweep and hash(readers.classifier) = reader
-    where meanings.declared
+    select *, hash(cell, reader, answer) as key, len(images) as n from by_group('compared')
 ),
 chosen as (
     select key, reader, unnest(images) as image from cells

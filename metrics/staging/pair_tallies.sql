@@ -1,7 +1,7 @@
 -- How many images went from each outcome to each, from the unguided baseline of a model (`versus`) to each other setting
 -- on the same prompt and seed: for each prompt (seed is null), and over all prompts for each seed (prompt is null). A seed
 -- that a cell names more than once pairs with nothing: which image would be whose is not known.
--- reads: plan, settings, image_pairs, label_rows, meanings, judges
+-- reads: plan, settings, placed_images, label_rows, meanings, judges
 -- one row per: sweep, model, setting, versus, prompt, seed, attribute, classifier, before, after
 with looked as materialized (
     from judges
@@ -10,8 +10,14 @@ baselines as (
     select sweep, model, min(setting) as versus from settings where baseline group by sweep, model
 ),
 -- 64-bit keys instead of text, as in unit_counts.
+placed as (
+    from placed_images
+),
 pairs as materialized (
-    from image_pairs
+    select guided.image, unguided.image as other, guided.unit, guided.cell, guided.seed
+    from placed as guided
+    join placed as unguided using (place)
+    where unguided.baseline and not guided.baseline
 ),
 answers as (
     select

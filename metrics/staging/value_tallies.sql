@@ -42,4 +42,16 @@ select sweep, model, setting, prompt, classifier, seed_block, (whole - total) / 
 from wholes
 join cell_names using (cell)
 join readers using (sweep)
-where hash(classifier) = reader and images > n and seed_block is not null
+where hash(classifier) = reader and images > n and seed_block is not null;
+
+-- What is counted by prompt, reader and answer of the images, by its names. `source` names a CTE of: cell, reader, answer
+-- (as in image_answers), and whatever is counted. Answers that are no declared group are left out.
+create or replace macro by_group(source) as table
+select
+    counted.*, cell_names.* exclude (cell), meanings.attribute, meanings.classifier,
+    readers.classifier as image_classifier, meanings.outcome as "group"
+from query_table(source) as counted
+join cell_names using (cell)
+join meanings on meanings.sweep = cell_names.sweep and meanings.answer = counted.answer
+join readers on readers.sweep = cell_names.sweep and hash(readers.classifier) = reader
+where meanings.declared
